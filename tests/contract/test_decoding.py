@@ -1,0 +1,565 @@
+"""Tables over `broker/decoding.py`, then properties: whatever the bytes, an answer and never an exception."""
+
+import hashlib
+import json
+import math
+import string
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.contract import CLOCK_FLOOR, MAX_BATCH, MAX_PAYLOAD_BYTES, MAX_SEQ, RANGES, ErrorCode
+from broker.decoding import Decoded, Key, Refusal, Sample, decode, key_of, parse_time, sha256_of, valid_device_id
+
+DEVICE = "ESP32_001"
+NOW = datetime(2024, 12, 10, 10, 30, tzinfo=UTC)
+
+
+def read(payload: bytes | str, *, device_id: str = DEVICE, trusted: bool = False) -> Decoded:
+    raw = payload.encode() if isinstance(payload, str) else payload
+    return decode(raw, device_id, now=NOW, trusted=trusted)
+
+
+def only(payload: bytes | str, *, trusted: bool = False) -> Sample | Refusal:
+    decoded = read(payload, trusted=trusted)
+    assert len(decoded.elements) == 1
+    return decoded.elements[0]
+
+
+def sample(payload: bytes | str, *, trusted: bool = False) -> Sample:
+    element = only(payload, trusted=trusted)
+    assert isinstance(element, Sample), element
+    return element
+
+
+def refusal(payload: bytes | str) -> Refusal:
+    element = only(payload)
+    assert isinstance(element, Refusal), element
+    return element
+
+
+def kinds(decoded: Decoded) -> list[str]:
+    """Each element's code, or `ok`."""
+    return ["ok" if isinstance(element, Sample) else element.error.code for element in decoded.elements]
+
+
+# --- what is accepted
+
+
+def test_a_whole_sample() -> None:
+    payload = (
+        '{"hr": 75.5, "temp": 36.2, "eda": 0.45, "timestamp": "2024-12-10T10:29:00Z", '
+        '"device_id": "ESP32_001", "boot": "a91f", "seq": 1207, "uptime_ms": 5000}'
+    )
+    assert sample(payload) == Sample(
+        device_id=DEVICE,
+        hr=75.5,
+        temp=36.2,
+        eda=0.45,
+        timestamp=NOW - timedelta(minutes=1),
+        uptime_ms=5000,
+        key=Key("a91f", 1207),
+    )
+    assert read(payload).batch is False
+
+
+@pytest.mark.parametrize(
+    ("payload", "values"),
+    [
+        ('{"hr": 70}', (70, None, None)),
+        ('{"temp": 36}', (None, 36, None)),
+        ('{"eda": 0}', (None, None, 0)),
+        ('{"hr": null, "temp": null, "eda": 1e0}', (None, None, 1)),
+        ('{"hr": 25, "temp": 10, "eda": 0}', (25, 10, 0)),
+        ('{"hr": 240, "temp": 45, "eda": 100}', (240, 45, 100)),
+        (' \t\r\n{"hr": 70} \t\r\n', (70, None, None)),
+        (
+            '{"hr": 70, "device_id": null, "boot": null, "seq": null, "timestamp": null, "uptime_ms": null}',
+            (70, None, None),
+        ),
+        ('{"hr": 70, "note": "\u00e9\\u00e9", "nested": {"a": [1, {}]}, "HR": 900}', (70, None, None)),
+        ('{"hr": 70, "unknown": 1e999}', (70, None, None)),
+        ('"{\\"hr\\": 70}"', (70, None, None)),
+        (' "  {\\"hr\\": 70}  " ', (70, None, None)),
+    ],
+)
+def test_accepted(payload: str, values: tuple[float | None, ...]) -> None:
+    read_ = sample(payload)
+    assert (read_.hr, read_.temp, read_.eda) == values
+    assert (read_.device_id, read_.key, read_.timestamp, read_.uptime_ms) == (DEVICE, None, None, None)
+
+
+@pytest.mark.parametrize("payload", ['[{"hr": 70}, {"hr": 71}]', '"[{\\"hr\\": 70}, {\\"hr\\": 71}]"'])
+def test_a_batch(payload: str) -> None:
+    decoded = read(payload)
+    assert decoded.batch is True
+    assert [element.hr for element in decoded.elements if isinstance(element, Sample)] == [70, 71]
+
+
+def test_a_batch_of_one_is_a_batch() -> None:
+    assert read('[{"hr": 70}]').batch is True
+
+
+def test_the_largest_batch() -> None:
+    assert kinds(read(json.dumps([{"hr": 70}] * MAX_BATCH))) == ["ok"] * MAX_BATCH
+
+
+def test_the_largest_message() -> None:
+    payload = b'{"hr": 70}'.ljust(MAX_PAYLOAD_BYTES)
+    assert sample(payload).hr == 70
+    assert refusal(payload + b" ").error.code == "too_large"
+
+
+@pytest.mark.parametrize("seq", [0, 1, MAX_SEQ])
+@pytest.mark.parametrize("boot", ["a", "A-z_0:9", "b" * 32])
+def test_a_key(boot: str, seq: int) -> None:
+    assert sample(json.dumps({"hr": 70, "boot": boot, "seq": seq})).key == Key(boot, seq)
+
+
+@pytest.mark.parametrize("device_id", ["a", "A-z_0:9", "d" * 64])
+def test_a_device_id(device_id: str) -> None:
+    payload = json.dumps({"hr": 70, "device_id": device_id})
+    (element,) = read(payload, device_id=device_id).elements
+    assert isinstance(element, Sample)
+    assert element.device_id == device_id == valid_device_id(device_id)
+
+
+def test_a_stamped_boot_is_for_the_pipeline() -> None:
+    payload = '{"hr": 70, "boot": "~a91f", "seq": 3}'
+    assert sample(payload, trusted=True).key == Key("~a91f", 3)
+    assert (refusal(payload).error.code, refusal(payload).error.field) == ("reserved", "boot")
+
+
+# --- times
+
+
+def clock(value: str | float) -> datetime | None:
+    return sample(json.dumps({"hr": 70, "timestamp": value})).timestamp
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2024-12-10T10:30:00Z",
+        "2024-12-10T10:30:00",
+        "2024-12-10 10:30:00",
+        "2024-12-10T10:30:00+00:00",
+        "2024-12-10T12:30:00+02:00",
+        "2024-12-10T05:00:00.000-05:30",
+        "20241210T103000Z",
+        1733826600,
+        1733826600.0,
+        1733826600000,
+        1.7338266e12,
+    ],
+)
+def test_one_moment_in_many_forms(value: str | float) -> None:
+    read_ = clock(value)
+    assert read_ == NOW
+    assert read_ is not None
+    assert read_.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2024-12-10", NOW.replace(hour=0, minute=0)),
+        ("2024-12-10T10:29:59.25Z", NOW - timedelta(seconds=0.75)),
+        (1733826599.25, NOW - timedelta(seconds=0.75)),
+        (1733826599250, NOW - timedelta(seconds=0.75)),
+        ("2020-01-01T00:00:00Z", CLOCK_FLOOR),
+        (1577836800, CLOCK_FLOOR),
+        ("2024-12-10T10:31:00Z", NOW + timedelta(seconds=60)),
+    ],
+)
+def test_a_time(value: str | float, expected: datetime) -> None:
+    assert clock(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2019-12-31T23:59:59Z",
+        "2020-01-01T00:00:00+00:01",
+        "1970-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "2024-12-10T10:31:00.001Z",
+        "2024-12-10T10:31:01",
+        1577836799,
+        0,
+        -1,
+        -1733826600000,
+        1733826661,
+        1733826661000,
+        99999999999,
+        1e11,
+        1e15,
+        1e300,
+        -1e300,
+    ],
+)
+def test_a_clock_that_was_never_set_or_is_ahead_is_no_time(value: str | float) -> None:
+    assert clock(value) is None
+
+
+@pytest.mark.parametrize("value", ["", "now", "10:30", "2024-13-01", "2024-12-10T25:00:00Z", "1733826600", "2024-12-10\n"])
+def test_a_string_that_is_no_time(value: str) -> None:
+    error = refusal(json.dumps({"hr": 70, "timestamp": value})).error
+    assert (error.code, error.field) == ("invalid", "timestamp")
+    with pytest.raises(ValueError, match=r"isoformat|must be in"):
+        parse_time(value)
+
+
+# --- what is refused
+
+DEEP = 100_000
+REFUSED: list[tuple[bytes | str, str, str | None]] = [
+    # as a whole
+    (b"", "empty", None),
+    (b" \t\r\n", "empty", None),
+    (b"[]", "empty", None),
+    (b" [ ] ", "empty", None),
+    (b'"[]"', "empty", None),
+    (b" " * (MAX_PAYLOAD_BYTES + 1), "too_large", None),
+    (b'{"hr": 70, "x": "' + b"x" * 1_000_000 + b'"}', "too_large", None),
+    (json.dumps([{"hr": 70}] * (MAX_BATCH + 1)), "too_many", None),
+    ("[" + "NaN," * MAX_BATCH + "NaN]", "too_many", None),
+    (b"\xff", "not_utf8", None),
+    (b'{"hr": 70, "unknown": "\xff"}', "not_utf8", None),
+    (b'[{"hr": 70}, {"hr": 71, "unknown": {"x": "\xc3"}}]', "not_utf8", None),
+    (b'{"hr": 70, "unknown": "\xed\xa0\x80"}', "not_utf8", None),
+    (b'{"hr": 70, "unknown": "\xc0\xaf"}', "not_utf8", None),
+    (b"hr=70", "not_json", None),
+    (b"\x00", "not_json", None),
+    (b'{"hr": 70', "not_json", None),
+    (b'{"hr": 70}}', "not_json", None),
+    (b'{"hr": 70}{"hr": 71}', "not_json", None),
+    (b"{'hr': 70}", "not_json", None),
+    (b'{"hr": 70,}', "not_json", None),
+    (b'{"hr": }', "not_json", None),
+    (b'{"hr": 07}', "not_json", None),
+    (b'{"hr": 70}\x00', "not_json", None),
+    (b'[{"hr": 70}', "not_json", None),
+    (b'[{"hr": 70},]', "not_json", None),
+    (b'[{"hr": 70}, {"hr": NaN}', "not_json", None),
+    (b'"', "not_json", None),
+    (b'"{\\"hr\\": 70"', "not_json", None),
+    (b'"{\\"hr\\": 70}" x', "not_json", None),
+    (b'"\\ud800"', "not_json", None),
+    (b'"hello"', "not_json", None),
+    ("[" * DEEP, "too_deep", None),
+    ("[" * DEEP + "]" * DEEP, "too_deep", None),
+    ('"' + "[" * DEEP + '"', "too_deep", None),
+    ('{"hr": 70, "x": ' + "[" * DEEP + "]" * DEEP + "}", "too_deep", None),
+    ('{"hr": 70, "x": ' + '{"a":' * (DEEP // 5) + "1" + "}" * (DEEP // 5) + "}", "too_deep", None),
+    # a sample that is no object
+    (b"null", "wrong_type", None),
+    (b"true", "wrong_type", None),
+    (b"70", "wrong_type", None),
+    (b"NaN", "wrong_type", None),
+    (b'"\\"twice\\""', "wrong_type", None),
+    (b'"\\"{}\\""', "wrong_type", None),
+    (b"[[]]", "wrong_type", None),
+    # no channel
+    (b"{}", "missing", "hr"),
+    (b'{"hr": null, "temp": null, "eda": null}', "missing", "hr"),
+    (b'{"heart_rate": 70}', "missing", "hr"),
+    # half a key
+    (b'{"hr": 70, "boot": "a"}', "missing", "seq"),
+    (b'{"hr": 70, "boot": "a", "seq": null}', "missing", "seq"),
+    (b'{"hr": 70, "seq": 1}', "missing", "boot"),
+    # names
+    (b'{"hr": 70, "boot": "~a", "seq": 1}', "reserved", "boot"),
+    (b'{"hr": 70, "boot": "", "seq": 1}', "invalid", "boot"),
+    (b'{"hr": 70, "boot": "~", "seq": 1}', "invalid", "boot"),
+    (b'{"hr": 70, "boot": "a~", "seq": 1}', "invalid", "boot"),
+    (b'{"hr": 70, "boot": "a\\n", "seq": 1}', "invalid", "boot"),
+    (json.dumps({"hr": 70, "boot": "a" * 33, "seq": 1}), "invalid", "boot"),
+    (b'{"hr": 70, "boot": 7, "seq": 1}', "wrong_type", "boot"),
+    (b'{"hr": 70, "device_id": "other"}', "device_mismatch", "device_id"),
+    (b'{"hr": 70, "device_id": "esp32_001"}', "device_mismatch", "device_id"),
+    (b'{"hr": 70, "device_id": ""}', "invalid", "device_id"),
+    (b'{"hr": 70, "device_id": "ESP32_001\\n"}', "invalid", "device_id"),
+    (b'{"hr": 70, "device_id": "a.b"}', "invalid", "device_id"),
+    (b'{"hr": 70, "device_id": "a/b"}', "invalid", "device_id"),
+    (b'{"hr": 70, "device_id": "\\ud800"}', "invalid", "device_id"),
+    ('{"hr": 70, "device_id": "ger\u00e4t"}', "invalid", "device_id"),
+    (json.dumps({"hr": 70, "device_id": "a" * 65}), "invalid", "device_id"),
+    (b'{"hr": 70, "device_id": 1}', "wrong_type", "device_id"),
+    (b'{"hr": 70, "device_id": ["ESP32_001"]}', "wrong_type", "device_id"),
+    # counts
+    (b'{"hr": 70, "boot": "a", "seq": -1}', "out_of_range", "seq"),
+    (b'{"hr": 70, "boot": "a", "seq": 4294967296}', "out_of_range", "seq"),
+    (b'{"hr": 70, "boot": "a", "seq": 1.5}', "wrong_type", "seq"),
+    (b'{"hr": 70, "boot": "a", "seq": 1.0}', "wrong_type", "seq"),
+    (b'{"hr": 70, "boot": "a", "seq": "1"}', "wrong_type", "seq"),
+    (b'{"hr": 70, "boot": "a", "seq": true}', "wrong_type", "seq"),
+    (b'{"hr": 70, "uptime_ms": -1}', "out_of_range", "uptime_ms"),
+    (b'{"hr": 70, "uptime_ms": 0.5}', "wrong_type", "uptime_ms"),
+    (b'{"hr": 70, "uptime_ms": "5"}', "wrong_type", "uptime_ms"),
+    # times
+    (b'{"hr": 70, "timestamp": true}', "wrong_type", "timestamp"),
+    (b'{"hr": 70, "timestamp": [1]}', "wrong_type", "timestamp"),
+    (b'{"hr": 70, "timestamp": {}}', "wrong_type", "timestamp"),
+    (b'{"hr": 70, "timestamp": NaN}', "not_finite", "timestamp"),
+    (b'{"hr": 70, "timestamp": 1e999}', "not_finite", "timestamp"),
+    # JSON that only Python reads, in a field that nobody reads
+    (b'{"hr": 70, "unknown": NaN}', "invalid", None),
+    (b'{"hr": 70, "unknown": "\\ud800"}', "invalid", None),
+    # channels
+    *[
+        (f'{{"{channel}": {value}}}', code, channel)
+        for channel, limits in RANGES.items()
+        for value, code in [
+            (repr(math.nextafter(limits.low, -math.inf)), "out_of_range"),
+            (repr(math.nextafter(limits.high, math.inf)), "out_of_range"),
+            ("1e308", "out_of_range"),
+            ("-1", "out_of_range"),
+            ("NaN", "not_finite"),
+            ("Infinity", "not_finite"),
+            ("-Infinity", "not_finite"),
+            ("1e999", "not_finite"),
+            ("-1e999", "not_finite"),
+            ("1" + "0" * 400, "not_finite"),
+            ('"30"', "wrong_type"),
+            ('"NaN"', "wrong_type"),
+            ("true", "wrong_type"),
+            ("[30]", "wrong_type"),
+            ("{}", "wrong_type"),
+        ]
+    ],
+]
+
+
+@pytest.mark.parametrize(
+    ("payload", "code", "field"), REFUSED, ids=[f"{code}-{str(payload)[:40]}" for payload, code, _ in REFUSED]
+)
+def test_refused(payload: bytes | str, code: str, field: str | None) -> None:
+    error = refusal(payload).error
+    assert (error.code, error.field) == (code, field)
+    assert error.message
+    assert len(error.message) < 400
+    if field is not None:
+        assert field in error.message
+
+
+def test_every_code_of_a_decoder_is_in_the_table() -> None:
+    elsewhere = {"conflict", "database", "timeout"}
+    assert {code for _, code, _ in REFUSED} == set(get_args(ErrorCode)) - elsewhere
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        ('{"hr": 900}', "hr must be 25-240 bpm, got 900"),
+        ('{"temp": 9}', "temp must be 10-45 degrees Celsius, got 9"),
+        ('{"hr": "70"}', "hr must be a number, got a string"),
+        ('{"hr": NaN}', "hr must be a finite number, 25-240 bpm"),
+        ('{"hr": 70, "boot": "a", "seq": 4294967296}', "seq must be 0-4294967295, got 4294967296"),
+        ('{"hr": 70, "device_id": "a"}', "device_id must be that of the topic, ESP32_001, got a"),
+        ("[]", "a batch must hold at least one sample"),
+    ],
+)
+def test_the_words_name_the_field_and_the_limit(payload: str, message: str) -> None:
+    assert refusal(payload).error.message == message
+
+
+@pytest.mark.parametrize("device_id", ["", "a.b", "a/b", "+", "#", "a\n", "~a", "ger\u00e4t", "a" * 65])
+def test_a_topic_whose_device_has_no_valid_name(device_id: str) -> None:
+    (element,) = read('{"hr": 70}', device_id=device_id).elements
+    assert isinstance(element, Refusal)
+    assert (element.error.code, element.error.field) == ("invalid", "device_id")
+    assert valid_device_id(device_id) is None
+
+
+@pytest.mark.parametrize("value", [None, 7, b"a", ["a"]])
+def test_only_a_string_is_a_device_id(value: object) -> None:
+    assert valid_device_id(value) is None
+
+
+# --- batches: nobody is refused for a neighbour
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ('[{"hr": 70}, {"hr": NaN}, {"hr": 71}]', ["ok", "not_finite", "ok"]),
+        ('[{"hr": Infinity}, {"hr": 70, "boot": "a", "seq": 1}]', ["not_finite", "ok"]),
+        ('[{"hr": 70}, {"hr": -Infinity}]', ["ok", "not_finite"]),
+        ('[{"hr": 70}, {"hr": 1e999}, {"hr": 71}]', ["ok", "not_finite", "ok"]),
+        ('[{"hr": 70}, {"hr": 900}, 7, null, {}]', ["ok", "out_of_range", "wrong_type", "wrong_type", "missing"]),
+        ('[{"hr": 70}, {"hr": 70, "x": NaN}]', ["ok", "invalid"]),
+        ('[{"hr": 70, "device_id": "other"}, {"hr": 70}]', ["device_mismatch", "ok"]),
+        ('[{"hr": 70}, [{"hr": 71}]]', ["ok", "wrong_type"]),
+        ('[{"hr": 70}, "{\\"hr\\": 71}"]', ["ok", "wrong_type"]),
+    ],
+)
+def test_elements_are_judged_alone(payload: str, expected: list[str]) -> None:
+    decoded = read(payload)
+    assert (decoded.batch, kinds(decoded)) == (True, expected)
+
+
+def test_a_refused_element_keeps_its_bytes_and_its_key() -> None:
+    bad = b'{"hr":  900, "boot": "a", "seq": 2}'
+    decoded = read(b'[{"hr": 70, "boot": "a", "seq": 1}, ' + bad + b"]")
+    element = decoded.elements[1]
+    assert isinstance(element, Refusal)
+    assert (element.raw, element.key) == (bad, Key("a", 2))
+
+
+@pytest.mark.parametrize("field", ["hr", "temp", "eda"])
+def test_a_refusal_for_nan_has_the_key(field: str) -> None:
+    assert refusal(f'{{"{field}": NaN, "boot": "a", "seq": 2}}').key == Key("a", 2)
+
+
+@pytest.mark.parametrize(
+    ("element", "key"),
+    [
+        ({"boot": "a", "seq": 1}, Key("a", 1)),
+        ({"boot": "~a", "seq": 0}, Key("~a", 0)),
+        ({"boot": "a"}, None),
+        ({"seq": 1}, None),
+        ({"boot": "a", "seq": True}, None),
+        ({"boot": "a", "seq": 1.0}, None),
+        ({"boot": "a", "seq": -1}, None),
+        ({"boot": "a", "seq": MAX_SEQ + 1}, None),
+        ({"boot": "a\n", "seq": 1}, None),
+        ({"boot": 1, "seq": 1}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_key_of(element: object, key: Key | None) -> None:
+    assert key_of(element) == key
+
+
+def test_a_refused_message_keeps_its_bytes() -> None:
+    assert refusal(b" nonsense ").raw.strip() == b"nonsense"
+    assert refusal(b"[1,").raw == b"[1,"
+
+
+def test_sha256_of() -> None:
+    assert sha256_of(b"abc") == hashlib.sha256(b"abc").hexdigest()
+
+
+# --- what was once wrong
+
+
+def test_utf16_is_not_json() -> None:
+    assert refusal('[{"hr": 70}]'.encode("utf-16-le")).error.code == "not_json"
+
+
+def test_a_nan_does_not_spoil_a_neighbour_that_is_fine_alone() -> None:
+    good = '{"hr": 70, "unknown": 1e999}'
+    assert kinds(read(good)) == ["ok"]
+    assert kinds(read(f'[{good}, {{"hr": NaN}}]')) == ["ok", "not_finite"]
+
+
+def test_a_refused_element_beside_a_nan_keeps_its_bytes() -> None:
+    element = read('[{"hr":900}, {"hr":NaN}]').elements[0]
+    assert isinstance(element, Refusal)
+    assert element.raw == b'{"hr":900}'
+
+
+def test_uptime_fits_in_a_database() -> None:
+    error = refusal(json.dumps({"hr": 70, "uptime_ms": 2**63})).error
+    assert (error.code, error.field) == ("out_of_range", "uptime_ms")
+
+
+# --- properties
+
+NAMES = st.text(string.ascii_letters + string.digits + "_:-", min_size=1, max_size=32)
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.lists(st.integers()),
+    st.dictionaries(st.text(), st.none()),
+)
+VALUES = st.recursive(ODD, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+FIELDS = ["hr", "temp", "eda", "timestamp", "device_id", "boot", "seq", "uptime_ms"]
+ALMOST = st.dictionaries(st.sampled_from([*FIELDS, "more"]), VALUES)
+VALID = st.fixed_dictionaries(
+    {"hr": st.floats(25, 240)},
+    optional={
+        "temp": st.none() | st.floats(10, 45),
+        "eda": st.none() | st.floats(0, 100),
+        "device_id": st.just(DEVICE),
+        "timestamp": st.datetimes(datetime(2020, 1, 1), datetime(2024, 12, 10)).map(datetime.isoformat),  # noqa: DTZ001
+        "uptime_ms": st.integers(0, 2**53),
+        "more": st.text(st.characters(exclude_categories=["Cs"])),
+    },
+)
+KEYS = st.none() | st.fixed_dictionaries({"boot": NAMES, "seq": st.integers(0, MAX_SEQ)})
+
+
+def check(payload: bytes) -> None:
+    decoded = decode(payload, DEVICE, now=NOW)
+    assert decoded.elements
+    for element in decoded.elements:
+        if isinstance(element, Refusal):
+            assert element.error.message
+            json.dumps(element.error.message).encode()
+        else:
+            values = {channel: getattr(element, channel) for channel in RANGES}
+            assert any(value is not None for value in values.values())
+            assert all(value is None or RANGES[name].low <= value <= RANGES[name].high for name, value in values.items())
+            assert element.timestamp is None or CLOCK_FLOOR <= element.timestamp <= NOW + timedelta(seconds=60)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary())
+def test_any_bytes_get_an_answer(payload: bytes) -> None:
+    check(payload)
+
+
+@settings(deadline=None, max_examples=300)
+@given(VALUES)
+def test_any_json_gets_an_answer(value: Any) -> None:
+    text = json.dumps(value)
+    check(text.encode())
+    check(json.dumps(text).encode())
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(ALMOST | VALID, min_size=1, max_size=5))
+def test_anything_like_a_batch_gets_one_answer_an_element(elements: list[dict[str, Any]]) -> None:
+    payload = json.dumps(elements).encode()
+    check(payload)
+    assert len(decode(payload, DEVICE, now=NOW).elements) == len(elements)
+
+
+@settings(deadline=None, max_examples=300)
+@given(VALID, st.binary(min_size=1, max_size=3), st.integers(0, 200))
+def test_a_damaged_sample_gets_an_answer(value: dict[str, Any], noise: bytes, place: int) -> None:
+    payload = json.dumps(value).encode()
+    check(payload[:place] + noise + payload[place + 1 :])
+    check(payload[:place])
+
+
+@pytest.mark.parametrize("shape", ['{{"hr": NaN, "x": {0}}}', '[{{"hr": NaN, "x": {0}}}, {{"hr": 70}}]', "{0}"])
+def test_any_depth_gets_an_answer(shape: str) -> None:
+    for depth in [*range(1, 3000, 7), *range(900, 1010)]:
+        check(shape.format("[" * depth + "]" * depth).encode())
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(VALID, KEYS), min_size=1, max_size=5))
+def test_valid_samples_round_trip(pairs: list[tuple[dict[str, Any], dict[str, Any] | None]]) -> None:
+    values = [value | (key or {}) for value, key in pairs]
+    decoded = decode(json.dumps(values).encode(), DEVICE, now=NOW)
+    for value, element in zip(values, decoded.elements, strict=True):
+        assert isinstance(element, Sample), element
+        assert [getattr(element, name) for name in RANGES] == [value.get(name) for name in RANGES]
+        assert element.key == (Key(value["boot"], value["seq"]) if "boot" in value else None)
+        assert element.uptime_ms == value.get("uptime_ms")
+        sent = value.get("timestamp")
+        assert element.timestamp == (datetime.fromisoformat(sent).replace(tzinfo=UTC) if sent else None)
+    alone = decode(json.dumps(json.dumps(values[0])).encode(), DEVICE, now=NOW)
+    assert alone.elements == decoded.elements[:1]

@@ -1,0 +1,85 @@
+"""Writes the firmware's twin: a C++17 header of constants that needs only C headers."""
+
+from broker import contract
+from broker.contract import CHANNELS, RANGES
+from tools.contract.description import HEADER, constants, longest
+
+_START = """\
+#ifndef STRESSWIRE_CONTRACT_GEN_H
+#define STRESSWIRE_CONTRACT_GEN_H
+
+#include <stdint.h>
+
+namespace stresswire::contract {
+
+/// The accepted values of a sensor channel, both ends included.
+struct Range {
+  float low;
+  float high;
+};
+
+/// The topic is <root>/<device_id>/<name>.
+struct Channel {
+  const char* name;
+  uint8_t qos;
+  bool retained;
+  bool from_device;
+};
+"""
+
+_END = """\
+}  // namespace stresswire::contract
+
+#endif
+"""
+
+
+def render() -> str:
+    """The whole file."""
+    texts = [_constant("char", name, f'"{getattr(contract, name)}"', "[]") for name in ("ROOT", "ANONYMOUS_DEVICE")]
+    channels = [
+        f"/// {channel.summary}\n"
+        + _constant(
+            "Channel",
+            channel.name.name,
+            f'{{"{channel.name}", {channel.qos}, {_bool(channel.retained)}, {_bool(channel.sender == "device")}}}',
+        )
+        for channel in CHANNELS
+    ]
+    ranges = [
+        f"/// {value.unit}\n" + _constant("Range", f"RANGE_{name}", f"{{{_float(value.low)}, {_float(value.high)}}}")
+        for name, value in RANGES.items()
+    ]
+    blocks = (texts, channels, ranges, _limits())
+    return "\n".join([f"// {HEADER}\n{_START}", *map("".join, blocks), _END])
+
+
+def _limits() -> list[str]:
+    numbers = {name: value for name, value in constants().items() if not isinstance(value, str)}
+    lengths = {"MAX_DEVICE_ID_LENGTH": longest(contract.DEVICE_ID), "MAX_BOOT_LENGTH": longest(contract.BOOT)}
+    return [
+        *(
+            _constant("float", name, _float(value))
+            if isinstance(value, float)
+            else _constant("uint32_t", name, f"{value}u")
+            for name, value in (numbers | lengths).items()
+        ),
+        "/// A device clock before this was never set.\n"
+        + _constant("int64_t", "CLOCK_FLOOR_UNIX_S", str(int(contract.CLOCK_FLOOR.timestamp()))),
+        "/// First character of a boot that the pipeline gave; devices may not send it.\n"
+        + _constant("char", "STAMP", f"'{contract.STAMP}'"),
+    ]
+
+
+def _constant(kind: str, name: str, value: str, suffix: str = "") -> str:
+    """A constant in a case that cannot meet one of Arduino's macros."""
+    words = "".join(word.capitalize() for word in name.split("_"))
+    return f"inline constexpr {kind} k{words}{suffix} = {value};\n"
+
+
+def _float(value: float) -> str:
+    return f"{float(value)!r}f"
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Debian packages that the tests need: real brokers, a real browser, a C++ compiler. Installed when root, else named.
+set -eu
+missing=""
+need() { # need COMMAND PACKAGE
+    command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing="$missing $2"
+}
+need mosquitto mosquitto
+need mosquitto_pub mosquitto-clients
+need chromium chromium
+need g++ g++
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" != 0 ]; then
+    echo "The tests need these Debian packages: apt-get install$missing" >&2
+    exit 1
+fi
+echo "installing for the tests:$missing"
+# The tests start their own brokers on free ports; a service that starts by itself would hold 1883.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
+apt-get update -qq
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
