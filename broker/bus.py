@@ -1,0 +1,142 @@
+"""The bus that every part talks to: bounded subscriptions, and the protocol that the two buses share."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class BusError(Exception):
+    """The bus cannot be opened; the message says which address and why."""
+
+
+class Message:
+    """A message for a subscriber. `trusted`: the pipeline itself published it, as far as the bus can tell."""
+
+    __slots__ = ("_ack", "payload", "topic", "trusted")
+
+    def __init__(
+        self, topic: str, payload: bytes, *, trusted: bool, ack: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self.topic = topic
+        self.payload = payload
+        self.trusted = trusted
+        self._ack = ack
+
+    async def ack(self) -> None:
+        """The sender's broker may forget the message now, because it is committed."""
+        if self._ack is not None:
+            await self._ack()
+
+
+class Subscription:
+    """A bounded buffer between the bus and one subscriber.
+
+    A durable subscriber must get everything: `put` waits for room. For any other one `offer` drops the oldest and counts.
+    """
+
+    def __init__(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> None:
+        self.filters = tuple(filters)
+        self.qos = qos
+        self.durable = durable
+        self.buffer = buffer
+        self.dropped = 0
+        self._messages: deque[Message] = deque()
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+        self._closed = False
+
+    def matches(self, topic: str) -> bool:
+        """Whether one of the filters takes `topic`."""
+        return any(topic_matches(topic_filter, topic) for topic_filter in self.filters)
+
+    async def put(self, message: Message) -> None:
+        """Wait for room, then add."""
+        while len(self._messages) >= self.buffer and not self._closed:
+            self._room.clear()
+            await self._room.wait()
+        self._add(message)
+
+    def offer(self, message: Message) -> None:
+        """Add; where there is no room the oldest is dropped and counted."""
+        if len(self._messages) >= self.buffer:
+            self._messages.popleft()
+            self.dropped += 1
+        self._add(message)
+
+    async def take(self, limit: int) -> list[Message]:
+        """Whatever is waiting, at least one and at most `limit`; empty only once the subscription is closed."""
+        while not self._messages and not self._closed:
+            self._filled.clear()
+            await self._filled.wait()
+        taken = [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
+        self._room.set()
+        return taken
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        taken = await self.take(1)
+        if not taken:
+            raise StopAsyncIteration
+        return taken[0]
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def close(self) -> None:
+        """Wake everybody who waits; what is still buffered can be taken."""
+        self._closed = True
+        self._filled.set()
+        self._room.set()
+
+    def _add(self, message: Message) -> None:
+        if not self._closed:
+            self._messages.append(message)
+            self._filled.set()
+
+
+class Bus(Protocol):
+    """Subscribe first, then `open`: nothing arrives before everybody who must see it is there."""
+
+    def subscribe(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> Subscription:
+        """Take part in `filters`; only a durable subscriber's `ack` releases a message at its broker."""
+        ...
+
+    async def open(self) -> None:
+        """Let messages in. Raises `BusError`."""
+        ...
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
+        """Send to every subscriber of `topic`."""
+        ...
+
+    async def close(self) -> None:
+        """End every subscription: their subscribers finish what has arrived. A second time it does nothing."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """`ok`, or in a few words why not."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def topic_matches(topic_filter: str, topic: str) -> bool:
+    """MQTT 3.1.1, section 4.7: ``+`` is one level, a final ``#`` all that follow, neither matches a leading ``$``."""
+    if topic_filter == topic:
+        return True
+    if topic.startswith("$") and topic_filter[:1] in ("+", "#"):
+        return False
+    wanted, levels = topic_filter.split("/"), topic.split("/")
+    if wanted[-1] == "#":
+        wanted.pop()
+        levels = levels[: len(wanted)]
+    return len(wanted) == len(levels) and all(want in ("+", level) for want, level in zip(wanted, levels, strict=True))

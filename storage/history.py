@@ -1,0 +1,111 @@
+"""Reading the record for frontends."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Select, select, text
+from sqlalchemy.exc import DBAPIError
+
+from broker.contract import ErrorDetail, HistoryRequest, NewSensorData
+from storage.database import READERS, Database
+from storage.tables import HistoryStress
+
+Result = TypeVar("Result")
+_h = HistoryStress
+
+
+class HistoryError(Exception):
+    """A request that cannot be answered; `detail` names the field."""
+
+    def __init__(self, detail: ErrorDetail) -> None:
+        super().__init__(detail.message)
+        self.detail = detail
+
+
+class History:
+    """Pages of the record, read in threads beside the loop; an `async with` ends them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._threads = ThreadPoolExecutor(READERS, "storage reader")
+
+    async def page(self, request: HistoryRequest) -> tuple[NewSensorData, ...]:
+        """The newest readings that fit, newest first. Raises `HistoryError` for a date that cannot be read."""
+        query = _query(request)
+        return await self._run(lambda connection: tuple(reading(row) for row in connection.execute(query)))
+
+    async def state(self) -> str:
+        """`ok` where the database answers, else why not."""
+        try:
+            await self._run(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+        except DBAPIError as error:
+            return str(error.orig).partition("\n")[0]
+        return "ok"
+
+    async def _run(self, work: Callable[[Connection], Result]) -> Result:
+        def transaction() -> Result:
+            with self._database.reader.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, transaction)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+
+
+def parse_request(data: object) -> HistoryRequest:
+    """What a client sent, as a request; nothing at all asks for the default page. Raises `HistoryError`."""
+    try:
+        return msgspec.convert({} if data is None else data, HistoryRequest)
+    except msgspec.ValidationError as error:
+        field = str(error).rpartition("$.")[2].rstrip("`") if "$." in str(error) else None
+        raise HistoryError(ErrorDetail("invalid", f"cannot read the request: {error}", field)) from error
+
+
+def reading(row: Any) -> NewSensorData:
+    """A row of the record as frontends see it."""
+    return NewSensorData(
+        id=row.id,
+        timestamp=row.timestamp,
+        hr=row.hr,
+        temp=row.temp,
+        eda=row.eda,
+        stress_level=row.stress_level,
+        confidence=round(100 * row.confidence, 2),
+        device_id=row.device_id,
+        stress_probability=row.stress_probability,
+        quality=tuple(row.quality.split(",")) if row.quality else (),
+    )
+
+
+def _query(request: HistoryRequest) -> Select[Any]:
+    columns: tuple[Any, ...] = (_h.id, _h.timestamp, _h.hr, _h.temp, _h.eda, _h.stress_level, _h.confidence, _h.device_id)
+    query = select(*columns, _h.stress_probability, _h.quality)
+    if request.device_id is not None:
+        query = query.where(_h.device_id == request.device_id)
+    if request.start_date is not None:
+        query = query.where(_h.timestamp >= _instant("start_date", request.start_date))
+    if request.end_date is not None:
+        end = _instant("end_date", request.end_date)
+        whole_day = len(request.end_date) <= len("2024-12-10")
+        query = query.where(_h.timestamp < end + timedelta(days=1) if whole_day else _h.timestamp <= end)
+    return query.order_by(_h.timestamp.desc(), _h.id.desc()).limit(request.limit)
+
+
+def _instant(field: str, value: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        message = f"{field} must be a date such as 2024-12-10, or an ISO 8601 time, got {value[:40]!r}"
+        raise HistoryError(ErrorDetail("invalid", message, field)) from error

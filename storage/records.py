@@ -1,0 +1,158 @@
+"""Reading and writing rows inside the writer's transaction. All functions are synchronous and take its connection."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, and_, delete, func, insert, select, tuple_
+from sqlalchemy.exc import DataError, IntegrityError
+
+from broker.contract import StressLevel
+from storage.database import insert_new, insert_or_replace
+from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, Alert, DeviceState, HistoryStress, Rejected
+from storage.writer import CrossedError
+
+LOOKUP_KEYS = 500
+"""Keys in one look-up; three parameters each, SQLite takes 32,766."""
+
+
+class RecordKey(NamedTuple):
+    """What is unique in the record."""
+
+    device_id: str
+    boot: str
+    seq: int
+
+
+class StoredReading(NamedTuple):
+    """What a resend is compared with and answered from; `values` are hr, temp, eda."""
+
+    id: int
+    stress_level: StressLevel
+    confidence: float
+    values: tuple[float | None, float | None, float | None]
+
+
+class ReplayedReading(NamedTuple):
+    """What rebuilds a device's live state."""
+
+    id: int
+    timestamp: datetime
+    hr: float | None
+    temp: float | None
+    eda: float | None
+    stress_probability: float
+    quality: str
+    alert_id: int | None
+    """The alert that this reading raised, if it did."""
+
+
+_h = HistoryStress
+
+
+def stored(connection: Connection, keys: Sequence[RecordKey]) -> dict[RecordKey, StoredReading]:
+    """Those of `keys` that are in the record already."""
+    columns: tuple[Any, ...] = (
+        _h.device_id,
+        _h.boot,
+        _h.seq,
+        _h.id,
+        _h.stress_level,
+        _h.confidence,
+        _h.hr,
+        _h.temp,
+        _h.eda,
+    )
+    found: dict[RecordKey, StoredReading] = {}
+    for start in range(0, len(keys), LOOKUP_KEYS):
+        query = select(*columns).where(tuple_(_h.device_id, _h.boot, _h.seq).in_(keys[start : start + LOOKUP_KEYS]))
+        found.update(
+            (RecordKey(*row[:3]), StoredReading(row[3], row[4], row[5], (row[6], row[7], row[8])))
+            for row in connection.execute(query)
+        )
+    return found
+
+
+def insert_readings(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[RecordKey, int]:
+    """Store `rows` (a value for each column but `id`) and return their ids.
+
+    Unsorted RETURNING, matched by the key: sorted it costs six times as much.
+
+    Raises:
+        CrossedError: a key was stored by another writer since it was looked up.
+    """
+    if not rows:
+        return {}
+    statement = insert_new(connection.dialect, HistoryStress).returning(_h.id, _h.device_id, _h.boot, _h.seq)
+    ids = {RecordKey(*row[1:]): row[0] for row in connection.execute(statement, rows)}
+    if len(ids) != len(rows):
+        raise CrossedError
+    return ids
+
+
+def insert_one_by_one(
+    connection: Connection, rows: Sequence[dict[str, Any]]
+) -> tuple[dict[RecordKey, int], dict[RecordKey, str]]:
+    """Store each of `rows` in a savepoint; return the ids, and for those that the database refused its reason."""
+    ids: dict[RecordKey, int] = {}
+    refused: dict[RecordKey, str] = {}
+    for row in rows:
+        try:
+            with connection.begin_nested():
+                ids.update(insert_readings(connection, [row]))
+        except (IntegrityError, DataError) as error:
+            refused[RecordKey(row["device_id"], row["boot"], row["seq"])] = str(error.orig)
+    return ids, refused
+
+
+def insert_alert(connection: Connection, row: dict[str, Any]) -> int:
+    """Store one alert and return its id."""
+    return connection.execute(insert(Alert).returning(Alert.id), row).scalar_one()
+
+
+def insert_rejected(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep what was refused; of all of it the newest `REJECTED_KEPT`."""
+    if not rows:
+        return
+    connection.execute(insert(Rejected), rows)
+    newest = connection.execute(select(func.max(Rejected.id))).scalar_one()
+    connection.execute(delete(Rejected).where(Rejected.id <= newest - REJECTED_KEPT))
+
+
+def kept_payload(payload: bytes) -> dict[str, Any]:
+    """The columns of `rejected` that hold a refused payload."""
+    return {
+        "payload": payload[:PAYLOAD_KEPT],
+        "length": len(payload),
+        "sha256": hashlib.sha256(payload).hexdigest(),
+    }
+
+
+class StoredState(NamedTuple):
+    """A device's snapshot, and the id of the last row in it."""
+
+    last_id: int
+    saved_at: datetime
+    state: bytes
+
+
+def load_state(connection: Connection, device_id: str) -> StoredState | None:
+    """A device's snapshot, if one was taken."""
+    query = select(DeviceState.last_id, DeviceState.saved_at, DeviceState.state)
+    row = connection.execute(query.where(DeviceState.device_id == device_id)).one_or_none()
+    return None if row is None else StoredState(*row)
+
+
+def save_state(connection: Connection, device_id: str, last_id: int, saved_at: datetime, state: bytes) -> None:
+    """Replace a device's snapshot."""
+    row = {"device_id": device_id, "last_id": last_id, "saved_at": saved_at, "state": state}
+    connection.execute(insert_or_replace(connection.dialect, DeviceState, "device_id"), row)
+
+
+def readings_after(connection: Connection, device_id: str, last_id: int) -> Iterator[ReplayedReading]:
+    """A device's rows after `last_id`, in the order in which they were stored."""
+    columns = (_h.id, _h.timestamp, _h.hr, _h.temp, _h.eda, _h.stress_probability, _h.quality, Alert.id)
+    raised = and_(Alert.record_id == _h.id, Alert.device_id == device_id, Alert.state == "raised")
+    query = select(*columns).outerjoin(Alert, raised).where(_h.device_id == device_id, _h.id > last_id).order_by(_h.id)
+    return (ReplayedReading(*row) for row in connection.execute(query))

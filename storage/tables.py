@@ -1,0 +1,111 @@
+"""The tables. Times are UTC; SQLite keeps them as text that sorts, PostgreSQL as timestamptz."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, Float, Index, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import DateTime, TypeDecorator
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER key
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC on both sides, whatever the database keeps."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value  # type: ignore[no-any-return]
+        return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+
+
+class Base(DeclarativeBase):
+    """All tables of the record."""
+
+
+class HistoryStress(Base):
+    """One stored reading; `confidence` and `stress_probability` are 0-1, `quality` is comma-separated."""
+
+    __tablename__ = "history_stress"
+    __table_args__ = (
+        UniqueConstraint("device_id", "boot", "seq", name="uq_history_stress_key"),
+        Index("ix_history_stress_timestamp", "timestamp"),
+        Index("ix_history_stress_device_timestamp", "device_id", "timestamp"),
+        Index("ix_history_stress_device_id", "device_id", "id"),
+        {"sqlite_autoincrement": True},  # an id is never given twice, also after an erasure
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(64))
+    boot: Mapped[str] = mapped_column(String(33))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    timestamp: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    hr: Mapped[float | None] = mapped_column(Float)
+    temp: Mapped[float | None] = mapped_column(Float)
+    eda: Mapped[float | None] = mapped_column(Float)
+    stress_level: Mapped[str] = mapped_column(String(16))
+    confidence: Mapped[float] = mapped_column(Float)
+    stress_probability: Mapped[float] = mapped_column(Float)
+    quality: Mapped[str] = mapped_column(String(128))
+    model_version: Mapped[str] = mapped_column(String(64))
+
+
+class Alert(Base):
+    """An alert was raised or cleared; `raised_id` is the alert that a `cleared` row ends."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (Index("ix_alerts_device_timestamp", "device_id", "timestamp"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(64))
+    raised_id: Mapped[int | None] = mapped_column(BigId)
+    record_id: Mapped[int] = mapped_column(BigId)
+    state: Mapped[str] = mapped_column(String(8))
+    level: Mapped[str] = mapped_column(String(16))
+    late: Mapped[bool]
+    timestamp: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    stress_probability: Mapped[float] = mapped_column(Float)
+
+
+class Rejected(Base):
+    """What was refused and why: the first `PAYLOAD_KEPT` bytes, the whole length and the SHA-256 of all of it."""
+
+    __tablename__ = "rejected"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(64))
+    boot: Mapped[str | None] = mapped_column(String(33))
+    seq: Mapped[int | None] = mapped_column(BigInteger)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    code: Mapped[str] = mapped_column(String(32))
+    field: Mapped[str | None] = mapped_column(String(32))
+    message: Mapped[str] = mapped_column(Text)
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    length: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class DeviceState(Base):
+    """A snapshot of a device's live state, taken with the row `last_id`; recovery replays the rows after it."""
+
+    __tablename__ = "device_state"
+
+    device_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    last_id: Mapped[int] = mapped_column(BigId)
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+PAYLOAD_KEPT = 4096
+REJECTED_KEPT = 10_000

@@ -1,0 +1,79 @@
+"""The one thread that writes: each piece of work is one transaction, retried until the database takes it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from storage.database import Database
+
+log = logging.getLogger(__name__)
+
+RETRY_MIN_S = 0.2
+RETRY_MAX_S = 5.0
+
+Result = TypeVar("Result")
+
+
+class RowsRefusedError(Exception):
+    """The database is well but does not take these rows: trying again is of no use, isolating them is."""
+
+
+class CrossedError(Exception):
+    """Another writer came between the look-up and the insert: the transaction is run again."""
+
+
+class Writer:
+    """Runs transactions one after the other in a thread of its own; an `async with` ends the thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._thread = ThreadPoolExecutor(1, "storage writer")
+        self.state = "ok"
+
+    async def run(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` in one transaction and return what it returned, after the commit.
+
+        While the database is away, full or locked the work is held and tried again: nothing after it overtakes it.
+
+        Raises:
+            RowsRefusedError: a constraint or a value that the database does not take.
+        """
+        pause_s = RETRY_MIN_S
+        while True:
+            try:
+                result = await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
+            except CrossedError:
+                continue
+            except (IntegrityError, DataError) as error:
+                raise RowsRefusedError(str(error.orig)) from error
+            except DBAPIError as error:
+                self._set_state(str(error.orig).splitlines()[0] if str(error.orig) else type(error).__name__)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_MAX_S)
+            else:
+                self._set_state("ok")
+                return result
+
+    def _transaction(self, work: Callable[[Connection], Result]) -> Result:
+        with self._database.writer.begin() as connection:
+            return work(connection)
+
+    def _set_state(self, state: str) -> None:
+        if state != self.state:
+            log.log(logging.INFO if state == "ok" else logging.ERROR, "database %s: %s", self._database, state)
+        self.state = state
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A transaction that runs is committed or rolled back before the thread ends.
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
