@@ -1,0 +1,38 @@
+"""Predicting whole recordings from a file into a file, row by row as if each had just arrived."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from broker.contract import StressLevel
+from models.features import FeatureState
+from models.predictor import Predictor, Reading
+from models.recordings import Row, read_rows, write_predictions
+
+CHUNK: Final = 4096
+
+
+def predict_file(in_path: Path, out_path: Path, predictor: Predictor, progress: Callable[[str], None]) -> int:
+    """Write `subject,t,p_stress,level`, one row for each row read, in the same order; returns how many.
+
+    Every subject has a state of its own; their rows may be mixed. Raises RecordingError for a bad file of either kind.
+    """
+    count = write_predictions(out_path, _predict(read_rows(in_path), predictor, progress))
+    progress(f"{count} rows written to {out_path}")
+    return count
+
+
+def _predict(
+    rows: Iterator[Row], predictor: Predictor, progress: Callable[[str], None]
+) -> Iterator[tuple[Row, float, StressLevel]]:
+    states: dict[str, FeatureState] = {}
+    done = 0
+    while chunk := list(islice(rows, CHUNK)):
+        readings = [
+            Reading(states.setdefault(row.subject, FeatureState()), row.t_s, row.hr, row.temp, row.eda) for row in chunk
+        ]
+        for row, prediction in zip(chunk, predictor.score(readings), strict=True):
+            yield row, prediction.probability, prediction.level
+        done += len(chunk)
+        progress(f"{done} rows, {len(states)} subjects")
