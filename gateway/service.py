@@ -1,0 +1,147 @@
+"""The gateway: topics to browser events and back, on one HTTP listener."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Collection
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from aiohttp import web
+
+from broker.bus import Bus, Message
+from broker.contract import (
+    CHANNELS,
+    DATA_RECEIVED,
+    DEVICE_COMMAND,
+    DEVICE_STATUS,
+    MAX_PAYLOAD_BYTES,
+    NEW_SENSOR_DATA,
+    STRESS_ALERT,
+    HealthStatus,
+    name_of,
+)
+from gateway.origins import Origins
+from gateway.routes import Routes, guard
+from gateway.sockets import Sockets
+from gateway.uplink import Uplink
+from storage.history import History
+
+log = logging.getLogger(__name__)
+
+ANSWERS_BUFFER = 10_000
+LIVE_BUFFER = 5_000
+"""Events for frontends that may wait; beyond it the oldest are dropped and counted."""
+SHUTDOWN_S = 2.0
+
+
+_CHANNELS = {channel.name.value: channel for channel in CHANNELS}
+_DECODERS = {name: msgspec.json.Decoder(channel.payload).decode for name, channel in _CHANNELS.items()}
+
+
+class GatewayError(Exception):
+    """The listener cannot be opened; the message says which address and why."""
+
+
+class Gateway:
+    """Subscribes when it is made; `open` lets clients in, `run` forwards until the bus closes.
+
+    Args:
+        bus: where samples go and events come from.
+        history: the record, for reading.
+        model: how the model is, in a few words.
+        origins: pages that may connect beside the own and those on loopback.
+        host, port: where the listener opens; port 0 takes a free one, which `port` then tells.
+        now: the server's time, in UTC.
+        process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        history: History,
+        *,
+        model: str,
+        origins: Collection[str],
+        host: str,
+        port: int,
+        now: Callable[[], datetime],
+        process_id: str,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._bus = bus
+        self._history = history
+        self._model = model
+        allowed = Origins(origins)
+        self._uplink = Uplink(bus, process_id)
+        self.sockets = Sockets(self._uplink, history, self.health, allowed, now=now)
+        self._answers = bus.subscribe(
+            [DATA_RECEIVED.topic("+")], qos=DATA_RECEIVED.qos, durable=False, buffer=ANSWERS_BUFFER
+        )
+        self._live = bus.subscribe(
+            [channel.topic("+") for channel in (NEW_SENSOR_DATA, STRESS_ALERT, DEVICE_STATUS, DEVICE_COMMAND)],
+            qos=STRESS_ALERT.qos,
+            durable=False,
+            buffer=LIVE_BUFFER,
+        )
+        self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard(allowed)])
+        Routes(self._uplink, self.health, lambda: self.sockets.stats).add_to(self._app)
+        self.sockets.attach(self._app)
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+
+    async def health(self) -> HealthStatus:
+        """Each part, asked now."""
+        database, broker = await self._history.state(), self._bus.state
+        return HealthStatus(
+            "ok" if database == broker == "ok" else "degraded", database=database, model=self._model, broker=broker
+        )
+
+    async def open(self) -> None:
+        """Open the listener. Raises `GatewayError` where the address is taken or not ours."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self.host, self.port).start()
+        except (OSError, OverflowError) as error:
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+            raise GatewayError(f"cannot listen for HTTP on {self.host}:{self.port}: {reason}") from error
+        self.port = self._runner.addresses[0][1]
+
+    async def run(self) -> None:
+        """Forward until the bus closes."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._resolve_answers(), name="gateway answers")
+            tasks.create_task(self._forward_live(), name="gateway live")
+
+    async def _resolve_answers(self) -> None:
+        async for message in self._answers:
+            if _genuine(message):
+                self._uplink.resolve(message)
+
+    async def _forward_live(self) -> None:
+        async for message in self._live:
+            if _genuine(message):
+                await self.sockets.forward(message)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.sockets.close()
+        await self._runner.cleanup()
+
+
+def _genuine(message: Message) -> bool:
+    """Whether a message may be believed: sent by the side that the contract names, and of the contract's type."""
+    name = name_of(message.topic)
+    if _CHANNELS[name].sender == "pipeline" and not message.trusted:
+        return False
+    try:
+        _DECODERS[name](message.payload)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True

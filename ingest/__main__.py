@@ -1,0 +1,8 @@
+"""`python -m ingest`: the same as `stresswire ingest`."""
+
+import sys
+
+from stresswire.cli import main
+
+sys.argv.insert(1, "ingest")
+main()

@@ -1,0 +1,36 @@
+"""When a sample was taken, as far as device and server clocks can tell. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from broker.decoding import Refusal, Sample
+
+
+class Taken(NamedTuple):
+    """`synced`: the time is the device's own."""
+
+    at: datetime
+    synced: bool
+
+
+def taken(elements: Sequence[Sample | Refusal], received_at: datetime) -> list[Taken | None]:
+    """The time of each sample of a message, None for what was refused.
+
+    A sample without a usable timestamp takes the server's time, less how much longer the device had been up at the
+    message's last sample.
+    """
+    uptimes = [element.uptime_ms for element in elements if isinstance(element, Sample) and element.uptime_ms is not None]
+    last_ms = uptimes[-1] if uptimes else 0
+    return [None if isinstance(element, Refusal) else _taken(element, received_at, last_ms) for element in elements]
+
+
+def _taken(sample: Sample, received_at: datetime, last_ms: int) -> Taken:
+    if sample.timestamp is not None:
+        return Taken(sample.timestamp, synced=True)
+    behind_ms = 0 if sample.uptime_ms is None else max(0, last_ms - sample.uptime_ms)
+    # Nobody's buffer reaches back further than this; an uptime that says so is a device's mistake.
+    return Taken(received_at - timedelta(milliseconds=min(behind_ms, _LONGEST_MS)), synced=False)
+
+
+_LONGEST_MS = 30 * 24 * 3600 * 1000

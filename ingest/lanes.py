@@ -1,0 +1,126 @@
+"""The live state of each device, and a second lane for what it sends late.
+
+A lane's time only goes forward. A sample older than the live lane's newest goes to the backfill lane, whose alerts are
+always late, so that yesterday never moves today's alert. A sample older than the backfill lane's newest begins a new one.
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+import msgspec
+
+from models.alerts import AlertState
+from models.features import FeatureState
+
+MAX_DEVICES: Final = 10_000
+"""Devices whose state is kept in memory; the longest silent is forgotten and rebuilt from the record when it returns."""
+SAME_S: Final = 1e-3
+"""Samples with the same timestamp, as whole seconds at 2 Hz give, are in order of arrival."""
+NUDGE_S: Final = 1e-6
+_VERSION: Final = 1
+
+
+class Lane:
+    """One stream: its features, its alert, the row of the alert that is raised, and its newest time.
+
+    `newest_s` runs ahead of the features between routing a batch and scoring it.
+    """
+
+    __slots__ = ("alert", "alert_id", "features", "newest_s")
+
+    def __init__(self, features: FeatureState, alert: AlertState, alert_id: int | None) -> None:
+        self.features = features
+        self.alert = alert
+        self.alert_id = alert_id
+        self.newest_s = features.newest_s
+
+    @classmethod
+    def new(cls) -> "Lane":
+        """A stream of which nothing is known."""
+        return cls(FeatureState(), AlertState(), None)
+
+    def copy(self) -> "Lane":
+        """A twin that moves by itself."""
+        return Lane(self.features.copy(), self.alert, self.alert_id)
+
+    def place(self, t_s: float) -> float | None:
+        """`t_s`, moved if need be to stand just after the newest sample; None where it is older."""
+        if self.newest_s is not None and t_s <= self.newest_s:
+            if self.newest_s - t_s >= SAME_S:
+                return None
+            t_s = self.newest_s + NUDGE_S
+        self.newest_s = t_s
+        return t_s
+
+
+class Device:
+    """A device's two lanes. `saved_s` is when its snapshot was taken, in server time."""
+
+    __slots__ = ("backfill", "live", "saved_s")
+
+    def __init__(self, live: Lane, backfill: Lane | None = None, saved_s: float | None = None) -> None:
+        self.live = live
+        self.backfill = backfill
+        self.saved_s = saved_s
+
+    @classmethod
+    def new(cls) -> "Device":
+        """A device that was never heard of."""
+        return cls(Lane.new())
+
+    def copy(self) -> "Device":
+        """A twin that can be moved without moving this one, for a transaction that may fail."""
+        return Device(self.live.copy(), None if self.backfill is None else self.backfill.copy(), self.saved_s)
+
+    def route(self, t_s: float) -> tuple[Lane, float]:
+        """The lane that takes a sample at `t_s`, and the time at which it takes it."""
+        placed_s = self.live.place(t_s)
+        if placed_s is not None:
+            return self.live, placed_s
+        placed_s = None if self.backfill is None else self.backfill.place(t_s)
+        if self.backfill is None or placed_s is None:
+            self.backfill = Lane.new()
+            self.backfill.newest_s = placed_s = t_s
+        return self.backfill, placed_s
+
+    def to_bytes(self) -> bytes:
+        """A snapshot, for `from_bytes`."""
+        lanes = [self.live] if self.backfill is None else [self.live, self.backfill]
+        stored = [(lane.features.to_bytes(), lane.alert, lane.alert_id) for lane in lanes]
+        return msgspec.msgpack.encode(_Snapshot(_VERSION, stored))
+
+    @classmethod
+    def from_bytes(cls, snapshot: bytes, saved_s: float) -> "Device":
+        """The device of a snapshot. Raises ValueError where another version of this program wrote it."""
+        try:
+            read = msgspec.msgpack.decode(snapshot, type=_Snapshot)
+        except msgspec.DecodeError as error:
+            raise ValueError("the snapshot of a device cannot be read") from error
+        if read.version != _VERSION or not read.lanes:
+            raise ValueError(f"the snapshot of a device is of version {read.version}, not {_VERSION}")
+        lanes = [Lane(FeatureState.from_bytes(features), alert, alert_id) for features, alert, alert_id in read.lanes]
+        return cls(lanes[0], lanes[1] if len(lanes) > 1 else None, saved_s)
+
+
+class Devices:
+    """The devices in memory, the longest silent first."""
+
+    def __init__(self) -> None:
+        self._devices: OrderedDict[str, Device] = OrderedDict()
+
+    def get(self, device_id: str) -> Device | None:
+        """The device's committed state; it must be copied before it is moved."""
+        return self._devices.get(device_id)
+
+    def commit(self, staged: dict[str, Device]) -> None:
+        """Take over the states of a transaction that was committed."""
+        for device_id, device in staged.items():
+            self._devices[device_id] = device
+            self._devices.move_to_end(device_id)
+        while len(self._devices) > MAX_DEVICES:
+            self._devices.popitem(last=False)
+
+
+class _Snapshot(msgspec.Struct, array_like=True):
+    version: int
+    lanes: list[tuple[bytes, AlertState, int | None]]

@@ -1,0 +1,31 @@
+"""A device's state from the record: its snapshot, and the rows that were committed after it."""
+
+import logging
+
+from sqlalchemy import Connection
+
+from ingest.lanes import Device
+from models.alerts import AlertPolicy, step
+from storage.records import load_state, readings_after
+
+log = logging.getLogger(__name__)
+
+
+def recover(connection: Connection, device_id: str, policy: AlertPolicy) -> Device:
+    """The state that the device had at the last commit. A device without a snapshot starts anew."""
+    found = load_state(connection, device_id)
+    if found is None:
+        return Device.new()
+    try:
+        device = Device.from_bytes(found.state, found.saved_at.timestamp())
+    except ValueError as error:
+        log.warning("%s starts anew: %s", device_id, error)
+        return Device.new()
+    for row in readings_after(connection, device_id, found.last_id):
+        lane, t_s = device.route(row.timestamp.timestamp())
+        lane.features.step(t_s, row.hr, row.temp, row.eda)
+        usable = "warming_up" not in row.quality
+        lane.alert, change = step(policy, lane.alert, t_s, row.stress_probability, usable=usable)
+        if change is not None:
+            lane.alert_id = row.alert_id if change == "raised" else None
+    return device

@@ -1,0 +1,138 @@
+"""What became of each element of a message, and the messages that say so. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from broker.contract import (
+    DATA_RECEIVED,
+    NEW_SENSOR_DATA,
+    STRESS_ALERT,
+    AlertState,
+    BatchError,
+    DataReceived,
+    ErrorDetail,
+    NewSensorData,
+    Quality,
+    SensorValues,
+    StressAlert,
+    StressLevel,
+    StressPrediction,
+    encode,
+)
+from broker.decoding import Key, Refusal, sha256_of
+from ingest.arrivals import Arrival, Incoming
+
+
+class Stored(NamedTuple):
+    """The element is in the record; `duplicate`: it was there before."""
+
+    record_id: int
+    level: StressLevel
+    confidence: float
+    duplicate: bool
+
+
+class Publication(NamedTuple):
+    """A message for the bus."""
+
+    topic: str
+    payload: bytes
+    qos: int
+
+
+Result = Stored | ErrorDetail
+
+
+def answer(arrival: Arrival, results: Sequence[Result], server_time: datetime) -> Publication:
+    """`data_received` for a message, given the result of each element."""
+    key = _key(arrival.elements[-1])
+    stored = [
+        (element, result)
+        for element, result in zip(arrival.elements, results, strict=True)
+        if isinstance(element, Incoming) and isinstance(result, Stored)
+    ]
+    errors = [(index, result) for index, result in enumerate(results) if isinstance(result, ErrorDetail)]
+    newest = max(stored, key=lambda pair: pair[0].at)[1] if stored else None
+    error = errors[0][1] if not stored else None
+    received = DataReceived(
+        status="error" if newest is None else "partial" if errors else "success",
+        record_id=None if newest is None else newest.record_id,
+        stress_prediction=None if newest is None else StressPrediction(newest.level, newest.confidence),
+        boot=None if key is None else key.boot,
+        seq=None if key is None else key.seq,
+        server_time=server_time,
+        count=len(stored) if arrival.batch else None,
+        duplicate=bool(stored) and all(result.duplicate for _, result in stored),
+        error=error,
+        message=None if error is None else error.message,
+        errors=tuple(_batch_error(index, arrival.elements[index], detail) for index, detail in errors)
+        if arrival.batch
+        else (),
+        sha256=sha256_of(arrival.payload) if key is None else None,
+    )
+    return Publication(DATA_RECEIVED.topic(arrival.device_id), encode(received), DATA_RECEIVED.qos)
+
+
+def new_reading(
+    record_id: int,
+    incoming: Incoming,
+    level: StressLevel,
+    probability: float,
+    confidence: float,
+    quality: Sequence[Quality],
+) -> Publication:
+    """`new_sensor_data` for a sample that was stored just now."""
+    sample = incoming.sample
+    data = NewSensorData(
+        id=record_id,
+        timestamp=incoming.at,
+        hr=sample.hr,
+        temp=sample.temp,
+        eda=sample.eda,
+        stress_level=level,
+        confidence=percent(confidence),
+        device_id=sample.device_id,
+        stress_probability=probability,
+        quality=tuple(quality),
+    )
+    return Publication(NEW_SENSOR_DATA.topic(sample.device_id), encode(data), NEW_SENSOR_DATA.qos)
+
+
+def alert_message(
+    incoming: Incoming, alert_id: int, state: AlertState, level: StressLevel, smoothed: float, *, late: bool
+) -> Publication:
+    """`stress_alert` for an alert that was raised or cleared by a sample."""
+    sample = incoming.sample
+    raised = state == "raised"
+    alert = StressAlert(
+        level=level,
+        confidence=percent(smoothed if raised else 1 - smoothed),
+        message=_RAISED if raised else _CLEARED,
+        sensor_data=SensorValues(sample.hr, sample.temp, sample.eda),
+        device_id=sample.device_id,
+        timestamp=incoming.at,
+        alert_id=alert_id,
+        state=state,
+        late=late,
+    )
+    return Publication(STRESS_ALERT.topic(sample.device_id), encode(alert), STRESS_ALERT.qos)
+
+
+def percent(fraction: float) -> float:
+    """A fraction in percent, as frontends show it."""
+    return round(100 * fraction, 2)
+
+
+_RAISED = "High stress level detected: the signs have lasted. Consider a break."
+_CLEARED = "The stress level is back to normal."
+
+
+def _key(element: Incoming | Refusal) -> Key | None:
+    """The key that the sender knows: not one that was stamped here."""
+    return element.key if isinstance(element, Refusal) else element.sample.key
+
+
+def _batch_error(index: int, element: Incoming | Refusal, detail: ErrorDetail) -> BatchError:
+    key = _key(element)
+    return BatchError(index, detail, None if key is None else key.boot, None if key is None else key.seq)

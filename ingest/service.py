@@ -1,0 +1,108 @@
+"""The loop: take what is waiting, commit it, answer, acknowledge."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+
+import msgspec
+
+from broker.bus import Bus, Message
+from broker.contract import SENSOR_DATA, ErrorDetail
+from ingest.arrivals import Arrival, Stamps, arrive
+from ingest.lanes import Devices
+from ingest.transaction import Outcome, store
+from models.predictor import Predictor
+from storage.writer import RowsRefusedError, Writer
+
+log = logging.getLogger(__name__)
+
+BUFFER = 5_000
+"""Messages that may wait for ingest; beyond it senders are held back."""
+TAKE = 500
+"""Messages in one transaction at most."""
+TRANSACTION_SAMPLES = 2_000
+"""A transaction is not filled beyond this, so that batches of hundreds do not delay everybody else's answer."""
+WARN_EVERY_S = 10.0
+
+
+class Counts(msgspec.Struct):
+    """What has come since the start: samples stored, resends answered again, elements refused."""
+
+    stored: int = 0
+    duplicates: int = 0
+    refused: int = 0
+
+
+class Ingest:
+    """Subscribes when it is made, so that nothing arrives before it is there.
+
+    Args:
+        bus: where samples come from and results go to.
+        writer: the database.
+        predictor: the model.
+        now: the server's time, in UTC.
+        process_id: makes the keys of this process unique; 64 random bits or more.
+    """
+
+    def __init__(
+        self, bus: Bus, writer: Writer, predictor: Predictor, *, now: Callable[[], datetime], process_id: str
+    ) -> None:
+        self.counts = Counts()
+        self._bus = bus
+        self._writer = writer
+        self._predictor = predictor
+        self._now = now
+        self._stamps = Stamps(process_id)
+        self._devices = Devices()
+        self._warned_s = -WARN_EVERY_S
+        self._subscription = bus.subscribe([SENSOR_DATA.topic("+")], qos=SENSOR_DATA.qos, durable=True, buffer=BUFFER)
+
+    async def run(self) -> None:
+        """Serve until the bus closes, then what is still waiting."""
+        while messages := await self._subscription.take(TAKE):
+            received_at = self._now()
+            arrivals = [arrive(message, received_at, self._stamps) for message in messages]
+            for some in _portions(arrivals):
+                outcome = await self._commit(arrivals[some])
+                await self._tell(outcome, messages[some])
+
+    async def _commit(self, arrivals: Sequence[Arrival]) -> Outcome:
+        work = partial(store, arrivals=arrivals, devices=self._devices, predictor=self._predictor)
+        try:
+            outcome = await self._writer.run(work)
+        except RowsRefusedError as error:
+            log.warning("the database refuses a row, storing one by one: %s", error)
+            outcome = await self._writer.run(partial(work, isolate=True))
+        self._devices.commit(outcome.states)
+        return outcome
+
+    async def _tell(self, outcome: Outcome, messages: Sequence[Message]) -> None:
+        self.counts.stored += outcome.fresh
+        self.counts.duplicates += outcome.duplicates
+        self.counts.refused += len(outcome.refused)
+        if outcome.refused:
+            self._warn(*outcome.refused[-1])
+        for publication in outcome.publications:
+            await self._bus.publish(publication.topic, publication.payload, qos=publication.qos)
+        for message in messages:
+            await message.ack()
+
+    def _warn(self, device_id: str, error: ErrorDetail) -> None:
+        now_s = time.monotonic()
+        if now_s - self._warned_s >= WARN_EVERY_S:
+            self._warned_s = now_s
+            log.warning("%d refused so far, the last from %s: %s", self.counts.refused, device_id[:64], error.message)
+
+
+def _portions(arrivals: Sequence[Arrival]) -> Iterator[slice]:
+    """Slices of `arrivals` of about `TRANSACTION_SAMPLES`."""
+    start = samples = 0
+    for index, arrival in enumerate(arrivals):
+        samples += len(arrival.elements)
+        if samples >= TRANSACTION_SAMPLES:
+            yield slice(start, index + 1)
+            start, samples = index + 1, 0
+    if start < len(arrivals):
+        yield slice(start, len(arrivals))

@@ -1,0 +1,293 @@
+"""One transaction: what arrived becomes rows, predictions, alerts and answers.
+
+Everything here runs in the writer's thread. States are moved on copies, which `Outcome.states` hands back: they count only
+once the transaction is committed, so it can be run again from the start.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection
+
+from broker.contract import LATE_AFTER_S, ErrorDetail, Quality, SensorSample, StressLevel, encode
+from broker.decoding import Refusal
+from ingest.arrivals import Arrival, Incoming
+from ingest.lanes import Device, Devices, Lane
+from ingest.recovery import recover
+from ingest.results import Publication, Result, Stored, alert_message, answer, new_reading
+from models.alerts import step
+from models.predictor import Prediction, Predictor, Reading
+from storage.records import (
+    RecordKey,
+    StoredReading,
+    insert_alert,
+    insert_one_by_one,
+    insert_readings,
+    insert_rejected,
+    kept_payload,
+    save_state,
+    stored,
+)
+
+SNAPSHOT_S: Final = 60.0
+"""A device's state is saved at most this often; recovery replays what came since."""
+_CONFLICT = ErrorDetail("conflict", "boot and seq are those of another sample: do two devices share this name?", "seq")
+
+
+class Outcome(NamedTuple):
+    """What follows a commit. `refused`: with the device, why."""
+
+    publications: list[Publication]
+    states: dict[str, Device]
+    fresh: int
+    duplicates: int
+    refused: list[tuple[str, ErrorDetail]]
+
+
+class Place(NamedTuple):
+    """Which element of which message."""
+
+    arrival: int
+    element: int
+
+
+class Fresh(NamedTuple):
+    """A sample that is new, the lane that took it and what was predicted."""
+
+    place: Place
+    incoming: Incoming
+    lane: Lane
+    t_s: float
+    prediction: Prediction
+
+
+def store(
+    connection: Connection, arrivals: Sequence[Arrival], devices: Devices, predictor: Predictor, *, isolate: bool = False
+) -> Outcome:
+    """Store `arrivals`. `isolate`: rows one by one, those that the database refuses going to `rejected`."""
+    return _Transaction(connection, arrivals, devices, predictor).run(isolate)
+
+
+class _Transaction:
+    """The steps share what they found; an instance lives for one run."""
+
+    def __init__(self, connection: Connection, arrivals: Sequence[Arrival], devices: Devices, predictor: Predictor) -> None:
+        self._connection = connection
+        self._arrivals = arrivals
+        self._devices = devices
+        self._predictor = predictor
+        self._states: dict[str, Device] = {}
+        self._results: dict[Place, Result] = {}
+        self._publications: list[Publication] = []
+
+    def run(self, isolate: bool) -> Outcome:
+        new, resends = self._split()
+        fresh = self._predict(new)
+        rows = [self._row(one) for one in fresh]
+        reasons: dict[RecordKey, str] = {}
+        if isolate:
+            ids, reasons = insert_one_by_one(self._connection, rows)
+        else:
+            ids = insert_readings(self._connection, rows)
+        for one in fresh:
+            if one.incoming.key in ids:
+                self._finish(one, ids[one.incoming.key])
+            else:
+                self._results[one.place] = ErrorDetail("database", f"the database refuses it: {reasons[one.incoming.key]}")
+        for place, original in resends.items():
+            self._results[place] = self._repeated(original)
+        answers = [
+            answer(
+                arrival, [self._results[Place(at, index)] for index in range(len(arrival.elements))], arrival.received_at
+            )
+            for at, arrival in enumerate(self._arrivals)
+        ]
+        refused = self._reject()
+        self._snapshot(ids)
+        duplicates = sum(isinstance(result, Stored) and result.duplicate for result in self._results.values())
+        return Outcome(answers + self._publications, self._states, len(ids), duplicates, refused)
+
+    def _split(self) -> tuple[list[Place], dict[Place, Place]]:
+        """The places of new samples, and of resends of these; what else there is gets its result here."""
+        known = stored(self._connection, list({one.key for _, one in self._incoming()}))
+        first: dict[RecordKey, Place] = {}
+        resends: dict[Place, Place] = {}
+        for place, one in self._incoming():
+            before = known.get(one.key)
+            if before is not None:
+                self._results[place] = _resent(before) if before.values == _values(one) else _CONFLICT
+                continue
+            original = first.setdefault(one.key, place)
+            if _values(self._at(original)) != _values(one):
+                self._results[place] = _CONFLICT
+            elif original != place:
+                resends[place] = original
+        for at, arrival in enumerate(self._arrivals):
+            for index, element in enumerate(arrival.elements):
+                if isinstance(element, Refusal):
+                    self._results[Place(at, index)] = element.error
+        return list(first.values()), resends
+
+    def _predict(self, new: Sequence[Place]) -> list[Fresh]:
+        """Step every lane in the order of time, and predict all as one matrix."""
+        by_message: dict[int, list[Place]] = defaultdict(list)
+        for place in new:
+            by_message[place.arrival].append(place)
+        routed: list[tuple[Place, Incoming, Lane, float]] = []
+        for places in by_message.values():
+            # One array is sorted by time; two messages are not mixed.
+            for place in sorted(places, key=lambda place: self._at(place).at):
+                one = self._at(place)
+                routed.append((place, one, *self._staged(one.key.device_id).route(one.at.timestamp())))
+        predictions = self._predictor.score([Reading(lane.features, t_s, *_values(one)) for _, one, lane, t_s in routed])
+        return [Fresh(*route, prediction) for route, prediction in zip(routed, predictions, strict=True)]
+
+    def _staged(self, device_id: str) -> Device:
+        """The device's state as this transaction moves it."""
+        device = self._states.get(device_id)
+        if device is None:
+            committed = self._devices.get(device_id)
+            if committed is None:
+                device = recover(self._connection, device_id, self._predictor.policy)
+            else:
+                device = committed.copy()
+            self._states[device_id] = device
+        return device
+
+    def _row(self, one: Fresh) -> dict[str, Any]:
+        incoming, prediction = one.incoming, one.prediction
+        sample = incoming.sample
+        return {
+            **incoming.key._asdict(),
+            "timestamp": incoming.at,
+            "received_at": self._arrivals[one.place.arrival].received_at,
+            "hr": sample.hr,
+            "temp": sample.temp,
+            "eda": sample.eda,
+            "stress_level": prediction.level,
+            "confidence": prediction.confidence,
+            "stress_probability": prediction.probability,
+            "quality": ",".join(_quality(one)),
+            "model_version": self._predictor.version,
+        }
+
+    def _finish(self, one: Fresh, record_id: int) -> None:
+        """What follows from a stored row: the reading, and the alert that it may raise or clear."""
+        prediction = one.prediction
+        self._results[one.place] = Stored(record_id, prediction.level, prediction.confidence, duplicate=False)
+        self._publications.append(
+            new_reading(
+                record_id, one.incoming, prediction.level, prediction.probability, prediction.confidence, _quality(one)
+            )
+        )
+        lane, usable = one.lane, "warming_up" not in prediction.quality
+        policy = self._predictor.policy
+        lane.alert, state = step(policy, lane.alert, one.t_s, prediction.probability, usable=usable)
+        if state is None:
+            return
+        smoothed = lane.alert.smoothed or 0.0
+        received_at = self._arrivals[one.place.arrival].received_at
+        device_id = one.incoming.key.device_id
+        live = lane is self._states[device_id].live
+        late = not live or (received_at - one.incoming.at).total_seconds() > LATE_AFTER_S
+        level: StressLevel = "high_stress" if state == "raised" else "normal"
+        alert_id = insert_alert(
+            self._connection,
+            {
+                "device_id": device_id,
+                "raised_id": None if state == "raised" else lane.alert_id,
+                "record_id": record_id,
+                "state": state,
+                "level": level,
+                "late": late,
+                "timestamp": one.incoming.at,
+                "received_at": received_at,
+                "stress_probability": smoothed,
+            },
+        )
+        shown_id = alert_id if state == "raised" or lane.alert_id is None else lane.alert_id
+        self._publications.append(alert_message(one.incoming, shown_id, state, level, smoothed, late=late))
+        lane.alert_id = alert_id if state == "raised" else None
+
+    def _repeated(self, original: Place) -> Result:
+        result = self._results[original]
+        return result._replace(duplicate=True) if isinstance(result, Stored) else result
+
+    def _reject(self) -> list[tuple[str, ErrorDetail]]:
+        """Keep every element that was refused."""
+        rows: list[dict[str, Any]] = []
+        refused: list[tuple[str, ErrorDetail]] = []
+        for place, result in self._results.items():
+            if isinstance(result, Stored):
+                continue
+            arrival = self._arrivals[place.arrival]
+            element = arrival.elements[place.element]
+            key = element.key
+            rows.append(
+                {
+                    "device_id": arrival.device_id[:64],
+                    "boot": None if key is None else key.boot,
+                    "seq": None if key is None else key.seq,
+                    "received_at": arrival.received_at,
+                    "code": result.code,
+                    "field": result.field,
+                    "message": result.message,
+                    **kept_payload(_raw(element)),
+                }
+            )
+            refused.append((arrival.device_id, result))
+        insert_rejected(self._connection, rows)
+        return refused
+
+    def _snapshot(self, ids: dict[RecordKey, int]) -> None:
+        newest: dict[str, int] = {}
+        for key, record_id in ids.items():
+            newest[key.device_id] = max(record_id, newest.get(key.device_id, 0))
+        saved_at = self._arrivals[-1].received_at
+        for device_id, last_id in newest.items():
+            device = self._states[device_id]
+            if device.saved_s is None or saved_at.timestamp() - device.saved_s >= SNAPSHOT_S:
+                device.saved_s = saved_at.timestamp()
+                save_state(self._connection, device_id, last_id, saved_at, device.to_bytes())
+
+    def _incoming(self) -> Iterator[tuple[Place, Incoming]]:
+        for at, arrival in enumerate(self._arrivals):
+            for index, element in enumerate(arrival.elements):
+                if isinstance(element, Incoming):
+                    yield Place(at, index), element
+
+    def _at(self, place: Place) -> Incoming:
+        element = self._arrivals[place.arrival].elements[place.element]
+        assert isinstance(element, Incoming)  # noqa: S101 - places are made of nothing else
+        return element
+
+
+def _values(one: Incoming) -> tuple[float | None, float | None, float | None]:
+    return one.sample.hr, one.sample.temp, one.sample.eda
+
+
+def _resent(before: StoredReading) -> Stored:
+    return Stored(before.id, before.stress_level, before.confidence, duplicate=True)
+
+
+def _quality(one: Fresh) -> tuple[Quality, ...]:
+    return one.prediction.quality if one.incoming.synced else ("clock_unsynced", *one.prediction.quality)
+
+
+def _raw(element: Incoming | Refusal) -> bytes:
+    """An element as it came; of one that was decoded, its fields."""
+    if isinstance(element, Refusal):
+        return element.raw
+    sample = element.sample
+    return encode(
+        SensorSample(
+            hr=sample.hr,
+            temp=sample.temp,
+            eda=sample.eda,
+            timestamp=None if sample.timestamp is None else sample.timestamp.isoformat(),
+            device_id=sample.device_id,
+            boot=element.key.boot,
+            seq=element.key.seq,
+        )
+    )

@@ -1,0 +1,152 @@
+"""The command line. A user's mistake is one line on stderr and exit status 2."""
+
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broker.bus import BusError
+from broker.mqtt import MqttAddress
+from gateway.service import GatewayError
+from models import evaluation, offline, training
+from models.errors import ModelError
+from models.predictor import Predictor
+from models.recordings import RecordingError
+from storage.database import DatabaseError
+from stresswire import __version__, runtime
+from stresswire.replay import choose, replay
+from stresswire.settings import SettingsError, load_settings
+from stresswire.simulate import simulate
+
+USER_ERRORS = (BusError, DatabaseError, GatewayError, ModelError, RecordingError, SettingsError)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Real-time stress monitoring over MQTT.",
+)
+database = typer.Typer(no_args_is_help=True, help="The database.")
+app.add_typer(database, name="db")
+
+Recording = Annotated[Path, typer.Argument(help="subject,t,hr,temp,eda as .csv or .csv.gz", exists=True, dir_okay=False)]
+
+
+def main() -> None:
+    """What the `stresswire` command runs."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("amqtt", "transitions", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        app()
+    except USER_ERRORS as error:
+        typer.echo(f"stresswire: {error}", err=True)
+        sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stresswire {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+) -> None:
+    """Real-time stress monitoring over MQTT."""
+    del version
+
+
+@app.command()
+def up(demo: Annotated[bool, typer.Option(help="Simulate one person beside it.")] = False) -> None:
+    """Broker, ingest and gateway in one process."""
+    runtime.run(runtime.up(load_settings(), typer.echo, demo=demo))
+
+
+@app.command()
+def broker() -> None:
+    """The embedded broker alone."""
+    _serve(runtime.serve_broker)
+
+
+@app.command()
+def ingest() -> None:
+    """Ingest alone, on the broker of STRESSWIRE_MQTT_URL."""
+    _serve(runtime.serve_ingest)
+
+
+@app.command()
+def gateway() -> None:
+    """The gateway alone, on the broker of STRESSWIRE_MQTT_URL."""
+    _serve(runtime.serve_gateway)
+
+
+@app.command(name="replay")
+def replay_(
+    file: Recording,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this person; may be repeated.")] = None,
+    speed: Annotated[float, typer.Option(min=0.1, max=10_000, help="60: a minute in a second.")] = 1.0,
+) -> None:
+    """Publish recorded people as devices over MQTT."""
+    recordings = choose(file, subject or [])
+    tallies = runtime.run(replay(_broker(), recordings, speed, runtime.utc_now, typer.echo))
+    sent, stored = sum(one.sent for one in tallies.values()), sum(one.stored for one in tallies.values())
+    typer.echo(f"{len(tallies)} people, {sent} samples sent, {stored} stored, {sent - stored} refused")
+
+
+@app.command(name="simulate")
+def simulate_(device: Annotated[str, typer.Option(help="The device's name.")] = "simulated") -> None:
+    """Publish a simulated person over MQTT until Ctrl-C."""
+    typer.echo(f"{device} sends once a second to {_broker()}; Ctrl-C stops.")
+    try:
+        runtime.run(simulate(_broker(), device, runtime.utc_now))
+    except KeyboardInterrupt:
+        typer.echo("stopped")
+
+
+@app.command()
+def predict(
+    file: Recording,
+    out: Annotated[Path, typer.Argument(help="subject,t,p_stress,level, one row for each row")],
+) -> None:
+    """Score recordings offline, with the code that scores live."""
+    offline.predict_file(file, out, Predictor.load(load_settings().model_dir), _progress)
+
+
+@app.command()
+def train(
+    file: Recording,
+    out: Annotated[Path, typer.Option(help="The folder for the artefact and its card.")] = Path("models"),
+) -> None:
+    """Train a model on labelled recordings, with its card."""
+    training.train(file, out, progress=_progress)
+
+
+@app.command()
+def evaluate(file: Recording) -> None:
+    """Say how the model does on labelled recordings."""
+    typer.echo(evaluation.evaluate(file, load_settings().model_dir, _progress))
+
+
+@database.command()
+def upgrade() -> None:
+    """Bring the tables to the newest revision."""
+    with runtime.open_database(load_settings()) as opened:
+        typer.echo(f"{opened} is up to date")
+
+
+def _serve(part: Callable[..., Coroutine[Any, Any, None]]) -> None:
+    runtime.run(part(load_settings(), typer.echo))
+
+
+def _broker() -> MqttAddress:
+    settings = load_settings()
+    return settings.mqtt_address or MqttAddress(*settings.mqtt_bind, tls=False)
+
+
+def _progress(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,85 @@
+"""`stresswire replay`: recorded people as devices over real MQTT."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from broker.contract import SensorSample
+from broker.mqtt import MqttAddress
+from models.recordings import Recording, RecordingError, Row, read_recordings
+from stresswire.device import Tally, connected
+
+BATCH_S = 0.05
+"""Samples that fall due within this time are sent together: beyond 20 a second, as batches."""
+MAX_BATCH_SENT = 100
+
+Progress = Callable[[str], None]
+
+
+def choose(path: Path, subjects: Sequence[str]) -> list[Recording]:
+    """The recordings of `subjects`, all where none is named. Raises RecordingError for a subject that is not there."""
+    recordings = read_recordings(path)
+    known = {recording.subject for recording in recordings}
+    if missing := [subject for subject in subjects if subject not in known]:
+        some = ", ".join(sorted(known)[:8])
+        raise RecordingError(f"{path}: no subject {missing[0]}; there are {some}{' ...' if len(known) > 8 else ''}")
+    return [recording for recording in recordings if not subjects or recording.subject in subjects]
+
+
+async def replay(
+    address: MqttAddress, recordings: Sequence[Recording], speed: float, now: Callable[[], datetime], progress: Progress
+) -> dict[str, Tally]:
+    """Publish every recording from a device of its own, all at once; what became of their samples, by device.
+
+    Args:
+        address: the broker.
+        recordings: the people; the subject's name becomes the device's.
+        speed: 1 is real time, 60 a minute in a second.
+        now: the clock. The samples' timestamps end when their sending ends, so that the live view shows them.
+        progress: told now and then how far it is.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        people = [tasks.create_task(_replay(address, one, speed, now, progress)) for one in recordings]
+    return {device_id_of(recording.subject): task.result() for recording, task in zip(recordings, people, strict=True)}
+
+
+def device_id_of(subject: str) -> str:
+    """A subject's name with what a device id may not hold as ``_``."""
+    return re.sub(r"[^A-Za-z0-9_:-]", "_", subject)[:64] or "_"
+
+
+async def _replay(
+    address: MqttAddress, recording: Recording, speed: float, now: Callable[[], datetime], progress: Progress
+) -> Tally:
+    rows = [row for row in recording.rows if (row.hr, row.temp, row.eda) != (None, None, None)]
+    loop = asyncio.get_running_loop()
+    started_s = loop.time()
+    ends = now() + timedelta(seconds=(rows[-1].t_s - rows[0].t_s) / speed) if rows else now()
+    reported_s = started_s
+    async with connected(address, device_id_of(recording.subject)) as device:
+        at = 0
+        while at < len(rows):
+            await asyncio.sleep(started_s + (rows[at].t_s - rows[0].t_s) / speed - loop.time())
+            due_s = rows[0].t_s + (loop.time() - started_s + BATCH_S) * speed
+            upto = next((i for i in range(at, min(at + MAX_BATCH_SENT, len(rows))) if rows[i].t_s > due_s), None)
+            chosen = rows[at : max(at + 1, min(at + MAX_BATCH_SENT, len(rows)) if upto is None else upto)]
+            await device.send([_sample(row, ends - timedelta(seconds=rows[-1].t_s - row.t_s)) for row in chosen])
+            at += len(chosen)
+            if loop.time() - reported_s >= 5:
+                reported_s = loop.time()
+                progress(f"{device.device_id}: {at} of {len(rows)} samples sent, {device.tally.stored} stored")
+        await device.flush()
+    progress(f"{device.device_id}: {_told(device.tally)}")
+    return device.tally
+
+
+def _told(tally: Tally) -> str:
+    return ", ".join(f"{value} {name}" for name, value in msgspec.structs.asdict(tally).items())
+
+
+def _sample(row: Row, at: datetime) -> SensorSample:
+    return SensorSample(hr=row.hr, temp=row.temp, eda=row.eda, timestamp=at.isoformat())

@@ -1,0 +1,197 @@
+"""The composition root: builds the parts, hands them what they need, and runs them until a signal comes."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from broker.bus import Bus
+from broker.contract import SENSOR_DATA
+from broker.embedded import EmbeddedBus
+from broker.mqtt import MqttAddress, MqttBus
+from gateway.routes import TEST_PAGE
+from gateway.service import Gateway
+from ingest.service import Ingest
+from models.predictor import Predictor
+from storage.database import Database
+from storage.history import History
+from storage.writer import Writer
+from stresswire import __version__
+from stresswire.settings import Bind, Settings
+from stresswire.simulate import simulate
+
+if sys.platform != "win32":
+    import uvloop
+
+Announce = Callable[[str], None]
+Result = TypeVar("Result")
+
+DEMO_DEVICE = "demo"
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run in an event loop of uvloop, or in asyncio's own where there is none."""
+    return asyncio.run(main) if sys.platform == "win32" else uvloop.run(main)
+
+
+async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
+    """All parts in one process."""
+    with open_database(settings) as database:
+        predictor = Predictor.load(settings.model_dir)
+        async with (
+            Writer(database) as writer,
+            History(database) as history,
+            _bus(settings) as bus,
+            _gateway(settings, bus, history, f"ok, {predictor.version}") as gateway,
+            stopped_by_signal() as stop,
+        ):
+            ingest = Ingest(bus, writer, predictor, now=utc_now, process_id=process_id())
+            await gateway.open()
+            await bus.open()
+            announce(_welcome(database, gateway, bus))
+            people = [simulate(_address(bus), DEMO_DEVICE, utc_now)] if demo else []
+            await _serve(stop, bus, ingest.run(), gateway.run(), beside=people)
+            announce("stopped")
+
+
+async def serve_broker(settings: Settings, announce: Announce) -> None:
+    """The embedded broker alone."""
+    async with stopped_by_signal() as stop, EmbeddedBus(*settings.mqtt_bind) as bus:
+        await bus.open()
+        announce(
+            f"MQTT on {settings.mqtt_bind}. Alone, this broker promises what any broker does: PUBACK means that it has the"
+            " message. The proof that a sample is stored is data_received."
+        )
+        await _serve(stop, bus)
+
+
+async def serve_ingest(settings: Settings, announce: Announce) -> None:
+    """Ingest alone, on an external broker."""
+    with open_database(settings) as database:
+        predictor = Predictor.load(settings.model_dir)
+        async with (
+            Writer(database) as writer,
+            _external_bus(settings, "stresswire-ingest") as bus,
+            stopped_by_signal() as stop,
+        ):
+            ingest = Ingest(bus, writer, predictor, now=utc_now, process_id=process_id())
+            await bus.open()
+            announce(f"ingest on {bus.address}, record in {database}")
+            await _serve(stop, bus, ingest.run())
+
+
+async def serve_gateway(settings: Settings, announce: Announce) -> None:
+    """The gateway alone, on an external broker."""
+    with open_database(settings) as database:
+        async with (
+            History(database) as history,
+            _external_bus(settings, None) as bus,
+            _gateway(settings, bus, history, "in ingest") as gateway,
+            stopped_by_signal() as stop,
+        ):
+            await gateway.open()
+            await bus.open()
+            announce(f"gateway on http://{settings.http_bind}, broker {bus.address}")
+            await _serve(stop, bus, gateway.run())
+
+
+async def _serve(
+    stop: asyncio.Event, bus: Bus, *parts: Coroutine[Any, Any, None], beside: Sequence[Coroutine[Any, Any, None]] = ()
+) -> None:
+    """Run `parts` until `stop`; then the bus closes and they finish what has arrived. What runs `beside` is cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        for part in parts:
+            tasks.create_task(part)
+        cancelled = [tasks.create_task(one) for one in beside]
+        await stop.wait()
+        for task in cancelled:
+            task.cancel()
+        await bus.close()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of the settings, migrated. Raises `DatabaseError`."""
+    return Database(settings.database_url.get_secret_value())
+
+
+def utc_now() -> datetime:
+    """The server's clock."""
+    return datetime.now(UTC)
+
+
+def process_id() -> str:
+    """64 random bits, for the keys that this process gives out."""
+    return secrets.token_hex(8)
+
+
+@contextlib.asynccontextmanager
+async def stopped_by_signal() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    if sys.platform == "win32":
+        before = [signal.signal(one, lambda *_: loop.call_soon_threadsafe(stop.set)) for one in signals]
+        try:
+            yield stop
+        finally:
+            for one, handler in zip(signals, before, strict=True):
+                signal.signal(one, handler)
+    else:
+        for one in signals:
+            loop.add_signal_handler(one, stop.set)
+        try:
+            yield stop
+        finally:
+            for one in signals:
+                loop.remove_signal_handler(one)
+
+
+def _bus(settings: Settings) -> EmbeddedBus | MqttBus:
+    address = settings.mqtt_address
+    return EmbeddedBus(*settings.mqtt_bind) if address is None else MqttBus(address, "stresswire-up")
+
+
+def _external_bus(settings: Settings, client_id: str | None) -> MqttBus:
+    """A part alone needs a broker beside it: by default the one that `python -m broker` starts."""
+    return MqttBus(settings.mqtt_address or MqttAddress(*settings.mqtt_bind, tls=False), client_id)
+
+
+def _address(bus: EmbeddedBus | MqttBus) -> MqttAddress:
+    return bus.address if isinstance(bus, MqttBus) else MqttAddress(bus.host, bus.port, tls=False)
+
+
+def _gateway(settings: Settings, bus: Bus, history: History, model: str) -> Gateway:
+    return Gateway(
+        bus,
+        history,
+        model=model,
+        origins=settings.cors_origins,
+        host=settings.http_bind.host,
+        port=settings.http_bind.port,
+        now=utc_now,
+        process_id=process_id(),
+    )
+
+
+def _welcome(database: Database, gateway: Gateway, bus: EmbeddedBus | MqttBus) -> str:
+    http = f"http://{Bind(gateway.host, gateway.port)}"
+    broker = _address(bus)
+    topic = SENSOR_DATA.topic("ESP32_001")
+    sample = '{"hr":75.5,"temp":36.2,"eda":0.45}'
+    return "\n".join(
+        (
+            f"stresswire {__version__}",
+            f"  test page         {http}{TEST_PAGE}",
+            f"  HTTP, Socket.IO   {http}",
+            f"  MQTT              {broker}",
+            f"  record            {database}",
+            "Send a sample:",
+            f"  mosquitto_pub -h {broker.host} -p {broker.port} -q 1 -t {topic} -m '{sample}'",
+            "Ctrl-C stops.",
+        )
+    )

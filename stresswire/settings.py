@@ -1,0 +1,141 @@
+"""The settings: environment or `.env`, prefix `STRESSWIRE_`, read once. Every secret can come from `<NAME>_FILE`."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from broker.mqtt import MqttAddress, parse_url
+
+PREFIX = "STRESSWIRE_"
+_SECRETS = ("mqtt_url", "database_url")
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message is one line that names it."""
+
+
+class Bind(NamedTuple):
+    """Where a listener opens."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _bind(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"must be address:port, as in 127.0.0.1:1883, got {value!r}")
+    return Bind(host.strip("[]"), int(port))
+
+
+def _origins(value: Any) -> Any:
+    return tuple(origin.strip() for origin in value.split(",") if origin.strip()) if isinstance(value, str) else value
+
+
+def _mqtt_url(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        parse_url(value.get_secret_value())
+    return value
+
+
+class Settings(BaseSettings):
+    """What `stresswire` is told from outside."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    http_bind: Annotated[Bind, NoDecode, BeforeValidator(_bind)] = Bind("127.0.0.1", 5000)
+    mqtt_bind: Annotated[Bind, NoDecode, BeforeValidator(_bind)] = Bind("127.0.0.1", 1883)
+    mqtt_url: Annotated[SecretStr | None, AfterValidator(_mqtt_url)] = None
+    database_url: SecretStr = SecretStr("sqlite:///var/stresswire.db")
+    model_dir: Path | None = None
+    auth: Literal["auto", "required", "off"] = "auto"
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
+
+    @model_validator(mode="after")
+    def _closed_to_the_network(self) -> Self:
+        if self.auth == "required":
+            raise ValueError("AUTH=required: logins do not exist yet; keep the listeners on loopback")
+        for name, bind in (("HTTP_BIND", self.http_bind), ("MQTT_BIND", self.mqtt_bind)):
+            if self.auth != "off" and not bind.loopback:
+                raise ValueError(f"{name}={bind} is open to the network without logins; say {PREFIX}AUTH=off to allow it")
+        return self
+
+    @property
+    def mqtt_address(self) -> MqttAddress | None:
+        """The external broker, if there is one."""
+        return None if self.mqtt_url is None else parse_url(self.mqtt_url.get_secret_value())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Secrets from files come right after the environment."""
+        del file_secret_settings
+        return init_settings, env_settings, _SecretFiles(settings_cls, dotenv_settings), dotenv_settings
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads `STRESSWIRE_<NAME>_FILE`, from the environment or `.env`."""
+
+    def __init__(self, settings_cls: type[BaseSettings], dotenv: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        written: Mapping[str, str | None] = dotenv.env_vars if isinstance(dotenv, DotEnvSettingsSource) else {}
+        self._variables = {**{name.upper(): value for name, value in written.items()}, **os.environ}
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """The content of the file that `<NAME>_FILE` names."""
+        del field
+        path = self._variables.get(f"{PREFIX}{field_name.upper()}_FILE")
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{PREFIX}{field_name.upper()}_FILE: cannot read {path}: {error}") from error
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(None, name)[0] for name in _SECRETS}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises `SettingsError`."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise SettingsError(message) from error
+        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {message}") from error

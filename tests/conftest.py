@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Stack, mosquitto
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """`stresswire up` as it comes."""
+    with Stack(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(params=["embedded", "mosquitto"])
+def any_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """`stresswire up` on each of the two buses."""
+    if request.param == "embedded":
+        with Stack(tmp_path) as running:
+            yield running
+    else:
+        with mosquitto(tmp_path) as url, Stack(tmp_path, mqtt_url=url) as running:
+            yield running
