@@ -238,7 +238,7 @@ def _key(boot: str | None, seq: int | None, trusted: bool) -> Key | None:
         missing = "boot" if boot is None else "seq"
         raise _RefusedError("missing", f"{missing} must be there: boot and seq come together or not at all", missing)
     if boot.startswith(STAMP) and not trusted:
-        raise _RefusedError("reserved", f"boot must not begin with {STAMP}, which is for the pipeline", "boot")
+        raise _reserved()
     return Key(boot, seq)
 
 
@@ -251,6 +251,10 @@ def _time(value: str | float | None, now: datetime) -> datetime | None:
         message = f"timestamp must be ISO 8601, Unix seconds or Unix milliseconds, got {_short(value)}"
         raise _RefusedError("invalid", message, "timestamp") from error
     return None if time is None or (time - now).total_seconds() > CLOCK_AHEAD_S else time
+
+
+def _reserved() -> _RefusedError:
+    return _RefusedError("reserved", f"boot must not begin with {STAMP}, which is for the pipeline", "boot")
 
 
 def _too_deep() -> _RefusedError:
@@ -304,6 +308,8 @@ def _check_name(field: str, value: object) -> None:
     longest, pattern = (MAX_DEVICE_ID, _device_id) if field == "device_id" else (MAX_BOOT, _boot)
     if not isinstance(value, str):
         raise _RefusedError("wrong_type", f"{field} must be a string, got {_kind(value)}", field)
+    if field == "boot" and value.startswith(STAMP):
+        raise _reserved()
     if not pattern(value):
         raise _RefusedError("invalid", f"{field} must be 1-{longest} {NAME_RULE}, got {_short(value)}", field)
 

@@ -1,6 +1,5 @@
 """The HTTP side: the fallback for devices, and what frontends ask."""
 
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,7 @@ from broker.contract import (
     WebSocketInfo,
     encode,
 )
+from gateway import wire
 from gateway.origins import Origins
 from gateway.uplink import Malformed, Uplink, refusal
 
@@ -144,12 +144,8 @@ def status_of(received: DataReceived) -> int:
 def _read(body: bytes) -> object:
     """The JSON of a body; one that is not JSON goes on as it came, to be refused by ingest and kept."""
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return wire.loads(body.decode())
+    except ValueError:
         return Malformed(body)
 
 

@@ -17,7 +17,7 @@ def dumps(value: Any, **_options: Any) -> str:
     return _encode(value).decode()
 
 
-def loads(text: str | bytes, **_options: Any) -> Any:
+def loads(text: str, **_options: Any) -> Any:
     """Plain objects, NaN and Infinity included; the argument of a malformed `esp32_sensor_data` is a `Malformed`.
 
     Raises:
@@ -26,10 +26,7 @@ def loads(text: str | bytes, **_options: Any) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return _loads_slowly(text.decode(errors="replace") if isinstance(text, bytes) else text)
-
-
-def _loads_slowly(text: str) -> Any:
+        pass
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -13,6 +13,13 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One `stresswire up` for the tests of a module that do not mind each other."""
+    with Stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
 @pytest.fixture(params=["embedded", "mosquitto"])
 def any_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
     """`stresswire up` on each of the two buses."""

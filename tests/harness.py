@@ -54,7 +54,8 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -115,6 +116,7 @@ class Stack(Process):
     def __init__(self, folder: Path, *arguments: str, mqtt_url: str | None = None, **settings: str) -> None:
         self.database = folder / "var" / "stresswire.db"
         self.http_port = free_port()
+        self.embedded = mqtt_url is None
         self.mqtt_port = free_port() if mqtt_url is None else int(mqtt_url.rpartition(":")[2])
         env = {
             "STRESSWIRE_HTTP_BIND": f"127.0.0.1:{self.http_port}",
@@ -155,7 +157,7 @@ class Subscriber(Process):
 def publish(port: int, device_id: str, payload: str | bytes, *options: str) -> None:
     """`mosquitto_pub` of one message."""
     topic = f"{ROOT}/{device_id}/esp32_sensor_data"
-    command = ["mosquitto_pub", "-p", str(port), "-t", topic, "-q", "1", "-s", *options]
+    command = ["mosquitto_pub", "-p", str(port), "-t", topic, "-q", "1", "-s" if payload else "-n", *options]
     subprocess.run(command, input=payload if isinstance(payload, bytes) else payload.encode(), check=True, timeout=START_S)
 
 
