@@ -17,17 +17,20 @@ from broker.bus import Message
 from broker.contract import (
     DATA_RECEIVED,
     DEVICE_COMMAND,
+    DEVICE_STATUS,
     MAX_PAYLOAD_BYTES,
     SENSOR_DATA,
     AlertSubscription,
     ClientStats,
     ClientType,
     ConnectionStatus,
+    DeviceStatus,
     HealthStatus,
     HistoryData,
     Name,
     Pong,
     device_of,
+    encode,
     name_of,
 )
 from gateway import wire
@@ -111,9 +114,9 @@ class Sockets:
 
     async def forward(self, message: Message) -> None:
         """Send a message of the bus to whom it is for: encoded already, its bytes are passed on."""
-        name = name_of(message.topic)
-        room = _device_room(device_of(message.topic)) if name == DEVICE_COMMAND.name else FRONTENDS
-        await self._sio.emit(name, Raw(message.payload), room=room)
+        name, device_id = name_of(message.topic), device_of(message.topic)
+        room = _device_room(device_id) if name == DEVICE_COMMAND.name else FRONTENDS
+        await self._sio.emit(name, Raw(_with_device(name, device_id, message.payload)), room=room)
 
     async def close(self) -> None:
         """Tell every client that the server goes."""
@@ -169,6 +172,14 @@ class Sockets:
 
     def _allow(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
         return self._origins.allow(origin, environ.get("HTTP_HOST"))
+
+
+def _with_device(name: str, device_id: str, payload: bytes) -> bytes:
+    """A device's status leaves its topic, which said whose it is."""
+    if name != DEVICE_STATUS.name:
+        return payload
+    status = msgspec.json.decode(payload, type=DeviceStatus)
+    return encode(msgspec.structs.replace(status, device_id=device_id))
 
 
 def _device_room(device_id: str) -> str:

@@ -154,10 +154,10 @@ class Subscriber(Process):
         return [json.loads(match[1]) for line in list(self.lines) if (match := found.match(line))]
 
 
-def publish(port: int, device_id: str, payload: str | bytes, *options: str) -> None:
+def publish(port: int, device_id: str, payload: str | bytes, *, name: str = "esp32_sensor_data") -> None:
     """`mosquitto_pub` of one message."""
-    topic = f"{ROOT}/{device_id}/esp32_sensor_data"
-    command = ["mosquitto_pub", "-p", str(port), "-t", topic, "-q", "1", "-s" if payload else "-n", *options]
+    topic = f"{ROOT}/{device_id}/{name}"
+    command = ["mosquitto_pub", "-p", str(port), "-t", topic, "-q", "1", "-s" if payload else "-n"]
     subprocess.run(command, input=payload if isinstance(payload, bytes) else payload.encode(), check=True, timeout=START_S)
 
 

@@ -275,7 +275,7 @@ REFUSED: list[tuple[bytes | str, str, str | None]] = [
     # names
     (b'{"hr": 70, "boot": "~a", "seq": 1}', "reserved", "boot"),
     (b'{"hr": 70, "boot": "", "seq": 1}', "invalid", "boot"),
-    (b'{"hr": 70, "boot": "~", "seq": 1}', "invalid", "boot"),
+    (b'{"hr": 70, "boot": "~", "seq": 1}', "reserved", "boot"),
     (b'{"hr": 70, "boot": "a~", "seq": 1}', "invalid", "boot"),
     (b'{"hr": 70, "boot": "a\\n", "seq": 1}', "invalid", "boot"),
     (json.dumps({"hr": 70, "boot": "a" * 33, "seq": 1}), "invalid", "boot"),

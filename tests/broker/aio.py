@@ -1,0 +1,21 @@
+"""Runs one test's coroutine, with an end to its patience."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+PATIENCE_S = 20.0
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await main()
+
+    asyncio.run(limited())
+
+
+async def turns(count: int = 5) -> None:
+    """Let every task that can go on do so."""
+    for _ in range(count):
+        await asyncio.sleep(0)

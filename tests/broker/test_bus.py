@@ -1,0 +1,182 @@
+"""Topic filters, and the bounded buffer between a bus and a subscriber."""
+
+import asyncio
+
+import pytest
+
+from broker.bus import Message, Subscription, topic_matches
+from tests.broker.aio import run, turns
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "topic", "expected"),
+    [
+        ("a/b", "a/b", True),
+        ("a/b", "a/c", False),
+        ("a/b", "a/b/c", False),
+        ("a/b/c", "a/b", False),
+        ("a", "A", False),
+        ("a/+", "a/b", True),
+        ("a/+", "a/", True),
+        ("a/+", "a", False),
+        ("a/+", "a/b/c", False),
+        ("+/b", "a/b", True),
+        ("a/+/c", "a/b/c", True),
+        ("a/+/c", "a/b/d", False),
+        ("a/+/c", "a/b/b/c", False),
+        ("+", "a", True),
+        ("+", "a/b", False),
+        ("+", "/a", False),
+        ("+/+", "/a", True),
+        ("/+", "/a", True),
+        ("#", "a", True),
+        ("#", "a/b/c", True),
+        ("a/#", "a/b", True),
+        ("a/#", "a/b/c", True),
+        ("a/#", "a", True),
+        ("a/#", "ab", False),
+        ("a/#", "b", False),
+        ("a/b/#", "a", False),
+        ("a/+/#", "a/b", True),
+        ("a/+/#", "a/b/c/d", True),
+        ("a/+/#", "a", False),
+        ("+/#", "a", True),
+        ("#", "$SYS/uptime", False),
+        ("+/uptime", "$SYS/uptime", False),
+        ("+/#", "$SYS/uptime", False),
+        ("$SYS/#", "$SYS/uptime", True),
+        ("$SYS/+", "$SYS/uptime", True),
+        ("a/#", "a/$b", True),
+        ("a/+", "a/$b", True),
+        ("sport/tennis/player1/#", "sport/tennis/player1", True),
+        ("stress/v1/+/esp32_sensor_data", "stress/v1/ESP32_001/esp32_sensor_data", True),
+        ("stress/v1/+/esp32_sensor_data", "stress/v1/ESP32_001/data_received", False),
+        ("stress/v1/+/esp32_sensor_data", "stress/v1/a/b/esp32_sensor_data", False),
+    ],
+)
+def test_topic_matches(topic_filter: str, topic: str, expected: bool) -> None:
+    assert topic_matches(topic_filter, topic) is expected
+
+
+def subscription(buffer: int = 3, *, durable: bool = True) -> Subscription:
+    return Subscription(["a/+", "b/#"], qos=1, durable=durable, buffer=buffer)
+
+
+def message(number: int) -> Message:
+    return Message("a/b", str(number).encode(), trusted=True)
+
+
+def numbers(messages: list[Message]) -> list[int]:
+    return [int(one.payload) for one in messages]
+
+
+def test_any_of_the_filters_matches() -> None:
+    async def main() -> None:
+        sub = subscription()
+        assert [sub.matches(topic) for topic in ("a/x", "b/x/y", "c", "a/x/y")] == [True, True, False, False]
+
+    run(main)
+
+
+def test_put_waits_for_room_and_keeps_the_order() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=2)
+        await sub.put(message(0))
+        await sub.put(message(1))
+        late = [asyncio.create_task(sub.put(message(number))) for number in (2, 3)]
+        await turns()
+        assert len(sub) == 2
+        assert not any(task.done() for task in late)
+        assert numbers(await sub.take(1)) == [0]
+        await turns()
+        assert [task.done() for task in late] == [True, False]
+        assert len(sub) == 2
+        assert numbers(await sub.take(9)) == [1, 2]
+        await asyncio.gather(*late)
+        assert numbers(await sub.take(9)) == [3]
+        assert sub.dropped == 0
+
+    run(main)
+
+
+def test_offer_drops_the_oldest_and_counts() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=3, durable=False)
+        for number in range(5):
+            sub.offer(message(number))
+        assert len(sub) == 3
+        assert sub.dropped == 2
+        assert numbers(await sub.take(9)) == [2, 3, 4]
+
+    run(main)
+
+
+def test_take_waits_and_gives_at_most_the_limit() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=9)
+        taker = asyncio.create_task(sub.take(4))
+        await turns()
+        assert not taker.done()
+        for number in range(6):
+            sub.offer(message(number))
+        assert numbers(await taker) == [0, 1, 2, 3]
+        assert numbers(await sub.take(4)) == [4, 5]
+        assert len(sub) == 0
+
+    run(main)
+
+
+def test_one_message_wakes_one_of_two_takers_and_the_other_goes_on_waiting() -> None:
+    async def main() -> None:
+        sub = subscription()
+        takers = [asyncio.create_task(sub.take(1)) for _ in range(2)]
+        await turns()
+        sub.offer(message(0))
+        await turns()
+        assert [task.done() for task in takers] == [True, False]
+        sub.offer(message(1))
+        assert numbers(await takers[0]) + numbers(await takers[1]) == [0, 1]
+
+    run(main)
+
+
+def test_close_wakes_takers() -> None:
+    async def main() -> None:
+        sub = subscription()
+        takers = [asyncio.create_task(sub.take(1)) for _ in range(2)]
+        await turns()
+        sub.close()
+        assert await asyncio.gather(*takers) == [[], []]
+
+    run(main)
+
+
+def test_close_wakes_putters_and_leaves_what_is_buffered() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=1)
+        await sub.put(message(0))
+        putter = asyncio.create_task(sub.put(message(1)))
+        await turns()
+        assert not putter.done()
+        sub.close()
+        await putter
+        sub.offer(message(2))
+        assert numbers([one async for one in sub]) == [0]
+        assert await sub.take(1) == []
+
+    run(main)
+
+
+def test_ack_calls_what_the_bus_gave() -> None:
+    acknowledged: list[str] = []
+
+    async def ack() -> None:
+        acknowledged.append("yes")
+
+    async def main() -> None:
+        await Message("a", b"", trusted=False).ack()
+        assert acknowledged == []
+        await Message("a", b"", trusted=False, ack=ack).ack()
+        assert acknowledged == ["yes"]
+
+    run(main)

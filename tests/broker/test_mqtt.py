@@ -1,0 +1,254 @@
+"""The bus on an external broker: a real Mosquitto."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.bus import Message, Subscription
+from broker.mqtt import MqttAddress, MqttBus, parse_url
+from tests.broker.aio import run
+from tests.harness import Process, mosquitto
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with mosquitto(tmp_path_factory.mktemp("mosquitto")) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mqtt://host", MqttAddress("host", 1883, tls=False)),
+        ("mqtts://host", MqttAddress("host", 8883, tls=True)),
+        ("mqtt://10.0.0.1:1884", MqttAddress("10.0.0.1", 1884, tls=False)),
+        ("mqtt://[::1]:1884", MqttAddress("::1", 1884, tls=False)),
+        ("mqtt://me@host", MqttAddress("host", 1883, tls=False, username="me")),
+        ("mqtts://me:secret@host:9", MqttAddress("host", 9, tls=True, username="me", password="secret")),
+        ("mqtt://a%40b:p%2Fw%3A%23@host", MqttAddress("host", 1883, tls=False, username="a@b", password="p/w:#")),
+    ],
+)
+def test_parse_url(url: str, expected: MqttAddress) -> None:
+    assert parse_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "must begin with mqtt:// or mqtts://"),
+        ("host:1883", "must begin with mqtt:// or mqtts://"),
+        ("http://host", "must begin with mqtt:// or mqtts://"),
+        ("mqtt://", "must name a host"),
+        ("mqtt://me:secret@", "must name a host"),
+        ("mqtt://host:many", "(?i)port"),
+        ("mqtt://host:70000", "(?i)port"),
+        ("mqtt://[::1", "IPv6"),
+    ],
+)
+def test_parse_url_refuses(url: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as refused:
+        parse_url(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_the_password_is_never_shown() -> None:
+    address = parse_url("mqtts://me:secret@host:1")
+    for shown in (repr(address), str(address), f"{address}", f"{[address]}"):
+        assert "secret" not in shown
+        assert "host:1" in shown
+
+
+def port_of(url: str) -> str:
+    return url.rpartition(":")[2]
+
+
+async def network_publish(url: str, topic: str, *payloads: str, qos: int = 1) -> None:
+    command = ["mosquitto_pub", "-p", port_of(url), "-t", topic, "-q", str(qos), "-l"]
+    lines = "".join(payload + "\n" for payload in payloads).encode()
+    await asyncio.to_thread(subprocess.run, command, input=lines, check=True, timeout=10)
+
+
+async def subscribed(bus: MqttBus, subscription: Subscription, topic: str) -> None:
+    """Wait until the broker knows of the subscription: a probe comes back. Its acknowledgement leaves nothing behind."""
+    while bus.state != "ok":
+        await asyncio.sleep(0.01)
+    while True:
+        await bus.publish(topic, b"probe", qos=1)
+        try:
+            probe = await asyncio.wait_for(subscription.take(1), 0.5)
+        except TimeoutError:
+            continue
+        assert probe[0].payload == b"probe"
+        await probe[0].ack()
+        return
+
+
+async def next_of(subscription: Subscription, count: int) -> list[Message]:
+    """The next `count` messages that are no probes; probes are acknowledged."""
+    found: list[Message] = []
+    while len(found) < count:
+        for one in await subscription.take(count - len(found)):
+            if one.payload == b"probe":
+                await one.ack()
+            else:
+                found.append(one)
+    return found
+
+
+def payloads(messages: list[Message]) -> list[bytes]:
+    return [one.payload for one in messages]
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_messages_come_in_order(url: str, qos: int) -> None:
+    async def main() -> None:
+        async with MqttBus(parse_url(url)) as bus:
+            subscription = bus.subscribe([f"order{qos}/+"], qos=qos, durable=True, buffer=500)
+            await bus.open()
+            await subscribed(bus, subscription, f"order{qos}/a")
+            await network_publish(url, f"order{qos}/a", *map(str, range(100)), qos=qos)
+            taken = await next_of(subscription, 100)
+            assert payloads(taken) == [str(number).encode() for number in range(100)]
+            assert {one.topic for one in taken} == {f"order{qos}/a"}
+            for one in taken:
+                await one.ack()
+
+    run(main)
+
+
+def test_what_is_published_reaches_the_network(url: str) -> None:
+    async def main() -> None:
+        command = ["stdbuf", "-oL", "mosquitto_sub", "-p", port_of(url), "-t", "out/#", "-F", "%t %r %p", "-q", "1", "-d"]
+        with Process(command) as listener:
+            await asyncio.to_thread(listener.wait_for, "Subscribed")
+            async with MqttBus(parse_url(url)) as bus:
+                await bus.open()
+                await bus.publish("out/a", b"one", qos=1)
+                await bus.publish("out/kept", b"two", qos=1, retain=True)
+                await bus.publish("out/a", b"end", qos=1)
+                await asyncio.to_thread(listener.wait_for, "out/a 0 end")
+            said = [line for line in listener.lines if line.startswith("out/")]
+            assert said == ["out/a 0 one", "out/kept 0 two", "out/a 0 end"]
+        with Process(command) as late:
+            await asyncio.to_thread(late.wait_for, "Subscribed")
+            await network_publish(url, "out/a", "live")
+            await asyncio.to_thread(late.wait_for, "out/a 0 live")
+            assert [line for line in late.lines if line.startswith("out/")] == ["out/kept 1 two", "out/a 0 live"]
+
+    run(main)
+
+
+def test_what_is_published_before_the_connection_is_sent_after_it(url: str) -> None:
+    async def main() -> None:
+        async with MqttBus(parse_url(url)) as listener, MqttBus(parse_url(url)) as bus:
+            subscription = listener.subscribe(["early"], qos=1, durable=True, buffer=10)
+            await listener.open()
+            await subscribed(listener, subscription, "early")
+            await bus.publish("early", b"first", qos=1)
+            await bus.open()
+            assert payloads(await next_of(subscription, 1)) == [b"first"]
+
+    run(main)
+
+
+def test_an_unacknowledged_message_comes_again_to_the_same_client_and_an_acknowledged_one_does_not(url: str) -> None:
+    async def main() -> None:
+        topic = "durable/a"
+        async with MqttBus(parse_url(url), "keeper") as first:
+            subscription = first.subscribe([topic], qos=1, durable=True, buffer=10)
+            await first.open()
+            await subscribed(first, subscription, topic)
+            await network_publish(url, topic, "held", "done", "held too")
+            taken = await next_of(subscription, 3)
+            assert payloads(taken) == [b"held", b"done", b"held too"]
+            await taken[1].ack()
+        await network_publish(url, topic, "while away")
+        async with MqttBus(parse_url(url), "keeper") as second:
+            subscription = second.subscribe([topic], qos=1, durable=True, buffer=10)
+            await second.open()
+            again = await next_of(subscription, 3)
+            assert payloads(again) == [b"held", b"held too", b"while away"]
+            for one in again:
+                await one.ack()
+        async with MqttBus(parse_url(url), "keeper") as third:
+            subscription = third.subscribe([topic], qos=1, durable=True, buffer=10)
+            await third.open()
+            await network_publish(url, topic, "end")
+            last = await next_of(subscription, 1)
+            assert payloads(last) == [b"end"]
+            await last[0].ack()
+
+    run(main)
+
+
+def test_without_a_name_the_session_ends_with_the_connection(url: str) -> None:
+    async def main() -> None:
+        for payload in ("one", "two"):
+            async with MqttBus(parse_url(url)) as bus:
+                subscription = bus.subscribe(["clean"], qos=1, durable=True, buffer=10)
+                await bus.open()
+                await subscribed(bus, subscription, "clean")
+                await network_publish(url, "clean", payload)
+                assert payloads(await next_of(subscription, 1)) == [payload.encode()]
+
+    run(main)
+
+
+def test_a_subscriber_that_is_not_durable_is_acknowledged_for(url: str) -> None:
+    async def main() -> None:
+        topic = "light"
+        async with MqttBus(parse_url(url), "light") as first:
+            subscription = first.subscribe([topic], qos=1, durable=False, buffer=2)
+            await first.open()
+            await subscribed(first, subscription, topic)
+            await network_publish(url, topic, *map(str, range(6)))
+            while subscription.dropped < 4:
+                await asyncio.sleep(0.01)
+            assert payloads(await next_of(subscription, 2)) == [b"4", b"5"]
+        async with MqttBus(parse_url(url), "light") as second:
+            subscription = second.subscribe([topic], qos=1, durable=False, buffer=10)
+            await second.open()
+            await network_publish(url, topic, "end")
+            assert payloads(await next_of(subscription, 1)) == [b"end"]
+
+    run(main)
+
+
+def test_the_state_tells_of_the_connection_and_comes_back_with_the_broker(tmp_path: Path) -> None:
+    async def state_is(bus: MqttBus, state: str) -> None:
+        while bus.state != state:
+            await asyncio.sleep(0.01)
+
+    async def main() -> None:
+        with mosquitto(tmp_path) as address:
+            bus = MqttBus(parse_url(address))
+            assert bus.state == "not connected"
+            async with bus:
+                subscription = bus.subscribe(["a"], qos=1, durable=True, buffer=10)
+                await bus.open()
+                await subscribed(bus, subscription, "a")
+                assert bus.state == "ok"
+                bus._client.socket().shutdown(2)  # type: ignore[union-attr]
+                await state_is(bus, "not connected")
+                await subscribed(bus, subscription, "a")
+            assert bus.state == "not connected"
+
+    run(main)
+
+
+def test_close_ends_the_subscriptions_and_a_second_time_does_nothing(url: str) -> None:
+    async def main() -> None:
+        bus = MqttBus(parse_url(url))
+        subscription = bus.subscribe(["a"], qos=1, durable=True, buffer=10)
+        await bus.open()
+        taker = asyncio.create_task(subscription.take(1))
+        await asyncio.sleep(0)
+        await bus.close()
+        assert await taker == []
+        await bus.close()
+        await bus.publish("a", b"", qos=1)
+
+    run(main)
