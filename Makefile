@@ -11,6 +11,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile 
 .PHONY: run install install-dev test check format contract lock clean
 
 run: install
+	@$(BIN)/python hatch_build.py
 	@$(BIN)/stresswire up
 
 install: $(VENV)/.installed

@@ -108,6 +108,9 @@ def guard(origins: Origins) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not origins.serve(request.host):
+            detail = ErrorDetail("invalid", f"{request.host} is not served here; name it in STRESSWIRE_CORS_ORIGINS")
+            return json_response(refusal(detail), 403)
         if request.path.startswith(SOCKET_IO):
             return await handler(request)  # python-socketio sets its own
         try:

@@ -54,6 +54,7 @@ class Gateway:
         model: how the model is, in a few words.
         origins: pages that may connect beside the own and those on loopback.
         host, port: where the listener opens; port 0 takes a free one, which `port` then tells.
+        loopback: only this machine reaches the listener.
         now: the server's time, in UTC.
         process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
     """
@@ -67,6 +68,7 @@ class Gateway:
         origins: Collection[str],
         host: str,
         port: int,
+        loopback: bool,
         now: Callable[[], datetime],
         process_id: str,
     ) -> None:
@@ -75,7 +77,7 @@ class Gateway:
         self._bus = bus
         self._history = history
         self._model = model
-        allowed = Origins(origins)
+        allowed = Origins(origins, loopback=loopback)
         self._uplink = Uplink(bus, process_id)
         self.sockets = Sockets(self._uplink, history, self.health, allowed, now=now)
         self._answers = bus.subscribe(

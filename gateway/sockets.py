@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 import socketio  # type: ignore[import-untyped]
 from aiohttp import web
 from msgspec import Raw, Struct

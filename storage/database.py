@@ -38,11 +38,13 @@ class Database:
         except ArgumentError as error:
             raise DatabaseError("cannot be read as a URL, such as sqlite:///var/stresswire.db") from error
         try:
-            _make_folder(self.url)
+            _make_file(self.url)
             self.writer = _engine(self.url, pool_size=1, begin="BEGIN IMMEDIATE")
             self.reader = _engine(self.url, pool_size=READERS, begin="BEGIN")
             migrate(self.writer)
-        except (SQLAlchemyError, CommandError, OSError, ModuleNotFoundError, NoSuchModuleError) as error:
+        except ModuleNotFoundError as error:
+            raise DatabaseError(f"the database {self} needs a package more: pip install 'stresswire[postgres]'") from error
+        except (SQLAlchemyError, CommandError, OSError, NoSuchModuleError) as error:
             cause = getattr(error, "orig", None) or error
             raise DatabaseError(f"cannot open the database {self}: {cause}".splitlines()[0]) from error
 
@@ -88,9 +90,12 @@ def _with_driver(url: URL) -> URL:
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
 
 
-def _make_folder(url: URL) -> None:
+def _make_file(url: URL) -> None:
+    """SQLite's file, where it is not there yet: health data, so nobody else may read it."""
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(url.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
 
 
 def _engine(url: URL, pool_size: int, begin: str) -> Engine:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from broker.bus import BusError
@@ -129,7 +130,8 @@ def train(
 @app.command()
 def evaluate(file: Recording) -> None:
     """Say how the model does on labelled recordings."""
-    typer.echo(evaluation.evaluate(file, load_settings().model_dir, _progress))
+    found = evaluation.evaluate(file, load_settings().model_dir, _progress)
+    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
 
 
 @database.command()
@@ -145,7 +147,7 @@ def _serve(part: Callable[..., Coroutine[Any, Any, None]]) -> None:
 
 def _broker() -> MqttAddress:
     settings = load_settings()
-    return settings.mqtt_address or MqttAddress(*settings.mqtt_bind, tls=False)
+    return settings.mqtt_address or MqttAddress(*settings.mqtt_bind.reachable, tls=False)
 
 
 def _progress(text: str) -> None:

@@ -158,11 +158,11 @@ def _bus(settings: Settings) -> EmbeddedBus | MqttBus:
 
 def _external_bus(settings: Settings, client_id: str | None) -> MqttBus:
     """A part alone needs a broker beside it: by default the one that `python -m broker` starts."""
-    return MqttBus(settings.mqtt_address or MqttAddress(*settings.mqtt_bind, tls=False), client_id)
+    return MqttBus(settings.mqtt_address or MqttAddress(*settings.mqtt_bind.reachable, tls=False), client_id)
 
 
 def _address(bus: EmbeddedBus | MqttBus) -> MqttAddress:
-    return bus.address if isinstance(bus, MqttBus) else MqttAddress(bus.host, bus.port, tls=False)
+    return bus.address if isinstance(bus, MqttBus) else MqttAddress(*Bind(bus.host, bus.port).reachable, tls=False)
 
 
 def _gateway(settings: Settings, bus: Bus, history: History, model: str) -> Gateway:
@@ -173,13 +173,14 @@ def _gateway(settings: Settings, bus: Bus, history: History, model: str) -> Gate
         origins=settings.cors_origins,
         host=settings.http_bind.host,
         port=settings.http_bind.port,
+        loopback=settings.http_bind.loopback,
         now=utc_now,
         process_id=process_id(),
     )
 
 
 def _welcome(database: Database, gateway: Gateway, bus: EmbeddedBus | MqttBus) -> str:
-    http = f"http://{Bind(gateway.host, gateway.port)}"
+    http = f"http://{Bind(gateway.host, gateway.port).reachable}"
     broker = _address(bus)
     topic = SENSOR_DATA.topic("ESP32_001")
     sample = '{"hr":75.5,"temp":36.2,"eda":0.45}'

@@ -39,6 +39,11 @@ class Bind(NamedTuple):
         except ValueError:
             return False
 
+    @property
+    def reachable(self) -> "Bind":
+        """Where a client on this machine finds the listener: not at a wildcard."""
+        return self._replace(host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host))  # noqa: S104
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
@@ -80,10 +85,12 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _closed_to_the_network(self) -> Self:
         if self.auth == "required":
-            raise ValueError("AUTH=required: logins do not exist yet; keep the listeners on loopback")
+            raise ValueError(f"{PREFIX}AUTH=required: logins do not exist yet; keep the listeners on loopback")
         for name, bind in (("HTTP_BIND", self.http_bind), ("MQTT_BIND", self.mqtt_bind)):
             if self.auth != "off" and not bind.loopback:
-                raise ValueError(f"{name}={bind} is open to the network without logins; say {PREFIX}AUTH=off to allow it")
+                raise ValueError(
+                    f"{PREFIX}{name}={bind} is open to the network without logins; say {PREFIX}AUTH=off to allow it"
+                )
         return self
 
     @property

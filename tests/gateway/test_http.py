@@ -144,3 +144,13 @@ def test_no_answer_is_503_and_says_that_the_outcome_is_unknown(stack_without_bro
     ready = ask(stack_without_broker, "GET", "/readyz")
     assert (ready.status, ready.body["status"]) == (503, "degraded")
     assert ready.body["broker"] != "ok"
+
+
+def test_a_name_that_was_made_to_point_here_is_refused(shared_stack: Stack) -> None:
+    for path in ("/api/system/status", "/socket.io/?EIO=4&transport=polling"):
+        assert ask(shared_stack, "GET", path, Host=f"evil.example:{shared_stack.http_port}").status == 403
+        assert ask(shared_stack, "GET", path, Host=f"localhost:{shared_stack.http_port}").status == 200
+
+
+def test_nobody_else_may_read_the_record(shared_stack: Stack) -> None:
+    assert shared_stack.database.stat().st_mode & 0o077 == 0

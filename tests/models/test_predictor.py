@@ -112,7 +112,8 @@ def predictions(predictor: Predictor, samples: list[Sample]) -> list[Prediction]
 
 def alerts(predictor: Predictor, samples: list[Sample]) -> list[tuple[float, str]]:
     """Seconds and kind of every change of the alert."""
-    state, changes = AlertState(), []
+    state = AlertState()
+    changes: list[tuple[float, str]] = []
     for (t_s, *_), said in zip(samples, predictions(predictor, samples), strict=True):
         state, change = step(predictor.policy, state, t_s, said.probability, usable="warming_up" not in said.quality)
         if change:
