@@ -1,0 +1,47 @@
+import { io, type Socket } from "socket.io-client";
+import type { ClientToServerEvents, ClientType, ServerToClientEvents } from "../contract.gen.ts";
+import type { LinkState } from "./link-state.ts";
+
+const RETRY_MS = 2000;
+
+/** A Socket.IO connection of its own to the server of this page, which stays up for as long as it is wanted. */
+export class Link {
+  readonly socket: Socket<ServerToClientEvents, ClientToServerEvents>;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #show: (state: LinkState) => void;
+
+  constructor(type: ClientType, show: (state: LinkState) => void) {
+    this.#show = show;
+    this.socket = io({ query: { type }, forceNew: true, autoConnect: false });
+    this.socket.on("connect", () => {
+      this.#showTransport();
+      this.socket.io.engine.once("upgrade", () => this.#showTransport());
+    });
+    this.socket.on("disconnect", (reason) => {
+      if (reason === "io client disconnect") return;
+      show({ phase: "connecting", detail: reason });
+      // socket.io-client reconnects by itself in all other cases.
+      if (reason === "io server disconnect") this.#retry = setTimeout(() => this.socket.connect(), RETRY_MS);
+    });
+    this.socket.on("connect_error", (error) => show({ phase: "connecting", detail: error.message }));
+  }
+
+  get connected(): boolean {
+    return this.socket.connected;
+  }
+
+  open(): void {
+    this.#show({ phase: "connecting", detail: "" });
+    this.socket.connect();
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    this.socket.disconnect();
+    this.#show({ phase: "offline", detail: "" });
+  }
+
+  #showTransport(): void {
+    if (this.connected) this.#show({ phase: "connected", detail: this.socket.io.engine.transport.name });
+  }
+}

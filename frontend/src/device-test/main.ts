@@ -1,0 +1,70 @@
+import "./style.css";
+import { Name } from "../contract.gen.ts";
+import { alertItem } from "./alerts.ts";
+import { Device } from "./device.ts";
+import { DeviceForm } from "./device-form.ts";
+import { byId, prepend, setText, setTone, text } from "./dom.ts";
+import { answer, plural } from "./format.ts";
+import { wireHistory } from "./history.ts";
+import { Link } from "./link.ts";
+import { linkView } from "./link-view.ts";
+import { row } from "./readings.ts";
+import { newBoot, Sampler } from "./sample.ts";
+import { wireServer } from "./server.ts";
+
+const MAX_READINGS = 50;
+const MAX_ALERTS = 30;
+
+function startFrontend(): void {
+  const link = new Link("frontend", linkView(text("frontend-state")));
+  const rows = byId("reading-rows", HTMLTableSectionElement);
+  link.socket.on(Name.NEW_SENSOR_DATA, (reading) => {
+    text("readings-empty").hidden = true;
+    prepend(rows, row(reading), MAX_READINGS);
+  });
+  link.socket.on(Name.STRESS_ALERT, (alert) => {
+    text("alerts-empty").hidden = true;
+    prepend(text("alerts"), alertItem(alert), MAX_ALERTS);
+  });
+  wireHistory(link);
+  wireServer(link);
+  link.open();
+}
+
+function startDevice(): void {
+  const toggle = text("device-toggle");
+  const showState = linkView(text("device-state"));
+  const link = new Link("esp32", (state) => {
+    showState(state);
+    setText(toggle, state.phase === "offline" ? "Connect device" : "Disconnect device");
+  });
+  let wanted = true;
+  toggle.addEventListener("click", () => {
+    wanted = !wanted;
+    if (wanted) link.open();
+    else link.close();
+  });
+
+  const device = new Device(
+    link,
+    (received) => {
+      const shown = text("last-answer");
+      shown.setAttribute("aria-live", form.automatic ? "off" : "polite"); // not every second
+      setText(shown, answer(received));
+      setTone(shown, received.status === "success" ? "good" : "bad");
+    },
+    () => {
+      const { size, dropped } = device.outbox;
+      setText(text("waiting"), dropped ? `${size}, ${plural(dropped, "sample")} given up` : String(size));
+    },
+  );
+  const sampler = new Sampler(newBoot((bytes) => crypto.getRandomValues(bytes)));
+  setText(text("boot"), sampler.boot);
+  const form = new DeviceForm((values, deviceId) => {
+    device.send(sampler.next(values, deviceId, new Date(), performance.now()));
+  });
+  link.open();
+}
+
+startFrontend();
+startDevice();

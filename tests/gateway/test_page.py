@@ -1,0 +1,16 @@
+"""The device test page in a real browser."""
+
+from pathlib import Path
+
+from tests.harness import Stack, node
+
+
+def test_a_person_sends_a_sample_and_sees_it(stack: Stack, tmp_path: Path) -> None:
+    picture = tmp_path / "page.png"
+    with node("test-page.mjs", f"{stack.url}/api/websocket/test", picture) as browser:
+        assert browser.wait(90) == 0, browser.output
+        assert "the page works" in browser.output
+    assert picture.stat().st_size > 10_000
+    assert stack.rows("SELECT hr, temp, eda FROM history_stress WHERE device_id = 'PAGE_1' ORDER BY id LIMIT 1") == [
+        (81.0, 36.5, None)
+    ]
