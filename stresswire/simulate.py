@@ -12,8 +12,8 @@ from stresswire.device import connected
 
 CALM_S = 240
 STRESS_S = 90
-BEFORE_S = 400
-"""Seconds that are sent as one batch at the start, so that the model need not warm up before one's eyes."""
+BEFORE_S = CALM_S - 20
+"""Seconds that are sent as one batch at the start: the model need not warm up before one's eyes, and stress is near."""
 
 
 class State(NamedTuple):

@@ -135,7 +135,7 @@ def test_a_demo_moves_by_itself(tmp_path: Path) -> None:
     with Stack(tmp_path, "--demo") as stack, Frontend(stack) as frontend:
         wait_until(lambda: len(frontend.events("new_sensor_data")) > 2)
         assert frontend.events("new_sensor_data")[-1]["device_id"] == "demo"
-        wait_until(lambda: stack.count("history_stress") > 400)
+        wait_until(lambda: stack.count("history_stress") > 200)
         assert stack.stop() == 0
         assert "Traceback" not in stack.output
 
