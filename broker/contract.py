@@ -36,7 +36,8 @@ DEVICE_ID = rf"^[A-Za-z0-9_:-]{{1,{MAX_DEVICE_ID}}}(?!\n)$"
 BOOT = rf"^~?[A-Za-z0-9_:-]{{1,{MAX_BOOT}}}(?!\n)$"
 NAME_RULE = "letters, digits, _, : and -"
 MAX_SEQ = 2**32 - 1
-MAX_COUNT = 2**63 - 1
+MAX_COUNT = 2**53 - 1
+"""The largest whole number that JavaScript keeps exactly."""
 
 
 class Range(Struct, frozen=True):

@@ -16,7 +16,7 @@ export const DEVICE_ID = "^[A-Za-z0-9_:-]{1,64}$";
 export const BOOT = "^~?[A-Za-z0-9_:-]{1,32}$";
 export const NAME_RULE = "letters, digits, _, : and -";
 export const MAX_SEQ = 4294967295;
-export const MAX_COUNT = 9223372036854775807;
+export const MAX_COUNT = 9007199254740991;
 export const CLOCK_FLOOR = "2020-01-01T00:00:00Z";
 
 export const RANGES = {

@@ -112,7 +112,7 @@ def test_header_compiles_with_every_warning_as_an_error(tmp_path: Path) -> None:
         f'#include "{HEADER.name}"\n#include "{HEADER.name}"\n'
         "using namespace stresswire::contract;\n"
         f"static_assert(kMaxBatch == {contract.MAX_BATCH} && kMaxPayloadBytes == {contract.MAX_PAYLOAD_BYTES});\n"
-        f"static_assert(kMaxSeq == {contract.MAX_SEQ}u && kMaxDeviceIdLength == 64 && kMaxBootLength == 32);\n"
+        f"static_assert(kMaxSeq == {contract.MAX_SEQ}u && kMaxDeviceId == 64 && kMaxBoot == 32);\n"
         f"static_assert(kStamp == '{contract.STAMP}' && sizeof(kRoot) == {len(contract.ROOT) + 1});\n"
         f"static_assert(kClockFloorUnixS == {int(contract.CLOCK_FLOOR.timestamp())});\n"
         + "".join(

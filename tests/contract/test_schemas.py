@@ -62,6 +62,24 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("AlertSubscription", {"status": "subscribed"}),
     ("Pong", {"timestamp": "2024-12-10T10:30:00Z"}),
     ("HealthStatus", {"status": "ok", "database": "ok", "model": "ok", "broker": "ok"}),
+    (
+        "SystemStatus",
+        {
+            "status": "ok",
+            "database": "ok",
+            "model": "ok",
+            "broker": "ok",
+            "client_stats": {"total": 1, "esp32": 0, "frontend": 1},
+        },
+    ),
+    (
+        "WebSocketInfo",
+        {
+            "path": "/socket.io/",
+            "client_types": ["esp32"],
+            "events": [{"name": "ping", "sender": "client", "summary": "?"}],
+        },
+    ),
 ]
 
 NOT_SAMPLES: list[Any] = [
@@ -111,6 +129,8 @@ WRONG: list[tuple[str, Any]] = [
     ("AlertSubscription", {"status": "no"}),
     ("Pong", {}),
     ("HealthStatus", {"status": "fine", "database": "ok", "model": "ok", "broker": "ok"}),
+    ("SystemStatus", {"status": "ok", "database": "ok", "model": "ok", "broker": "ok"}),
+    ("WebSocketInfo", {"path": "/socket.io/", "client_types": ["toaster"], "events": []}),
 ]
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from broker import contract
-from broker.contract import ANONYMOUS_DEVICE, CHANNELS, DEVICE_ID, EVENTS, SENSOR_DATA, Channel, Event, Name
+from broker.contract import ANONYMOUS_DEVICE, CHANNELS, EVENTS, SENSOR_DATA, Channel, Event, Name
 from tools.contract.description import (
     HTTP_HOST,
     MQTT_HOST,
@@ -12,7 +12,6 @@ from tools.contract.description import (
     VERSION,
     SocketEvent,
     doc_of,
-    longest,
     socket_events,
 )
 from tools.contract.document import to_yaml
@@ -85,7 +84,7 @@ def _channel(name: Name, address: str, server: str, summary: str) -> dict[str, A
 
 
 def _mqtt_channel(channel: Channel) -> dict[str, Any]:
-    characters = f"1-{longest(DEVICE_ID)} {contract.NAME_RULE}; `{ANONYMOUS_DEVICE}` where nothing names the device"
+    characters = f"1-{contract.MAX_DEVICE_ID} {contract.NAME_RULE}; `{ANONYMOUS_DEVICE}` where nothing names the device"
     parameters = {"device_id": {"description": characters}}
     return _channel(channel.name, channel.topic("{device_id}"), "mqtt", channel.summary) | {"parameters": parameters}
 

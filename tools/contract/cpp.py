@@ -2,7 +2,7 @@
 
 from broker import contract
 from broker.contract import CHANNELS, RANGES
-from tools.contract.description import HEADER, constants, longest
+from tools.contract.description import HEADER, constants
 
 _START = """\
 #ifndef STRESSWIRE_CONTRACT_GEN_H
@@ -56,13 +56,12 @@ def render() -> str:
 
 def _limits() -> list[str]:
     numbers = {name: value for name, value in constants().items() if not isinstance(value, str)}
-    lengths = {"MAX_DEVICE_ID_LENGTH": longest(contract.DEVICE_ID), "MAX_BOOT_LENGTH": longest(contract.BOOT)}
     return [
         *(
             _constant("float", name, _float(value))
             if isinstance(value, float)
-            else _constant("uint32_t", name, f"{value}u")
-            for name, value in (numbers | lengths).items()
+            else _constant("uint32_t" if value < 2**32 else "uint64_t", name, f"{value}u")
+            for name, value in numbers.items()
         ),
         "/// A device clock before this was never set.\n"
         + _constant("int64_t", "CLOCK_FLOOR_UNIX_S", str(int(contract.CLOCK_FLOOR.timestamp()))),

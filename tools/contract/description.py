@@ -122,14 +122,6 @@ def constants() -> dict[str, Any]:
     return {name: ecma(value) if isinstance(value, str) else value for name, value in plain.items()}
 
 
-def longest(pattern: str) -> int:
-    """The longest name that one of the contract's patterns lets through, without a stamp."""
-    match = re.search(r"\{1,(\d+)\}", pattern)
-    if not match:
-        raise ValueError(f"no length in {pattern}")
-    return int(match[1])
-
-
 def ecma(pattern: str) -> str:
     """A pattern without the look-ahead that only Python's `$` needs."""
     return pattern.replace(r"(?!\n)$", "$")

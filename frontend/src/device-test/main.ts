@@ -3,29 +3,24 @@ import { Name } from "../contract.gen.ts";
 import { alertItem } from "./alerts.ts";
 import { Device } from "./device.ts";
 import { DeviceForm } from "./device-form.ts";
-import { byId, prepend, setText, setTone, text } from "./dom.ts";
+import { prepend, setText, setTone, text } from "./dom.ts";
 import { answer, plural } from "./format.ts";
 import { wireHistory } from "./history.ts";
 import { Link } from "./link.ts";
 import { linkView } from "./link-view.ts";
-import { row } from "./readings.ts";
+import { wireReadings } from "./live-readings.ts";
 import { newBoot, Sampler } from "./sample.ts";
 import { wireServer } from "./server.ts";
 
-const MAX_READINGS = 50;
 const MAX_ALERTS = 30;
 
 function startFrontend(): void {
   const link = new Link("frontend", linkView(text("frontend-state")));
-  const rows = byId("reading-rows", HTMLTableSectionElement);
-  link.socket.on(Name.NEW_SENSOR_DATA, (reading) => {
-    text("readings-empty").hidden = true;
-    prepend(rows, row(reading), MAX_READINGS);
-  });
   link.socket.on(Name.STRESS_ALERT, (alert) => {
     text("alerts-empty").hidden = true;
     prepend(text("alerts"), alertItem(alert), MAX_ALERTS);
   });
+  wireReadings(link);
   wireHistory(link);
   wireServer(link);
   link.open();

@@ -55,9 +55,7 @@ inline constexpr float kLateAfterS = 600.0f;
 inline constexpr uint32_t kMaxDeviceId = 64u;
 inline constexpr uint32_t kMaxBoot = 32u;
 inline constexpr uint32_t kMaxSeq = 4294967295u;
-inline constexpr uint32_t kMaxCount = 9223372036854775807u;
-inline constexpr uint32_t kMaxDeviceIdLength = 64u;
-inline constexpr uint32_t kMaxBootLength = 32u;
+inline constexpr uint64_t kMaxCount = 9007199254740991u;
 /// A device clock before this was never set.
 inline constexpr int64_t kClockFloorUnixS = 1577836800;
 /// First character of a boot that the pipeline gave; devices may not send it.

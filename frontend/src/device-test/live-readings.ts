@@ -1,0 +1,40 @@
+import { Name } from "../contract.gen.ts";
+import { byId, prepend, setText, text } from "./dom.ts";
+import type { Link } from "./link.ts";
+import { matches, ReadingLog } from "./reading-log.ts";
+import { row } from "./readings.ts";
+
+const MAX_ROWS = 50;
+const MAX_KEPT = 500;
+
+/** Show what is stored while this page is open, for the devices that are asked for, until it is paused. */
+export function wireReadings(link: Link): void {
+  const log = new ReadingLog(MAX_KEPT);
+  const rows = byId("reading-rows", HTMLTableSectionElement);
+  const filter = byId("readings-filter", HTMLInputElement);
+  const pause = text("readings-pause");
+  const wanted = (): string => filter.value.trim();
+  const showPause = (): void => setText(pause, log.held ? `Resume (${log.waiting} new)` : "Pause");
+  const showEmpty = (): void => {
+    text("readings-empty").hidden = rows.children.length > 0;
+    setText(text("readings-empty"), wanted() ? "None of this device." : "None since this page was opened.");
+  };
+  const redraw = (): void => {
+    rows.replaceChildren(...log.newest(wanted(), MAX_ROWS).map(row));
+    showEmpty();
+  };
+
+  link.socket.on(Name.NEW_SENSOR_DATA, (reading) => {
+    log.add(reading);
+    if (!log.held && matches(reading, wanted())) prepend(rows, row(reading), MAX_ROWS);
+    showEmpty();
+    showPause();
+  });
+  filter.addEventListener("input", redraw);
+  pause.addEventListener("click", () => {
+    if (log.held) log.release();
+    else log.hold();
+    redraw();
+    showPause();
+  });
+}
