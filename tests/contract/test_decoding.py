@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.contract import CLOCK_FLOOR, MAX_BATCH, MAX_PAYLOAD_BYTES, MAX_SEQ, RANGES, ErrorCode
+from broker.contract import CLOCK_FLOOR, MAX_BATCH, MAX_COUNT, MAX_PAYLOAD_BYTES, MAX_SEQ, RANGES, ErrorCode
 from broker.decoding import Decoded, Key, Refusal, Sample, decode, key_of, parse_time, sha256_of, valid_device_id
 
 DEVICE = "ESP32_001"
@@ -466,7 +466,7 @@ def test_a_refused_element_beside_a_nan_keeps_its_bytes() -> None:
 
 
 def test_uptime_fits_in_a_database() -> None:
-    error = refusal(json.dumps({"hr": 70, "uptime_ms": 2**63})).error
+    error = refusal(json.dumps({"hr": 70, "uptime_ms": MAX_COUNT + 1})).error
     assert (error.code, error.field) == ("out_of_range", "uptime_ms")
 
 
@@ -492,7 +492,7 @@ VALID = st.fixed_dictionaries(
         "eda": st.none() | st.floats(0, 100),
         "device_id": st.just(DEVICE),
         "timestamp": st.datetimes(datetime(2020, 1, 1), datetime(2024, 12, 10)).map(datetime.isoformat),  # noqa: DTZ001
-        "uptime_ms": st.integers(0, 2**53),
+        "uptime_ms": st.integers(0, MAX_COUNT),
         "more": st.text(st.characters(exclude_categories=["Cs"])),
     },
 )
