@@ -1,6 +1,8 @@
 """The bus that every part talks to: bounded subscriptions, and the protocol that the two buses share."""
 
 import asyncio
+import os
+import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -9,6 +11,13 @@ from typing import Protocol, Self
 
 class BusError(Exception):
     """The bus cannot be opened; the message says which address and why."""
+
+
+def why(error: Exception) -> str:
+    """The system's own words for an address that cannot be used, without what a library put before them."""
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return getattr(error, "strerror", None) or str(error)
 
 
 class Message:
@@ -60,7 +69,7 @@ class Subscription:
 
     def offer(self, message: Message) -> None:
         """Add; where there is no room the oldest is dropped and counted."""
-        if len(self._messages) >= self.buffer:
+        if len(self._messages) >= self.buffer and not self._closed:
             self._messages.popleft()
             self.dropped += 1
         self._add(message)

@@ -89,6 +89,7 @@ ErrorCode = Literal[
     "conflict",
     "database",
     "timeout",
+    "internal",
 ]
 
 
@@ -137,7 +138,7 @@ class DataReceived(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The answer to a sample or a batch, sent after the commit: `success` means stored.
 
     For a batch the fields are those of its newest stored sample, `boot` and `seq` those of its last element. `sha256` is
-    that of the payload where the last element carries no key. `duplicate`: everything in it was stored before.
+    that of the payload that is answered. `duplicate`: everything in it was stored before.
     """
 
     status: Literal["success", "partial", "error"]
@@ -373,7 +374,7 @@ HTTP_ANSWERS = (WebSocketInfo, SystemStatus)
 
 
 def device_of(topic: str) -> str:
-    """The device's segment of a topic of ours, unchecked: `decoding.check_device` says whether it is a valid name."""
+    """The device's segment of a topic of ours, unchecked: `decoding.valid_device_id` says whether it can name a device."""
     return topic.removeprefix(ROOT + "/").rpartition("/")[0]
 
 

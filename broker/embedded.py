@@ -1,20 +1,21 @@
 """The embedded broker: amqtt in this process, with in-process subscribers beside those on the network.
 
-amqtt is untyped and is imported here alone. It is pinned to 0.12.1 because `_Server` overrides one private method.
+amqtt is untyped and is imported here alone. It is pinned to 0.12.1 because `_Server` overrides private methods.
 """
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter  # type: ignore[import-untyped]
 from amqtt.broker import Broker  # type: ignore[import-untyped]
 from amqtt.contexts import BrokerConfig  # type: ignore[import-untyped]
+from amqtt.mqtt.disconnect import DisconnectPacket  # type: ignore[import-untyped]
 
-from broker.bus import BusError, Message, Subscription
+from broker.bus import BusError, Message, Subscription, why
 
 log = logging.getLogger(__name__)
 
@@ -27,22 +28,71 @@ _CONFIG: dict[str, Any] = {
     "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
 }
 
-Deliver = Callable[[str, bytes], Awaitable[None]]
+UNANSWERED = 500
+"""Publishes of one connection that may be under way; beyond it the connection is not read, which holds its sender back."""
+
+Deliver = Callable[[str, bytes, int], Awaitable[None]]
+
+
+class _Reader(StreamReaderAdapter):  # type: ignore[misc]
+    """A connection that is not read while too many of its publishes are under way."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        super().__init__(reader)
+        self._under_way = 0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def read(self, n: int = -1) -> bytes:
+        await self._room.wait()
+        data: bytes = await super().read(n)
+        return data
+
+    def __enter__(self) -> None:
+        self._under_way += 1
+        if self._under_way >= UNANSWERED:
+            self._room.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._under_way -= 1
+        self._room.set()
 
 
 class _Server(Broker):  # type: ignore[misc]
-    """amqtt that hands every message of a client to `deliver` before it goes to the network subscribers."""
+    """amqtt that hands every message of a client to `deliver` before it acknowledges it.
+
+    Its own plugins cannot: it runs their hooks un-awaited, and sends PUBACK before any of them.
+    """
 
     def __init__(self, config: BrokerConfig, deliver: Deliver) -> None:
         super().__init__(config)
         self._deliver = deliver
 
+    async def _initialize_client_session(
+        self, reader: _Reader, writer: StreamWriterAdapter, remote_address: str, remote_port: int
+    ) -> tuple[Any, Any]:
+        # The only place that amqtt makes a handler at; it names the class itself, so its method is wrapped here.
+        handler, session = await super()._initialize_client_session(reader, writer, remote_address, remote_port)
+        handler.handle_publish = partial(self._take, handler.handle_publish, reader)
+        return handler, session
+
+    async def _take(self, acknowledge: Callable[[Any], Awaitable[None]], reader: _Reader, packet: Any) -> None:
+        """A client's PUBLISH: committed first, then acknowledged and sent on by amqtt."""
+        with reader:
+            topic = packet.topic_name
+            if topic and "+" not in topic and "#" not in topic and not topic.startswith("$"):
+                await self._deliver(topic, bytes(packet.data or b""), packet.qos)
+            await acknowledge(packet)
+
+    async def _handle_disconnect(self, client_session: Any, handler: Any, disconnect_waiter: asyncio.Future[Any]) -> None:
+        # The will does not come as a PUBLISH.
+        if client_session.will_flag and not isinstance(disconnect_waiter.result(), DisconnectPacket):
+            await self._deliver(client_session.will_topic, bytes(client_session.will_message or b""), 0)
+        await super()._handle_disconnect(client_session, handler, disconnect_waiter)
+
     async def _broadcast_message(
         self, session: Any, topic: str | None, data: bytes | bytearray | None, force_qos: int | None = None
     ) -> None:
-        # amqtt's own hooks run un-awaited; here a full buffer holds the sender back instead of filling the memory.
-        if session is not None and topic is not None:
-            await self._deliver(topic, bytes(data or b""))
         if self._subscriptions:
             await super()._broadcast_message(session, topic, data, force_qos)
 
@@ -86,15 +136,14 @@ class EmbeddedBus:
         try:
             self._listener = await asyncio.start_server(self._connected, self.host, self.port)
         except (OSError, OverflowError) as error:
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-            raise BusError(f"cannot listen for MQTT on {self.host}:{self.port}: {reason}") from error
+            raise BusError(f"cannot listen for MQTT on {self.host}:{self.port}: {why(error)}") from error
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         """Send to the subscribers in the process and on the network."""
         if self._closed:
             return
-        await self._deliver(topic, payload, trusted=True)
+        await self._deliver(topic, payload, qos, trusted=True)
         server = self._running()
         if retain:
             await server.retain_message(None, topic, payload, qos)
@@ -135,14 +184,21 @@ class EmbeddedBus:
             raise BusError("the embedded broker has not been started")
         return self._server
 
-    async def _deliver(self, topic: str, payload: bytes, *, trusted: bool = False) -> None:
+    async def _deliver(self, topic: str, payload: bytes, qos: int, *, trusted: bool = False) -> None:
+        """Hand a message to the subscribers here; a client's at QoS 1 or 2 waits for the durable ones to acknowledge it."""
+        committed: list[asyncio.Event] = []
         for subscription in self._subscriptions:
-            if subscription.matches(topic):
-                message = Message(topic, payload, trusted=trusted)
-                if subscription.durable:
-                    await subscription.put(message)
-                else:
-                    subscription.offer(message)
+            if not subscription.matches(topic):
+                continue
+            if not subscription.durable:
+                subscription.offer(Message(topic, payload, trusted=trusted))
+            elif qos == 0 or trusted:
+                await subscription.put(Message(topic, payload, trusted=trusted))
+            else:
+                committed.append(asyncio.Event())
+                await subscription.put(Message(topic, payload, trusted=trusted, ack=partial(_set, committed[-1])))
+        for event in committed:
+            await event.wait()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.create_task(self._serve(reader, writer), name="mqtt connection")
@@ -151,8 +207,12 @@ class EmbeddedBus:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await self._running().external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), _LISTENER)
+            await self._running().external_connected(_Reader(reader), StreamWriterAdapter(writer), _LISTENER)
         except Exception:  # the listener must outlive whatever a client sends
             log.warning("an MQTT connection failed", exc_info=log.isEnabledFor(logging.DEBUG))
         finally:
             writer.close()
+
+
+async def _set(event: asyncio.Event) -> None:
+    event.set()

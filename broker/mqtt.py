@@ -53,9 +53,17 @@ def parse_url(url: str) -> MqttAddress:
         raise ValueError("must begin with mqtt:// or mqtts://")
     if not parts.hostname:
         raise ValueError("must name a host, as in mqtt://host:1883")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must end after host and port; a password with / ? or # in it must be percent-encoded")
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("must have a number from 1 to 65535 as port") from None
+    if port == 0:
+        raise ValueError("must have a number from 1 to 65535 as port")
     return MqttAddress(
         host=parts.hostname,
-        port=parts.port or _PORTS[parts.scheme],
+        port=_PORTS[parts.scheme] if port is None else port,
         tls=parts.scheme == "mqtts",
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
@@ -79,6 +87,7 @@ class MqttBus:
         self._loop = asyncio.get_running_loop()
         self._connection = 0
         self._state = "not connected"
+        self._ever_connected = asyncio.Event()
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id or "",
@@ -94,6 +103,7 @@ class MqttBus:
         if address.tls:
             client.tls_set_context(ssl.create_default_context())
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         self._client = client
@@ -118,6 +128,10 @@ class MqttBus:
             self._client.loop_start()
         except (OSError, ValueError) as error:
             raise BusError(f"cannot connect to {self.address}: {error}") from error
+
+    async def connected(self) -> None:
+        """Wait for the first connection."""
+        await self._ever_connected.wait()
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         """Send; while the broker is away what is at QoS 1 waits, up to `OUTGOING_BUFFER` messages."""
@@ -151,19 +165,27 @@ class MqttBus:
 
     def _on_connect(self, client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
-            self._state = str(reason).lower()
-            log.error("%s refuses the connection: %s", self.address, self._state)
+            self._away(f"refuses the connection: {str(reason).lower()}")
             return
         self._connection += 1
         self._state = "ok"
+        self._loop.call_soon_threadsafe(self._ever_connected.set)
         for subscription in list(self._subscriptions):
             client.subscribe([(topic_filter, subscription.qos) for topic_filter in subscription.filters])
         log.info("connected to %s", self.address)
 
+    def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
+        self._away("nobody answers")
+
+    def _away(self, reason: str) -> None:
+        """Say once why there is no connection; paho goes on trying."""
+        if self._state != reason:
+            self._state = reason
+            log.warning("%s: %s; trying again", self.address, reason)
+
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        self._state = "not connected"
-        if reason != ReasonCode(PacketTypes.DISCONNECT):
-            log.warning("connection to %s lost, trying again: %s", self.address, reason)
+        if self._state == "ok" and reason != ReasonCode(PacketTypes.DISCONNECT):
+            self._away(f"connection lost: {str(reason).lower()}")
 
     def _on_message(self, _client: paho.Client, _data: Any, received: paho.MQTTMessage) -> None:
         self._loop.call_soon_threadsafe(self._dispatch, received, self._connection)

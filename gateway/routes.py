@@ -1,11 +1,12 @@
 """The HTTP side: the fallback for devices, and what frontends ask."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import ClientPayloadError, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from msgspec import Struct
 
@@ -27,6 +28,8 @@ from broker.contract import (
 from gateway import wire
 from gateway.origins import Origins
 from gateway.uplink import Malformed, Uplink, refusal
+
+log = logging.getLogger(__name__)
 
 DATA: Final = "/api/esp32/data"
 INFO: Final = "/api/websocket/info"
@@ -78,7 +81,11 @@ class Routes:
         if request.content_type != "application/json" and not request.content_type.endswith("+json"):
             message = f"Content-Type must be application/json, got {request.content_type}"
             return json_response(refusal(ErrorDetail("not_json", message)), 415)
-        answer = await self._uplink.send(_read(await request.read()), request.headers.get("Idempotency-Key"))
+        try:
+            body = await request.read()
+        except (web.RequestPayloadError, ClientPayloadError):
+            return json_response(refusal(ErrorDetail("not_json", "the body does not have its Content-Encoding")), 400)
+        answer = await self._uplink.send(_read(body), request.headers.get("Idempotency-Key"))
         status = status_of(answer.received)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)} if status == 503 else None
         return web.Response(body=answer.raw, status=status, headers=headers, content_type="application/json")
@@ -117,6 +124,9 @@ def guard(origins: Origins) -> Middleware:
             response = web.Response(status=204) if _is_preflight(request) else await handler(request)
         except web.HTTPException as error:
             response = _as_json(error)
+        except Exception:  # whatever a client sends, it gets an answer and the listener goes on
+            log.exception("%s %s failed", request.method, request.path)
+            response = json_response(refusal(ErrorDetail("internal", "an error of the server's own")), 500)
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and origins.allow(origin, request.host):
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Collection
 from datetime import datetime
 from types import TracebackType
@@ -11,7 +10,7 @@ from typing import Self
 import msgspec
 from aiohttp import web
 
-from broker.bus import Bus, Message
+from broker.bus import Bus, Message, why
 from broker.contract import (
     CHANNELS,
     DATA_RECEIVED,
@@ -24,6 +23,7 @@ from broker.contract import (
     name_of,
 )
 from gateway.origins import Origins
+from gateway.quiet import OneLine
 from gateway.routes import Routes, guard
 from gateway.sockets import Sockets
 from gateway.uplink import Uplink
@@ -52,6 +52,7 @@ class Gateway:
         bus: where samples go and events come from.
         history: the record, for reading.
         model: how the model is, in a few words.
+        writing: `ok`, or why the database does not take what is written; `ok` where nobody here writes.
         origins: pages that may connect beside the own and those on loopback.
         host, port: where the listener opens; port 0 takes a free one, which `port` then tells.
         loopback: only this machine reaches the listener.
@@ -65,6 +66,7 @@ class Gateway:
         history: History,
         *,
         model: str,
+        writing: Callable[[], str],
         origins: Collection[str],
         host: str,
         port: int,
@@ -77,6 +79,7 @@ class Gateway:
         self._bus = bus
         self._history = history
         self._model = model
+        self._writing = writing
         allowed = Origins(origins, loopback=loopback)
         self._uplink = Uplink(bus, process_id)
         self.sockets = Sockets(self._uplink, history, self.health, allowed, now=now)
@@ -92,11 +95,14 @@ class Gateway:
         self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard(allowed)])
         Routes(self._uplink, self.health, lambda: self.sockets.stats).add_to(self._app)
         self.sockets.attach(self._app)
-        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        server_log = logging.getLogger("gateway.server")
+        server_log.addFilter(OneLine(web.RequestPayloadError))
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_S, logger=server_log)
 
     async def health(self) -> HealthStatus:
         """Each part, asked now."""
-        database, broker = await self._history.state(), self._bus.state
+        written, broker = self._writing(), self._bus.state
+        database = await self._history.state() if written == "ok" else written
         return HealthStatus(
             "ok" if database == broker == "ok" else "degraded", database=database, model=self._model, broker=broker
         )
@@ -107,8 +113,7 @@ class Gateway:
         try:
             await web.TCPSite(self._runner, self.host, self.port).start()
         except (OSError, OverflowError) as error:
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-            raise GatewayError(f"cannot listen for HTTP on {self.host}:{self.port}: {reason}") from error
+            raise GatewayError(f"cannot listen for HTTP on {self.host}:{self.port}: {why(error)}") from error
         self.port = self._runner.addresses[0][1]
 
     async def run(self) -> None:

@@ -26,6 +26,7 @@ from broker.contract import (
     ClientType,
     ConnectionStatus,
     DeviceStatus,
+    ErrorDetail,
     HealthStatus,
     HistoryData,
     Name,
@@ -36,7 +37,8 @@ from broker.contract import (
 )
 from gateway import wire
 from gateway.origins import Origins
-from gateway.uplink import Uplink
+from gateway.quiet import OneLine
+from gateway.uplink import Uplink, refusal
 from storage.history import History, HistoryError, parse_request
 
 log = logging.getLogger(__name__)
@@ -44,17 +46,6 @@ log = logging.getLogger(__name__)
 FRONTENDS = "frontend"
 _ENVELOPE_BYTES = 1024
 """What Socket.IO adds around a payload."""
-
-
-class _NoTracebacks(logging.Filter):
-    """A client that sends garbage is worth a line, not a traceback."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, ValueError):
-            record.exc_info = None
-            record.levelno, record.levelname = logging.WARNING, "WARNING"
-        return True
 
 
 class Sockets:
@@ -84,7 +75,7 @@ class Sockets:
         self._now = now
         self._clients: dict[str, ClientType] = {}
         engine_log = logging.getLogger("gateway.engineio")
-        engine_log.addFilter(_NoTracebacks())
+        engine_log.addFilter(OneLine(ValueError))
         engine_log.setLevel(logging.WARNING)
         self._sio = socketio.AsyncServer(
             async_mode="aiohttp",
@@ -127,7 +118,11 @@ class Sockets:
         """Answer an event by another one, and through the acknowledgement where the client asked for one."""
 
         async def handler(sid: str, data: Any = None, *_more: Any) -> Struct | Raw:
-            answer = await handle(sid, data)
+            try:
+                answer = await handle(sid, data)
+            except Exception:  # whatever a client sends, the others are served
+                log.exception("%s failed", name.value)
+                answer = refusal(ErrorDetail("internal", "an error of the server's own"))
             await self._sio.emit(reply.value, answer, to=sid)
             return answer
 

@@ -24,15 +24,15 @@ from broker.contract import (
     device_of,
     encode,
 )
-from broker.decoding import Key, key_of, sha256_of, valid_device_id
+from broker.decoding import Key, sha256_of, valid_device_id
 
 MAX_WAITING = 10_000
 """Samples that wait for their answer at once; what comes beyond it is told to come again."""
 _STAMP_DIGITS = 31
 _decode_answer = msgspec.json.Decoder(DataReceived).decode
 
-Route = tuple[str, Key | str]
-"""The device, and the key or the payload's SHA-256 that the answer will carry."""
+Route = tuple[str, str]
+"""The device, and the payload's SHA-256. Not the key: two senders may give one key to different contents at once."""
 
 
 class Malformed(NamedTuple):
@@ -46,7 +46,7 @@ class Prepared(NamedTuple):
 
     device_id: str
     payload: bytes
-    routes: tuple[Route, ...]
+    route: Route
 
 
 class Answer(NamedTuple):
@@ -77,10 +77,12 @@ class Uplink:
         if self._count >= MAX_WAITING:
             return _unknown(ANONYMOUS_DEVICE, "the gateway is busy: not taken, send it again later")
         prepared = prepare(data, self._next(idempotency_key))
-        with self._wait(prepared.routes) as answer:
-            await self._bus.publish(SENSOR_DATA.topic(prepared.device_id), prepared.payload, qos=SENSOR_DATA.qos)
+        with self._wait(prepared.route) as answer:
             try:
-                return await asyncio.wait_for(answer, ANSWER_TIMEOUT_S)
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    topic = SENSOR_DATA.topic(prepared.device_id)
+                    await self._bus.publish(topic, prepared.payload, qos=SENSOR_DATA.qos)
+                    return await answer
             except TimeoutError:
                 message = f"no answer in {ANSWER_TIMEOUT_S:g} s: it may or may not be stored; safe to repeat with a key"
                 return _unknown(prepared.device_id, message)
@@ -89,31 +91,22 @@ class Uplink:
         """Hand an answer from the bus to whoever waits for it here."""
         received = _decode_answer(message.payload)
         device_id = device_of(message.topic)
-        answer = Answer(device_id, received, message.payload)
-        routes: list[Route] = []
-        if received.boot is not None and received.seq is not None:
-            routes.append((device_id, Key(received.boot, received.seq)))
-        if received.sha256 is not None:
-            routes.append((device_id, received.sha256))
-        for route in routes:
-            for waiting in self._waiting.get(route, ()):
-                if not waiting.done():
-                    waiting.set_result(answer)
+        for waiting in self._waiting.get((device_id, received.sha256 or ""), ()):
+            if not waiting.done():
+                waiting.set_result(Answer(device_id, received, message.payload))
 
     @contextmanager
-    def _wait(self, routes: tuple[Route, ...]) -> Iterator[asyncio.Future[Answer]]:
+    def _wait(self, route: Route) -> Iterator[asyncio.Future[Answer]]:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._count += 1
-        for route in routes:
-            self._waiting.setdefault(route, []).append(answer)
+        self._waiting.setdefault(route, []).append(answer)
         try:
             yield answer
         finally:
             self._count -= 1
-            for route in routes:
-                self._waiting[route].remove(answer)
-                if not self._waiting[route]:
-                    del self._waiting[route]
+            self._waiting[route].remove(answer)
+            if not self._waiting[route]:
+                del self._waiting[route]
 
     def _next(self, idempotency_key: str | None) -> "Stamp":
         if idempotency_key is not None:
@@ -145,22 +138,30 @@ def prepare(data: object, stamp: Stamp) -> Prepared:
     """What to publish for `data`. Whether it is valid is for ingest to say, where it is also kept."""
     if isinstance(data, str):
         data = _unwrap(data)
+    if isinstance(data, bytes):  # a Socket.IO client's binary attachment
+        data = Malformed(data)
     if isinstance(data, Malformed):
-        return _prepared(ANONYMOUS_DEVICE, data.payload, None)
+        return _prepared(ANONYMOUS_DEVICE, data.payload)
     elements = data if isinstance(data, list) else [data]
     device_id = next(filter(None, map(_device_id, elements)), ANONYMOUS_DEVICE)
     stamped = [_stamped(element, device_id, index, stamp) for index, element in enumerate(elements)]
-    # The standard library keeps NaN, which ingest then refuses by name; msgspec would write null.
     try:
-        text = json.dumps(stamped if isinstance(data, list) else stamped[0], separators=(",", ":"))
+        # The standard library keeps NaN, which ingest then refuses by name; msgspec would write null.
+        text = json.dumps(stamped if isinstance(data, list) else stamped[0], separators=(",", ":"), default=_told)
     except RecursionError:
-        return _prepared(device_id, b"nested too deeply", None)
-    return _prepared(device_id, text.encode(), key_of(stamped[-1]) if stamped else None)
+        return _prepared(device_id, b"nested too deeply")
+    return _prepared(device_id, text.encode())
 
 
-def _prepared(device_id: str, payload: bytes, key: Key | None) -> Prepared:
-    by_digest: Route = (device_id, sha256_of(payload))
-    return Prepared(device_id, payload, (by_digest,) if key is None else ((device_id, key), by_digest))
+def _prepared(device_id: str, payload: bytes) -> Prepared:
+    return Prepared(device_id, payload, (device_id, sha256_of(payload)))
+
+
+def _told(value: object) -> object:
+    """What stands in JSON for a binary attachment: nothing that is accepted anywhere."""
+    if isinstance(value, bytes):
+        return {"binary_bytes": len(value)}
+    raise TypeError(f"cannot be JSON: {type(value).__name__}")
 
 
 def _unwrap(text: str) -> object:

@@ -23,16 +23,18 @@ _VERSION: Final = 1
 class Lane:
     """One stream: its features, its alert, the row of the alert that is raised, and its newest time.
 
-    `newest_s` runs ahead of the features between routing a batch and scoring it.
+    `newest_s` runs ahead of the features between routing a batch and scoring it; `told_s` is the timestamp that it stems
+    from, of which `newest_s` may be nudged.
     """
 
-    __slots__ = ("alert", "alert_id", "features", "newest_s")
+    __slots__ = ("alert", "alert_id", "features", "newest_s", "told_s")
 
     def __init__(self, features: FeatureState, alert: AlertState, alert_id: int | None) -> None:
         self.features = features
         self.alert = alert
         self.alert_id = alert_id
         self.newest_s = features.newest_s
+        self.told_s = features.newest_s
 
     @classmethod
     def new(cls) -> "Lane":
@@ -45,12 +47,11 @@ class Lane:
 
     def place(self, t_s: float) -> float | None:
         """`t_s`, moved if need be to stand just after the newest sample; None where it is older."""
-        if self.newest_s is not None and t_s <= self.newest_s:
-            if self.newest_s - t_s >= SAME_S:
-                return None
-            t_s = self.newest_s + NUDGE_S
-        self.newest_s = t_s
-        return t_s
+        if self.told_s is not None and t_s <= self.told_s - SAME_S:
+            return None
+        self.told_s = t_s if self.told_s is None else max(t_s, self.told_s)
+        self.newest_s = t_s if self.newest_s is None else max(t_s, self.newest_s + NUDGE_S)
+        return self.newest_s
 
 
 class Device:
@@ -80,7 +81,8 @@ class Device:
         placed_s = None if self.backfill is None else self.backfill.place(t_s)
         if self.backfill is None or placed_s is None:
             self.backfill = Lane.new()
-            self.backfill.newest_s = placed_s = t_s
+            placed_s = self.backfill.place(t_s)
+            assert placed_s is not None  # noqa: S101 - nothing is older than nothing
         return self.backfill, placed_s
 
     def to_bytes(self) -> bytes:

@@ -69,7 +69,7 @@ def answer(arrival: Arrival, results: Sequence[Result], server_time: datetime) -
         errors=tuple(_batch_error(index, arrival.elements[index], detail) for index, detail in errors)
         if arrival.batch
         else (),
-        sha256=sha256_of(arrival.payload) if key is None else None,
+        sha256=sha256_of(arrival.payload),
     )
     return Publication(DATA_RECEIVED.topic(arrival.device_id), encode(received), DATA_RECEIVED.qos)
 

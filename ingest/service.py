@@ -14,7 +14,7 @@ from ingest.arrivals import Arrival, Stamps, arrive
 from ingest.lanes import Devices
 from ingest.transaction import Outcome, store
 from models.predictor import Predictor
-from storage.writer import RowsRefusedError, Writer
+from storage.writer import RowsRefusedError, Writer, WriterStoppedError
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,11 @@ class Ingest:
             received_at = self._now()
             arrivals = [arrive(message, received_at, self._stamps) for message in messages]
             for some in _portions(arrivals):
-                outcome = await self._commit(arrivals[some])
+                try:
+                    outcome = await self._commit(arrivals[some])
+                except WriterStoppedError:
+                    log.error("stopped without the database: what came last is neither stored nor acknowledged")  # noqa: TRY400
+                    return
                 await self._tell(outcome, messages[some])
 
     async def _commit(self, arrivals: Sequence[Arrival]) -> Outcome:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from broker.contract import LATE_AFTER_S, ErrorDetail, Quality, SensorSample, StressLevel, encode
+from broker.contract import LATE_AFTER_S, MAX_DEVICE_ID, ErrorDetail, Quality, SensorSample, StressLevel, encode
 from broker.decoding import Refusal
 from ingest.arrivals import Arrival, Incoming
 from ingest.lanes import Device, Devices, Lane
@@ -22,10 +22,10 @@ from storage.records import (
     RecordKey,
     StoredReading,
     insert_alert,
-    insert_one_by_one,
     insert_readings,
     insert_rejected,
     kept_payload,
+    refused_one_by_one,
     save_state,
     stored,
 )
@@ -84,17 +84,11 @@ class _Transaction:
     def run(self, isolate: bool) -> Outcome:
         new, resends = self._split()
         fresh = self._predict(new)
-        rows = [self._row(one) for one in fresh]
-        reasons: dict[RecordKey, str] = {}
         if isolate:
-            ids, reasons = insert_one_by_one(self._connection, rows)
-        else:
-            ids = insert_readings(self._connection, rows)
+            fresh = self._isolated(fresh)
+        ids = insert_readings(self._connection, [self._row(one) for one in fresh])
         for one in fresh:
-            if one.incoming.key in ids:
-                self._finish(one, ids[one.incoming.key])
-            else:
-                self._results[one.place] = ErrorDetail("database", f"the database refuses it: {reasons[one.incoming.key]}")
+            self._finish(one, ids[one.incoming.key])
         for place, original in resends.items():
             self._results[place] = self._repeated(original)
         answers = [
@@ -142,6 +136,18 @@ class _Transaction:
                 routed.append((place, one, *self._staged(one.key.device_id).route(one.at.timestamp())))
         predictions = self._predictor.score([Reading(lane.features, t_s, *_values(one)) for _, one, lane, t_s in routed])
         return [Fresh(*route, prediction) for route, prediction in zip(routed, predictions, strict=True)]
+
+    def _isolated(self, fresh: Sequence[Fresh]) -> list[Fresh]:
+        """Try every row by itself and take it back; what the database refuses leaves no trace in any state."""
+        trial = self._connection.begin_nested()
+        refused = refused_one_by_one(self._connection, [self._row(one) for one in fresh])
+        trial.rollback()
+        for one in fresh:
+            if one.incoming.key in refused:
+                message = f"the database refuses it: {refused[one.incoming.key]}"
+                self._results[one.place] = ErrorDetail("database", message)
+        self._states.clear()
+        return self._predict([one.place for one in fresh if one.incoming.key not in refused])
 
     def _staged(self, device_id: str) -> Device:
         """The device's state as this transaction moves it."""
@@ -226,13 +232,13 @@ class _Transaction:
             key = element.key
             rows.append(
                 {
-                    "device_id": arrival.device_id[:64],
+                    "device_id": _storable(arrival.device_id)[:MAX_DEVICE_ID],
                     "boot": None if key is None else key.boot,
                     "seq": None if key is None else key.seq,
                     "received_at": arrival.received_at,
                     "code": result.code,
                     "field": result.field,
-                    "message": result.message,
+                    "message": _storable(result.message),
                     **kept_payload(_raw(element)),
                 }
             )
@@ -261,6 +267,11 @@ class _Transaction:
         element = self._arrivals[place.arrival].elements[place.element]
         assert isinstance(element, Incoming)  # noqa: S101 - places are made of nothing else
         return element
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL takes no NUL."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _values(one: Incoming) -> tuple[float | None, float | None, float | None]:

@@ -8,7 +8,7 @@ from typing import Final
 from broker.contract import StressLevel
 from models.features import FeatureState
 from models.predictor import Predictor, Reading
-from models.recordings import Row, read_rows, write_predictions
+from models.recordings import RecordingError, Row, read_rows, write_predictions
 
 CHUNK: Final = 4096
 
@@ -18,6 +18,8 @@ def predict_file(in_path: Path, out_path: Path, predictor: Predictor, progress: 
 
     Every subject has a state of its own; their rows may be mixed. Raises RecordingError for a bad file of either kind.
     """
+    if out_path.exists() and out_path.samefile(in_path):
+        raise RecordingError(f"{out_path}: would overwrite the recording")
     count = write_predictions(out_path, _predict(read_rows(in_path), predictor, progress))
     progress(f"{count} rows written to {out_path}")
     return count

@@ -74,6 +74,8 @@ def write_predictions(path: Path, predictions: Iterable[tuple[Row, float, Stress
 
     Raises RecordingError if it cannot be written.
     """
+    if not path.parent.is_dir():
+        raise RecordingError(f"{path}: there is no folder {path.parent}")
     count = 0
     part = path.with_name(f"part-{path.name}")
     try:

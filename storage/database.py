@@ -1,6 +1,7 @@
 """Opening the database: engines, migrations, and all that differs between SQLite and PostgreSQL."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,7 +37,11 @@ class Database:
         try:
             self.url = _with_driver(make_url(url))
         except ArgumentError as error:
-            raise DatabaseError("cannot be read as a URL, such as sqlite:///var/stresswire.db") from error
+            raise DatabaseError("DATABASE_URL is no URL such as sqlite:///var/stresswire.db") from error
+        if self.url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise DatabaseError(f"DATABASE_URL must be of sqlite or postgresql, not {self.url.get_backend_name()}")
+        if self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:"):
+            raise DatabaseError("DATABASE_URL must name a file, such as sqlite:///var/stresswire.db")
         try:
             _make_file(self.url)
             self.writer = _engine(self.url, pool_size=1, begin="BEGIN IMMEDIATE")
@@ -72,11 +77,11 @@ def migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
-def insert_new(dialect: Dialect, table: type[DeclarativeBase]) -> Insert:
-    """``INSERT ... ON CONFLICT DO NOTHING``: the rows that are there already are not returned."""
+def insert_new(dialect: Dialect, table: type[DeclarativeBase], key: Sequence[str]) -> Insert:
+    """``INSERT ... ON CONFLICT (key) DO NOTHING``: the rows that are there already are not returned."""
     if dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()
+        return sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
+    return postgresql.insert(table).on_conflict_do_nothing(index_elements=key)
 
 
 def insert_or_replace(dialect: Dialect, table: type[DeclarativeBase], key: str) -> Insert:
@@ -92,7 +97,7 @@ def _with_driver(url: URL) -> URL:
 
 def _make_file(url: URL) -> None:
     """SQLite's file, where it is not there yet: health data, so nobody else may read it."""
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+    if url.get_backend_name() == "sqlite" and url.database:
         path = Path(url.database)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 from sqlalchemy import Connection, Select, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from broker.contract import ErrorDetail, HistoryRequest, NewSensorData
 from storage.database import READERS, Database
@@ -17,6 +18,7 @@ from storage.tables import HistoryStress
 
 Result = TypeVar("Result")
 _h = HistoryStress
+_TO_THE_LAST_MOMENT = timedelta(days=1) - timedelta(microseconds=1)
 
 
 class HistoryError(Exception):
@@ -35,16 +37,19 @@ class History:
         self._threads = ThreadPoolExecutor(READERS, "storage reader")
 
     async def page(self, request: HistoryRequest) -> tuple[NewSensorData, ...]:
-        """The newest readings that fit, newest first. Raises `HistoryError` for a date that cannot be read."""
+        """The newest readings that fit, newest first. Raises `HistoryError` with what is wrong."""
         query = _query(request)
-        return await self._run(lambda connection: tuple(reading(row) for row in connection.execute(query)))
+        try:
+            return await self._run(lambda connection: tuple(reading(row) for row in connection.execute(query)))
+        except (DBAPIError, PoolTimeoutError) as error:
+            raise HistoryError(ErrorDetail("database", "the database does not answer now")) from error
 
     async def state(self) -> str:
         """`ok` where the database answers, else why not."""
         try:
             await self._run(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
-        except DBAPIError as error:
-            return str(error.orig).partition("\n")[0]
+        except (DBAPIError, PoolTimeoutError) as error:
+            return str(getattr(error, "orig", error)).partition("\n")[0]
         return "ok"
 
     async def _run(self, work: Callable[[Connection], Result]) -> Result:
@@ -98,7 +103,7 @@ def _query(request: HistoryRequest) -> Select[Any]:
     if request.end_date is not None:
         end = _instant("end_date", request.end_date)
         whole_day = len(request.end_date) <= len("2024-12-10")
-        query = query.where(_h.timestamp < end + timedelta(days=1) if whole_day else _h.timestamp <= end)
+        query = query.where(_h.timestamp <= (end + _TO_THE_LAST_MOMENT if whole_day else end))
     return query.order_by(_h.timestamp.desc(), _h.id.desc()).limit(request.limit)
 
 

@@ -84,26 +84,25 @@ def insert_readings(connection: Connection, rows: Sequence[dict[str, Any]]) -> d
     """
     if not rows:
         return {}
-    statement = insert_new(connection.dialect, HistoryStress).returning(_h.id, _h.device_id, _h.boot, _h.seq)
+    statement = insert_new(connection.dialect, HistoryStress, RecordKey._fields).returning(
+        _h.id, _h.device_id, _h.boot, _h.seq
+    )
     ids = {RecordKey(*row[1:]): row[0] for row in connection.execute(statement, rows)}
     if len(ids) != len(rows):
         raise CrossedError
     return ids
 
 
-def insert_one_by_one(
-    connection: Connection, rows: Sequence[dict[str, Any]]
-) -> tuple[dict[RecordKey, int], dict[RecordKey, str]]:
-    """Store each of `rows` in a savepoint; return the ids, and for those that the database refused its reason."""
-    ids: dict[RecordKey, int] = {}
+def refused_one_by_one(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[RecordKey, str]:
+    """Insert each of `rows` in a savepoint; for those that the database refuses, its reason."""
     refused: dict[RecordKey, str] = {}
     for row in rows:
         try:
             with connection.begin_nested():
-                ids.update(insert_readings(connection, [row]))
+                insert_readings(connection, [row])
         except (IntegrityError, DataError) as error:
             refused[RecordKey(row["device_id"], row["boot"], row["seq"])] = str(error.orig)
-    return ids, refused
+    return refused
 
 
 def insert_alert(connection: Connection, row: dict[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """The one thread that writes: each piece of work is one transaction, retried until the database takes it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,10 @@ class RowsRefusedError(Exception):
     """The database is well but does not take these rows: trying again is of no use, isolating them is."""
 
 
+class WriterStoppedError(Exception):
+    """The writer was told to stop while the database did not take the work: nothing of it is stored."""
+
+
 class CrossedError(Exception):
     """Another writer came between the look-up and the insert: the transaction is run again."""
 
@@ -34,6 +39,7 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._thread = ThreadPoolExecutor(1, "storage writer")
+        self._stopping = asyncio.Event()
         self.state = "ok"
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
@@ -43,6 +49,7 @@ class Writer:
 
         Raises:
             RowsRefusedError: a constraint or a value that the database does not take.
+            WriterStoppedError: the database was away when `stop` was called.
         """
         pause_s = RETRY_MIN_S
         while True:
@@ -54,11 +61,18 @@ class Writer:
                 raise RowsRefusedError(str(error.orig)) from error
             except DBAPIError as error:
                 self._set_state(str(error.orig).splitlines()[0] if str(error.orig) else type(error).__name__)
-                await asyncio.sleep(pause_s)
+                if self._stopping.is_set():
+                    raise WriterStoppedError from error
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause_s)
                 pause_s = min(2 * pause_s, RETRY_MAX_S)
             else:
                 self._set_state("ok")
                 return result
+
+    def stop(self) -> None:
+        """From now on a transaction is tried once more at most."""
+        self._stopping.set()
 
     def _transaction(self, work: Callable[[Connection], Result]) -> Result:
         with self._database.writer.begin() as connection:

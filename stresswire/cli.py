@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
@@ -40,12 +40,26 @@ def main() -> None:
     """What the `stresswire` command runs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("amqtt", "transitions", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+        # amqtt calls every client that goes away an error.
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         app()
     except USER_ERRORS as error:
-        typer.echo(f"stresswire: {error}", err=True)
-        sys.exit(2)
+        _give_up(error)
+    except BaseExceptionGroup as group:
+        # Tasks that run together fail together; a user's mistake is still one line.
+        if group.split(USER_ERRORS)[1] is not None:
+            raise
+        _give_up(_first(group))
+
+
+def _give_up(error: BaseException) -> NoReturn:
+    typer.echo(f"stresswire: {error}", err=True)
+    sys.exit(2)
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _version(wanted: bool) -> None:
@@ -90,7 +104,12 @@ def gateway() -> None:
 def replay_(
     file: Recording,
     subject: Annotated[list[str] | None, typer.Option(help="Only this person; may be repeated.")] = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=10_000, help="60: a minute in a second.")] = 1.0,
+    speed: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=10_000, help="60: a minute in a second. Alerts over ten minutes before the end are late."
+        ),
+    ] = 1.0,
 ) -> None:
     """Publish recorded people as devices over MQTT."""
     recordings = choose(file, subject or [])

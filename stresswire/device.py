@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
+from broker.bus import BusError
 from broker.contract import DATA_RECEIVED, SENSOR_DATA, DataReceived, SensorSample, encode
 from broker.mqtt import MqttAddress, MqttBus
 
 WINDOW = 200
 """Messages that may be unanswered at once."""
 RESEND_S = 5.0
+CONNECT_S = 10.0
 _decode = msgspec.json.Decoder(DataReceived).decode
 
 
@@ -92,12 +94,21 @@ class Device:
                     await self._bus.publish(SENSOR_DATA.topic(self.device_id), waiting.payload, qos=SENSOR_DATA.qos)
 
 
+async def _first_connection(bus: MqttBus) -> None:
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            await bus.connected()
+    except TimeoutError:
+        raise BusError(f"{bus.address}: {bus.state}; is stresswire up running?") from None
+
+
 @contextlib.asynccontextmanager
 async def connected(address: MqttAddress, device_id: str) -> AsyncIterator[Device]:
     """A device that connects, and reads its answers, until the block ends."""
     async with asyncio.TaskGroup() as tasks, MqttBus(address) as bus:
         device = Device(bus, device_id)
         await bus.open()
+        await _first_connection(bus)
         reading = tasks.create_task(device._read_answers(), name=f"{device_id} answers")
         resending = tasks.create_task(device._resend(), name=f"{device_id} resends")
         try:

@@ -46,7 +46,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
             Writer(database) as writer,
             History(database) as history,
             _bus(settings) as bus,
-            _gateway(settings, bus, history, f"ok, {predictor.version}") as gateway,
+            _gateway(settings, bus, history, f"ok, {predictor.version}", lambda: writer.state) as gateway,
             stopped_by_signal() as stop,
         ):
             ingest = Ingest(bus, writer, predictor, now=utc_now, process_id=process_id())
@@ -54,7 +54,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
             await bus.open()
             announce(_welcome(database, gateway, bus))
             people = [simulate(_address(bus), DEMO_DEVICE, utc_now)] if demo else []
-            await _serve(stop, bus, ingest.run(), gateway.run(), beside=people)
+            await _serve(stop, bus, ingest.run(), gateway.run(), writer=writer, beside=people)
             announce("stopped")
 
 
@@ -81,7 +81,7 @@ async def serve_ingest(settings: Settings, announce: Announce) -> None:
             ingest = Ingest(bus, writer, predictor, now=utc_now, process_id=process_id())
             await bus.open()
             announce(f"ingest on {bus.address}, record in {database}")
-            await _serve(stop, bus, ingest.run())
+            await _serve(stop, bus, ingest.run(), writer=writer)
 
 
 async def serve_gateway(settings: Settings, announce: Announce) -> None:
@@ -90,7 +90,7 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
         async with (
             History(database) as history,
             _external_bus(settings, None) as bus,
-            _gateway(settings, bus, history, "in ingest") as gateway,
+            _gateway(settings, bus, history, "in ingest", lambda: "ok") as gateway,
             stopped_by_signal() as stop,
         ):
             await gateway.open()
@@ -100,17 +100,26 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
 
 
 async def _serve(
-    stop: asyncio.Event, bus: Bus, *parts: Coroutine[Any, Any, None], beside: Sequence[Coroutine[Any, Any, None]] = ()
+    stop: asyncio.Event,
+    bus: Bus,
+    *parts: Coroutine[Any, Any, None],
+    writer: Writer | None = None,
+    beside: Sequence[Coroutine[Any, Any, None]] = (),
 ) -> None:
-    """Run `parts` until `stop`; then the bus closes and they finish what has arrived. What runs `beside` is cancelled."""
+    """Run `parts` until `stop`; then the bus closes and they finish what has arrived. What runs `beside` is cancelled.
+
+    `writer` is told not to wait for a database that is away.
+    """
     async with asyncio.TaskGroup() as tasks:
         for part in parts:
-            tasks.create_task(part)
+            tasks.create_task(part, name=getattr(part, "__qualname__", None))
         cancelled = [tasks.create_task(one) for one in beside]
         await stop.wait()
         for task in cancelled:
             task.cancel()
         await bus.close()
+        if writer is not None:
+            writer.stop()
 
 
 def open_database(settings: Settings) -> Database:
@@ -165,11 +174,12 @@ def _address(bus: EmbeddedBus | MqttBus) -> MqttAddress:
     return bus.address if isinstance(bus, MqttBus) else MqttAddress(*Bind(bus.host, bus.port).reachable, tls=False)
 
 
-def _gateway(settings: Settings, bus: Bus, history: History, model: str) -> Gateway:
+def _gateway(settings: Settings, bus: Bus, history: History, model: str, writing: Callable[[], str]) -> Gateway:
     return Gateway(
         bus,
         history,
         model=model,
+        writing=writing,
         origins=settings.cors_origins,
         host=settings.http_bind.host,
         port=settings.http_bind.port,

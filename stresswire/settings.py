@@ -140,6 +140,8 @@ def load_settings() -> Settings:
     """The settings of this process. Raises `SettingsError`."""
     try:
         return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")

@@ -115,12 +115,11 @@ class Stack(Process):
 
     def __init__(self, folder: Path, *arguments: str, mqtt_url: str | None = None, **settings: str) -> None:
         self.database = folder / "var" / "stresswire.db"
-        self.http_port = free_port()
         self.embedded = mqtt_url is None
-        self.mqtt_port = free_port() if mqtt_url is None else int(mqtt_url.rpartition(":")[2])
+        self.http_port = int(settings.setdefault("http_bind", f"127.0.0.1:{free_port()}").rpartition(":")[2])
+        mqtt_bind = settings.setdefault("mqtt_bind", f"127.0.0.1:{free_port()}")
+        self.mqtt_port = int((mqtt_url or mqtt_bind).rpartition(":")[2])
         env = {
-            "STRESSWIRE_HTTP_BIND": f"127.0.0.1:{self.http_port}",
-            "STRESSWIRE_MQTT_BIND": f"127.0.0.1:{self.mqtt_port}",
             **({"STRESSWIRE_MQTT_URL": mqtt_url} if mqtt_url else {}),
             **{f"STRESSWIRE_{name.upper()}": value for name, value in settings.items()},
         }

@@ -1,10 +1,13 @@
 """The command line as a user meets it: starting, stopping, and every mistake as one line and exit status 2."""
 
+import contextlib
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -62,7 +65,14 @@ def test_a_taken_port(stack: Stack, tmp_path: Path, port: str) -> None:
 def test_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database at all, but it is long enough to be read as one")
     for url in (f"sqlite:///{tmp_path}", f"sqlite:///{tmp_path}/text.db", "nonsense", "oracle://x"):
-        assert_one_line(stresswire(tmp_path, "up", database_url=url), "database" if "://" in url else "URL")
+        assert_one_line(stresswire(tmp_path, "up", database_url=url), "database" if "sqlite" in url else "DATABASE_URL")
+    for url in ("sqlite://", "sqlite:///:memory:", "mysql://a/b"):
+        assert_one_line(stresswire(tmp_path, "up", database_url=url), "DATABASE_URL")
+
+
+def test_an_unreadable_env_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"STRESSWIRE_AUTH=\xff\n")
+    assert_one_line(stresswire(tmp_path, "up"), ".env")
 
 
 def test_a_model_that_is_missing_or_was_changed(tmp_path: Path) -> None:
@@ -88,6 +98,8 @@ def test_a_model_that_is_missing_or_was_changed(tmp_path: Path) -> None:
         ("mqtt_url", "http://localhost", "mqtt://"),
         ("mqtt_url", "mqtt://host:notaport", "MQTT_URL"),
         ("auth", "perhaps", "AUTH"),
+        ("mqtt_url", "mqtt://host:0", "65535"),
+        ("mqtt_url", "mqtt://me:p/ss@host", "percent"),
         ("database_url_file", "/nowhere/at/all", "DATABASE_URL_FILE"),
     ],
 )
@@ -109,6 +121,53 @@ def test_a_recording_that_is_not_one(tmp_path: Path) -> None:
     assert not (tmp_path / "out.csv").exists()
     write_recording(tmp_path / "good.csv", {"ann": 5})
     assert_one_line(stresswire(tmp_path, "replay", "good.csv", "--subject", "eve"), "eve", "ann")
+
+
+def test_predict_never_overwrites_the_recording(tmp_path: Path) -> None:
+    write_recording(tmp_path / "in.csv", {"ann": 5})
+    before = (tmp_path / "in.csv").read_text()
+    assert_one_line(stresswire(tmp_path, "predict", "in.csv", "./in.csv"), "overwrite")
+    assert_one_line(stresswire(tmp_path, "predict", "in.csv", "nowhere/out.csv"), "nowhere")
+    assert (tmp_path / "in.csv").read_text() == before
+
+
+def test_replay_to_nobody_says_so(tmp_path: Path) -> None:
+    write_recording(tmp_path / "in.csv", {"ann": 5})
+    nobody = f"127.0.0.1:{free_port()}"
+    assert_one_line(stresswire(tmp_path, "replay", "in.csv", mqtt_bind=nobody), nobody, "nobody answers")
+
+
+def test_it_stops_while_the_database_is_away(stack: Stack) -> None:
+    with contextlib.closing(sqlite3.connect(stack.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        sender = ["mosquitto_pub", "-p", str(stack.mqtt_port), "-t", "stress/v1/D/esp32_sensor_data", "-m", GOOD, "-q", "1"]
+        with Process(sender) as waiting:
+            stack.wait_for("database is locked")
+            with urllib.request.urlopen(f"{stack.url}/api/system/status") as answer:  # noqa: S310
+                assert json.load(answer)["status"] == "degraded"
+            stack.send(signal.SIGTERM)
+            assert stack.wait(20) == 0
+            assert waiting.wait(20) != 0, "it was acknowledged"
+    assert "neither stored nor acknowledged" in stack.output
+    assert "Traceback" not in stack.output
+    assert stack.count("history_stress") == 0
+
+
+def test_everything_acknowledged_is_stored_once_after_kill_9(tmp_path: Path) -> None:
+    write_recording(tmp_path / "in.csv", {"ann": 400, "bob": 400})
+    ports = {"http_bind": f"127.0.0.1:{free_port()}", "mqtt_bind": f"127.0.0.1:{free_port()}"}
+    command = [sys.executable, "-m", "stresswire", "replay", "in.csv", "--speed", "40"]
+    with Stack(tmp_path, **ports) as first:
+        with Process(command, env={"STRESSWIRE_MQTT_BIND": ports["mqtt_bind"]}, cwd=tmp_path) as replay:
+            wait_until(lambda: first.database.exists() and first.count("history_stress") > 100)
+            first.send(signal.SIGKILL)
+            first.wait()
+            with Stack(tmp_path, **ports) as second:
+                assert replay.wait(60) == 0, replay.output
+                assert "800 samples sent, 800 stored, 0 refused" in replay.output
+                assert second.rows("SELECT count(*), count(DISTINCT device_id || boot || seq) FROM history_stress") == [
+                    (800, 800)
+                ]
 
 
 def test_predict_gives_one_row_for_each(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ export type StressLevel = "normal" | "elevated" | "high_stress";
 export type AlertState = "raised" | "cleared";
 export type Quality = "clock_unsynced" | "warming_up" | "no_hr" | "no_temp" | "no_eda";
 export type ClientType = "esp32" | "frontend";
-export type ErrorCode = "not_utf8" | "not_json" | "too_large" | "too_deep" | "too_many" | "empty" | "wrong_type" | "missing" | "out_of_range" | "not_finite" | "invalid" | "reserved" | "device_mismatch" | "conflict" | "database" | "timeout";
+export type ErrorCode = "not_utf8" | "not_json" | "too_large" | "too_deep" | "too_many" | "empty" | "wrong_type" | "missing" | "out_of_range" | "not_finite" | "invalid" | "reserved" | "device_mismatch" | "conflict" | "database" | "timeout" | "internal";
 
 /**
  * What a device sends. At least one of `hr`, `temp`, `eda` is there; null or absent: no contact now.
@@ -103,7 +103,7 @@ export interface BatchError {
  * The answer to a sample or a batch, sent after the commit: `success` means stored.
  *
  * For a batch the fields are those of its newest stored sample, `boot` and `seq` those of its last element. `sha256` is
- * that of the payload where the last element carries no key. `duplicate`: everything in it was stored before.
+ * that of the payload that is answered. `duplicate`: everything in it was stored before.
  */
 export interface DataReceived {
   status: "error" | "partial" | "success";

@@ -19,3 +19,9 @@ async def turns(count: int = 5) -> None:
     """Let every task that can go on do so."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what happens in a thread or another process; `run` sets the limit."""
+    while not condition():  # noqa: ASYNC110 - there is nothing to wait on
+        await asyncio.sleep(0.005)

@@ -160,9 +160,21 @@ def test_close_wakes_putters_and_leaves_what_is_buffered() -> None:
         assert not putter.done()
         sub.close()
         await putter
-        sub.offer(message(2))
         assert numbers([one async for one in sub]) == [0]
         assert await sub.take(1) == []
+
+    run(main)
+
+
+def test_what_comes_after_close_is_ignored_and_displaces_nothing() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=1, durable=False)
+        sub.offer(message(0))
+        sub.close()
+        sub.offer(message(1))
+        await sub.put(message(2))
+        assert numbers(await sub.take(9)) == [0]
+        assert sub.dropped == 0
 
     run(main)
 

@@ -9,7 +9,7 @@ import pytest
 
 from broker.bus import Message, Subscription
 from broker.mqtt import MqttAddress, MqttBus, parse_url
-from tests.broker.aio import run
+from tests.broker.aio import run, until
 from tests.harness import Process, mosquitto
 
 
@@ -73,8 +73,7 @@ async def network_publish(url: str, topic: str, *payloads: str, qos: int = 1) ->
 
 async def subscribed(bus: MqttBus, subscription: Subscription, topic: str) -> None:
     """Wait until the broker knows of the subscription: a probe comes back. Its acknowledgement leaves nothing behind."""
-    while bus.state != "ok":
-        await asyncio.sleep(0.01)
+    await until(lambda: bus.state == "ok")
     while True:
         await bus.publish(topic, b"probe", qos=1)
         try:
@@ -205,8 +204,7 @@ def test_a_subscriber_that_is_not_durable_is_acknowledged_for(url: str) -> None:
             await first.open()
             await subscribed(first, subscription, topic)
             await network_publish(url, topic, *map(str, range(6)))
-            while subscription.dropped < 4:
-                await asyncio.sleep(0.01)
+            await until(lambda: subscription.dropped >= 4)
             assert payloads(await next_of(subscription, 2)) == [b"4", b"5"]
         async with MqttBus(parse_url(url), "light") as second:
             subscription = second.subscribe([topic], qos=1, durable=False, buffer=10)
@@ -219,8 +217,7 @@ def test_a_subscriber_that_is_not_durable_is_acknowledged_for(url: str) -> None:
 
 def test_the_state_tells_of_the_connection_and_comes_back_with_the_broker(tmp_path: Path) -> None:
     async def state_is(bus: MqttBus, state: str) -> None:
-        while bus.state != state:
-            await asyncio.sleep(0.01)
+        await until(lambda: bus.state == state)
 
     async def main() -> None:
         with mosquitto(tmp_path) as address:

@@ -1,5 +1,6 @@
 """The HTTP fallback and what frontends ask over HTTP."""
 
+import gzip
 import http.client
 import json
 from collections.abc import Iterator
@@ -67,6 +68,24 @@ def test_an_idempotency_key_stands_for_boot_and_seq(shared_stack: Stack) -> None
     assert (first.status, again.status, other.status) == (201, 200, 201)
     assert (first.body["count"], again.body["count"]) == (2, 2)
     assert first.body["record_id"] == again.body["record_id"] != other.body["record_id"]
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_one_key_for_different_contents_at_once_stores_one_and_says_so_to_the_others(
+    shared_stack: Stack, attempt: int
+) -> None:
+    samples = [{**SAMPLE, "hr": hr} for hr in (70, 71, 72)]
+    with ThreadPoolExecutor(3) as threads:
+        replies = threads.map(lambda sample: post(shared_stack, sample, Idempotency_Key=f"same {attempt}"), samples)
+        assert sorted(reply.status for reply in replies) == [201, 409, 409]
+
+
+def test_a_body_that_is_not_as_encoded(shared_stack: Stack) -> None:
+    reply = post(shared_stack, b"this is no gzip", Content_Encoding="gzip")
+    assert (reply.status, reply.body["error"]["code"]) == (400, "not_json")
+    bomb = gzip.compress(b'{"hr":75,"x":"' + b"y" * 50_000_000 + b'"}')
+    assert post(shared_stack, bomb, Content_Encoding="gzip").status == 413
+    assert "Traceback" not in shared_stack.output
 
 
 def test_without_a_key_every_sample_is_new(shared_stack: Stack) -> None:

@@ -79,3 +79,20 @@ def test_a_forged_reading_does_not_reach_a_browser(stack: Stack) -> None:
         wait_until(lambda: bool(frontend.events("new_sensor_data")))
         assert [one["hr"] for one in frontend.events("new_sensor_data")] == [71]
         assert frontend.events("device_status") == [{"status": "online", "device_id": "F"}]
+
+
+def test_a_binary_attachment_is_refused_and_kept(stack: Stack) -> None:
+    async def conversation(client: Any) -> None:
+        data: Any
+        for data, code in ((b"\x00\x01", "not_json"), ({"hr": b"\x01"}, "wrong_type"), ([b"\x01"], "missing")):
+            answer = await client.call("esp32_sensor_data", data)
+            detail = answer.get("error") or answer["errors"][0]["error"]
+            assert (answer["status"], detail["code"]) == ("error", code)
+        for data in (5, None, [[[]]], "x"):
+            assert (await client.call("esp32_sensor_data", data))["status"] == "error"
+        for data in (5, "x", [1], {"limit": "all"}):
+            assert "error" in await client.call("frontend_request_history", data)
+
+    talk(stack, conversation, "esp32")
+    assert stack.count("rejected") == 7
+    assert "Traceback" not in stack.output

@@ -1,0 +1,27 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.predictor import Predictor
+from storage.database import Database
+from tests.ingest.fakes import Pipeline
+
+
+@pytest.fixture(scope="session")
+def predictor() -> Predictor:
+    """The shipped model."""
+    return Predictor.load()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A real SQLite file."""
+    with Database(f"sqlite:///{tmp_path / 'record.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def pipeline(database: Database, predictor: Predictor) -> Pipeline:
+    """Transactions on it, without a bus."""
+    return Pipeline(database, predictor)

@@ -1,0 +1,142 @@
+"""Two lanes for each device."""
+
+import pytest
+
+from ingest import lanes
+from ingest.lanes import MAX_DEVICES, NUDGE_S, SAME_S, Device, Devices, Lane
+from models.alerts import AlertState
+
+T0 = 1.7e9
+
+
+def step(device: Device, t_s: float, hr: float = 70.0) -> Lane:
+    lane, placed_s = device.route(t_s)
+    lane.features.step(placed_s, hr, 33.5, 0.5)
+    return lane
+
+
+def test_what_is_newer_stays_live() -> None:
+    device = Device.new()
+    for t_s in (T0, T0 + 1, T0 + 1.5, T0 + 1000):
+        lane, placed_s = device.route(t_s)
+        assert lane is device.live
+        assert placed_s == t_s
+    assert device.backfill is None
+
+
+def test_samples_of_the_same_second_stay_live_in_the_order_of_arrival() -> None:
+    device = Device.new()
+    placed = [device.route(T0) for _ in range(5)]
+    assert all(lane is device.live for lane, _ in placed)
+    times = [placed_s for _, placed_s in placed]
+    assert times == sorted(set(times))
+    assert times[-1] - T0 == pytest.approx(4 * NUDGE_S, abs=1e-6)
+    lane, placed_s = device.route(T0 + 1)
+    assert (lane, placed_s) == (device.live, T0 + 1)
+
+
+@pytest.mark.parametrize(("behind_s", "live"), [(0, True), (SAME_S / 2, True), (2 * SAME_S, False), (1, False)])
+def test_how_much_older_is_older(behind_s: float, live: bool) -> None:
+    device = Device.new()
+    device.route(T0)
+    lane, _ = device.route(T0 - behind_s)
+    assert (lane is device.live) is live
+
+
+def test_an_older_one_goes_to_the_backfill_and_leaves_the_live_lane_alone() -> None:
+    device = Device.new()
+    step(device, T0)
+    live = device.live.features.to_bytes()
+    first = step(device, T0 - 100)
+    assert first is device.backfill
+    assert step(device, T0 - 99) is first
+    assert step(device, T0 - 99) is first
+    assert device.live.features.to_bytes() == live
+    assert device.live.newest_s == T0
+    assert step(device, T0 + 1) is device.live
+
+
+def test_one_older_than_the_backfill_begins_a_new_one() -> None:
+    device = Device.new()
+    step(device, T0)
+    first = step(device, T0 - 100)
+    first.alert_id = 7
+    second = step(device, T0 - 200)
+    assert second is device.backfill
+    assert second is not first
+    assert (second.alert, second.alert_id, second.newest_s) == (AlertState(), None, T0 - 200)
+    assert second.features.age_s == 0.0
+    assert step(device, T0 - 150) is second
+
+
+def test_a_copy_does_not_move_the_original() -> None:
+    device = Device.new()
+    step(device, T0)
+    step(device, T0 - 100)
+    device.saved_s = 5.0
+    before = device.to_bytes()
+    twin = device.copy()
+    assert twin.to_bytes() == before
+    step(twin, T0 + 1)
+    step(twin, T0 - 99)
+    assert twin.backfill is not None
+    twin.live.alert, twin.live.alert_id, twin.saved_s = AlertState(raised=True), 3, 9.0
+    twin.backfill.alert_id = 4
+    step(twin, T0 - 500)
+    assert device.to_bytes() == before
+    assert device.saved_s == 5.0
+    assert device.live.newest_s == T0
+    assert device.backfill is not None
+    assert device.backfill.newest_s == T0 - 100
+
+
+@pytest.mark.parametrize("backfilled", [False, True])
+def test_a_snapshot_goes_on_as_the_original(backfilled: bool) -> None:
+    device = Device.new()
+    for t in range(100):
+        step(device, T0 + t, 60.0 + t % 17)
+    device.live.alert = AlertState(0.7, True, T0 + 99, T0 + 9, T0 + 50)
+    device.live.alert_id = 42
+    if backfilled:
+        step(device, T0 - 100).alert_id = 43
+    twin = Device.from_bytes(device.to_bytes(), 123.5)
+    assert twin.saved_s == 123.5
+    assert (twin.live.alert, twin.live.alert_id, twin.live.newest_s) == (device.live.alert, 42, T0 + 99)
+    assert (twin.backfill is not None) is backfilled
+    for t_s in (T0 + 99, T0 + 100, T0 - 90, T0 - 300):
+        lane, placed_s = device.route(t_s)
+        twin_lane, twin_placed_s = twin.route(t_s)
+        assert placed_s == twin_placed_s
+        assert repr(lane.features.step(placed_s, 80, 33, 1)) == repr(twin_lane.features.step(placed_s, 80, 33, 1))
+        assert lane.alert_id == twin_lane.alert_id
+    assert twin.to_bytes() == device.to_bytes()
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"garbage", b"\x92\x01\x90", b"\x92\x63\x90", b"\x92\x01\x91\x93\xc4\x01x\x90\xc0"]
+)
+def test_a_snapshot_that_cannot_be_read_is_a_value_error(damage: bytes) -> None:
+    with pytest.raises(ValueError, match="snapshot"):
+        Device.from_bytes(damage, 0.0)
+
+
+def test_devices_keeps_what_was_committed() -> None:
+    devices = Devices()
+    assert devices.get("a") is None
+    one, two = Device.new(), Device.new()
+    devices.commit({"a": one})
+    assert devices.get("a") is one
+    devices.commit({"a": two, "b": one})
+    assert devices.get("a") is two
+    assert devices.get("b") is one
+
+
+def test_devices_forgets_the_longest_silent() -> None:
+    devices = Devices()
+    device = Device.new()
+    devices.commit({f"d{number}": device for number in range(MAX_DEVICES)})
+    devices.commit({"d0": device})
+    devices.commit({"new": device, "newer": device})
+    assert [name for name in ("d0", "d1", "d2", "d3", "new", "newer") if devices.get(name)] == ["d0", "d3", "new", "newer"]
+    assert len(devices._devices) == MAX_DEVICES
+    assert lanes.MAX_DEVICES == 10_000

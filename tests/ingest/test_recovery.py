@@ -1,0 +1,185 @@
+"""After a restart everything goes on as if there had been none, to the last bit."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.predictor import Predictor
+from storage.database import Database
+from tests.ingest.fakes import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, sample, stream
+
+ROWS = "SELECT device_id, boot, seq, timestamp, stress_level, confidence, stress_probability, quality FROM history_stress"
+ALERTS = "SELECT id, device_id, raised_id, record_id, state, late, timestamp, stress_probability FROM alerts"
+Group = tuple[float, list[dict[str, Any]]]
+"""When a transaction is, in seconds after NOW, and the samples of its one batch."""
+
+
+def seconds(samples: Sequence[dict[str, Any]]) -> list[Group]:
+    return [(one["seq"], [one]) for one in samples]
+
+
+def batches(samples: Sequence[dict[str, Any]], size: int) -> list[Group]:
+    parts = [list(samples[start : start + size]) for start in range(0, len(samples), size)]
+    return [(part[-1]["seq"], part) for part in parts]
+
+
+Outcome = tuple[list[Any], list[Any]]
+
+
+class Runs:
+    """Runs groups, each on a new database; the rows and alerts at the end."""
+
+    def __init__(self, folder: Path, predictor: Predictor) -> None:
+        self._folder = folder
+        self._predictor = predictor
+        self._used = 0
+
+    def outcome(self, groups: Sequence[Group], forget: Iterable[int] = ()) -> Outcome:
+        """`forget`: the groups before which all memory is lost."""
+        forgotten = set(forget)
+        self._used += 1
+        with Database(f"sqlite:///{self._folder / f'{self._used}.db'}") as database:
+            pipeline = Pipeline(database, self._predictor)
+            for number, (at_s, samples) in enumerate(groups):
+                if number in forgotten:
+                    pipeline.restart()
+                pipeline.send(samples, at=NOW + timedelta(seconds=at_s))
+            return pipeline.rows(ROWS + " ORDER BY id"), pipeline.rows(ALERTS + " ORDER BY id")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, predictor: Predictor) -> Runs:
+    return Runs(tmp_path_factory.mktemp("runs"), predictor)
+
+
+GROUP_S = 5
+GROUPS = batches(stream(RAISED_AGAIN_S + 10), GROUP_S)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(runs: Runs) -> Outcome:
+    return runs.outcome(GROUPS)
+
+
+def test_without_a_restart(uninterrupted: Outcome) -> None:
+    rows, alerts = uninterrupted
+    assert len(rows) == RAISED_AGAIN_S + 10
+    assert [row[2:5] for row in alerts] == [
+        (None, RAISED_S + 1, "raised"),
+        (1, CLEARED_S + 1, "cleared"),
+        (None, RAISED_AGAIN_S + 1, "raised"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "forget_s",
+    [
+        pytest.param([5], id="after the first"),
+        pytest.param([60], id="before the second snapshot"),
+        pytest.param([65], id="after it"),
+        pytest.param([RAISED_S], id="before the alert"),
+        pytest.param([RAISED_S + 5], id="raised"),
+        pytest.param([RAISED_S + 70], id="raised, a snapshot later"),
+        pytest.param([CLEARED_S], id="before it is cleared"),
+        pytest.param([CLEARED_S + 5], id="cleared"),
+        pytest.param(range(0, 600, 45), id="often"),
+        pytest.param(range(0, 600, 5), id="always"),
+    ],
+)
+def test_a_restart_changes_nothing(runs: Runs, uninterrupted: Outcome, forget_s: Sequence[int]) -> None:
+    assert runs.outcome(GROUPS, [second // GROUP_S for second in forget_s]) == uninterrupted
+
+
+def test_nor_does_one_between_single_samples(runs: Runs) -> None:
+    groups = seconds(stream(130))
+    assert runs.outcome(groups, range(0, 130, 7)) == runs.outcome(groups)
+
+
+def test_nor_with_a_backfill_between(runs: Runs) -> None:
+    """Old samples, older ones again, samples of one second, a gap: every lane is rebuilt."""
+    old = batches(stream(RAISED_AGAIN_S, start=NOW - timedelta(hours=2), boot="old"), 25)
+    older = batches(stream(120, start=NOW - timedelta(hours=5), boot="older"), 40)
+    groups: list[Group] = []
+    for number, (at_s, part) in enumerate(batches(stream(RAISED_AGAIN_S + 10), 10)):
+        groups.append((at_s, part))
+        if 10 <= number < 20:
+            groups.append((at_s, [{**part[-1], "boot": "twice"}]))
+        if number % 2 and number // 2 < len(old):
+            groups.append((at_s, old[number // 2][1]))
+    groups += [(RAISED_AGAIN_S + 10, part) for _, part in older]
+    groups.append((9_000, [sample(1, boot="gap", at=NOW + timedelta(seconds=9_000))]))
+    expected = runs.outcome(groups)
+    assert len(expected[1]) >= 5
+    assert {row[5] for row in expected[1]} == {0, 1}
+    for forget in (range(0, len(groups), 13), range(len(groups))):
+        assert runs.outcome(groups, forget) == expected
+
+
+def test_nor_with_sensors_that_lose_contact_and_clocks_that_are_not_set(runs: Runs) -> None:
+    groups: list[Group] = []
+    for at_s, part in batches(stream(RAISED_S + 60), 5):
+        for one in part:
+            one.update({"hr": None} if one["seq"] % 40 < 10 else {"eda": None} if one["seq"] % 50 < 5 else {})
+            if one["seq"] % 30 == 3:
+                one["timestamp"] = None
+        groups.append((at_s + 0.25, part))
+    assert runs.outcome(groups, range(0, len(groups), 7)) == runs.outcome(groups)
+
+
+def test_nor_one_after_a_resend(runs: Runs, uninterrupted: Outcome) -> None:
+    resent = [*GROUPS[:20], (GROUPS[19][0], GROUPS[18][1]), *GROUPS[20:]]
+    assert runs.outcome(resent, [21]) == uninterrupted
+
+
+def test_a_snapshot_is_taken_once_a_minute_in_the_same_transaction(pipeline: Pipeline) -> None:
+    taken: list[tuple[int, Any]] = []
+    for at_s, samples in seconds(stream(150)):
+        pipeline.send(samples, at=NOW + timedelta(seconds=at_s))
+        (row,) = pipeline.rows("SELECT last_id, saved_at FROM device_state")
+        if not taken or taken[-1][1] != row[1]:
+            taken.append((row[0], row[1]))
+    assert taken == [
+        (1, "2024-12-10 12:00:00.000000"),
+        (61, "2024-12-10 12:01:00.000000"),
+        (121, "2024-12-10 12:02:00.000000"),
+    ]
+
+
+def test_after_a_restart_the_minute_goes_on(pipeline: Pipeline) -> None:
+    for at_s, samples in seconds(stream(70)):
+        if at_s == 30:
+            pipeline.restart()
+        pipeline.send(samples, at=NOW + timedelta(seconds=at_s))
+    assert pipeline.rows("SELECT last_id FROM device_state") == [(61,)]
+
+
+@pytest.mark.parametrize("damage", ["x'00'", "x''", "x'920190'"])
+def test_a_snapshot_that_cannot_be_read_starts_the_device_anew(
+    pipeline: Pipeline, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline.send(stream(100), at=NOW + timedelta(seconds=100))
+    with pipeline.database.writer.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE device_state SET state = {damage}")  # noqa: S608
+    pipeline.restart()
+    told = pipeline.send(sample(100, at=NOW + timedelta(seconds=101)), at=NOW + timedelta(seconds=101))
+    assert told.answer["status"] == "success"
+    assert told.readings[0]["quality"] == ["warming_up"]
+    assert "d starts anew" in caplog.text
+
+
+def test_a_row_that_the_database_refused_leaves_no_trace_in_the_state(pipeline: Pipeline) -> None:
+    """State follows the commit: what is in no row must be in no feature, or a restart would change the predictions."""
+    with pipeline.database.writer.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON history_stress WHEN NEW.hr = 222 BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    samples = stream(100)
+    for device_id, wild in (("refused", [sample(999, at=NOW + timedelta(seconds=79.5), hr=222, eda=50)]), ("plain", [])):
+        for at_s, part in batches(samples, 20):
+            extra = wild if at_s == 79 else []
+            pipeline.send([*part, *extra], device_id=device_id, at=NOW + timedelta(seconds=at_s), isolate=True)
+    query = "SELECT seq, stress_probability FROM history_stress WHERE device_id = '{}' ORDER BY id"
+    assert pipeline.rows(query.format("refused")) == pipeline.rows(query.format("plain"))

@@ -1,0 +1,153 @@
+"""Opening and migrating real SQLite files."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, inspect, text
+
+from storage.database import BUSY_TIMEOUT_MS, Database, DatabaseError, migrate
+from storage.tables import Base
+
+
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "a.db")) as database, database.reader.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+        assert set(inspect(connection).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_the_comparison_sees_a_difference(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "a.db")) as database:
+        with database.writer.begin() as connection:
+            connection.execute(text("DROP INDEX ix_history_stress_timestamp"))
+            connection.execute(text("ALTER TABLE alerts ADD COLUMN extra INTEGER"))
+        with database.reader.connect() as connection:
+            differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+            assert {str(one[0]) for one in differences} == {"add_index", "remove_column"}
+
+
+def ids_after_all_rows_were_deleted(connection: Connection) -> list[int]:
+    insert = text(
+        "INSERT INTO rejected (device_id, received_at, code, message, payload, length, sha256)"
+        " VALUES ('d', '2024-01-01', 'c', 'm', x'', 0, '') RETURNING id"
+    )
+    first: int = connection.execute(insert).scalar_one()
+    connection.execute(text("DELETE FROM rejected"))
+    second: int = connection.execute(insert).scalar_one()
+    return [first, second]
+
+
+def test_an_id_is_never_given_twice(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "a.db")) as database, database.writer.begin() as connection:
+        assert ids_after_all_rows_were_deleted(connection) == [1, 2]
+        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")).scalars()
+        assert set(tables) == {"history_stress", "alerts", "rejected"}
+
+
+def pragma(engine: Engine, name: str) -> object:
+    with engine.connect() as connection:
+        return connection.execute(text(f"PRAGMA {name}")).scalar_one()
+
+
+def test_every_connection_is_durable_and_waits_its_turn(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "a.db")) as database:
+        for engine in (database.writer, database.reader):
+            assert pragma(engine, "journal_mode") == "wal"
+            assert pragma(engine, "synchronous") == 2  # FULL
+            assert pragma(engine, "busy_timeout") == BUSY_TIMEOUT_MS
+            assert pragma(engine, "foreign_keys") == 1
+
+
+def test_a_reader_reads_while_a_transaction_writes(tmp_path: Path) -> None:
+    count = text("SELECT count(*) FROM device_state")
+    with Database(url(tmp_path / "a.db")) as database:
+        with database.writer.begin() as writer:
+            writer.execute(text("INSERT INTO device_state VALUES ('d', 1, '2024-01-01', x'')"))
+            with database.reader.connect() as reader:
+                assert reader.execute(count).scalar_one() == 0
+        with database.reader.connect() as reader:
+            assert reader.execute(count).scalar_one() == 1
+
+
+def test_the_writer_takes_the_lock_at_the_beginning(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "a.db")) as database, database.writer.begin() as connection:
+        connection.execute(text("SELECT 1"))
+        other = sqlite3.connect(tmp_path / "a.db", timeout=0)
+        with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+
+def test_migrating_twice_is_harmless(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "a.db")) as database:
+        with database.writer.begin() as connection:
+            connection.execute(text("INSERT INTO device_state VALUES ('d', 1, '2024-01-01', x'')"))
+        migrate(database.writer)
+    with Database(url(tmp_path / "a.db")) as database, database.reader.connect() as connection:
+        assert connection.execute(text("SELECT device_id FROM device_state")).scalars().all() == ["d"]
+        assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
+
+
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "x" / "y" / "a.db")):
+        assert (tmp_path / "x" / "y" / "a.db").is_file()
+
+
+def test_close_folds_the_log_into_the_file(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "a.db")):
+        assert (tmp_path / "a.db-wal").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
+
+
+def refusal(bad_url: str) -> str:
+    with pytest.raises(DatabaseError) as refused:
+        Database(bad_url)
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("bad_url", "reason"),
+    [
+        ("", "cannot be read as a URL"),
+        ("no url", "cannot be read as a URL"),
+        ("sqlite", "cannot be read as a URL"),
+        ("nosuch://host/db", "cannot open the database nosuch://host/db: Can't load plugin"),
+        ("postgresql://me:secret@127.0.0.1:1/db", "the database postgresql+psycopg://me:***@127.0.0.1:1/db"),
+    ],
+)
+def test_a_bad_url_is_one_line(bad_url: str, reason: str) -> None:
+    message = refusal(bad_url)
+    assert reason in message
+    assert "secret" not in message
+
+
+def test_a_directory_is_one_line(tmp_path: Path) -> None:
+    assert refusal(url(tmp_path)) == f"cannot open the database {url(tmp_path)}: unable to open database file"
+
+
+def test_a_file_that_is_no_database_is_one_line_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to be taken for one by somebody careless\n" * 20)
+    before = path.read_bytes()
+    assert refusal(url(path)) == f"cannot open the database {url(path)}: file is not a database"
+    assert path.read_bytes() == before
+
+
+def test_a_file_where_a_folder_should_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "cannot open the database" in refusal(url(tmp_path / "file" / "a.db"))
+
+
+def test_a_database_of_a_later_version_is_one_line(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "a.db")) as database, database.writer.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert "9999" in refusal(url(tmp_path / "a.db"))
