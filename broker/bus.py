@@ -54,6 +54,7 @@ class Subscription:
         self._messages: deque[Message] = deque()
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._closed = False
 
     def matches(self, topic: str) -> bool:
@@ -61,11 +62,12 @@ class Subscription:
         return any(topic_matches(topic_filter, topic) for topic_filter in self.filters)
 
     async def put(self, message: Message) -> None:
-        """Wait for room, then add."""
-        while len(self._messages) >= self.buffer and not self._closed:
-            self._room.clear()
-            await self._room.wait()
-        self._add(message)
+        """Wait for room, then add; those who wait come in their order, and nobody slips in before them."""
+        async with self._turn:
+            while len(self._messages) >= self.buffer and not self._closed:
+                self._room.clear()
+                await self._room.wait()
+            self._add(message)
 
     def offer(self, message: Message) -> None:
         """Add; where there is no room the oldest is dropped and counted."""

@@ -184,7 +184,9 @@ class MqttBus:
             log.warning("%s: %s; trying again", self.address, reason)
 
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        if self._state == "ok" and reason != ReasonCode(PacketTypes.DISCONNECT):
+        if reason == ReasonCode(PacketTypes.DISCONNECT):
+            self._state = "not connected"
+        elif self._state == "ok":
             self._away(f"connection lost: {str(reason).lower()}")
 
     def _on_message(self, _client: paho.Client, _data: Any, received: paho.MQTTMessage) -> None:

@@ -12,7 +12,7 @@ import typer
 from broker.bus import BusError
 from broker.mqtt import MqttAddress
 from gateway.service import GatewayError
-from models import evaluation, offline, training
+from models import offline
 from models.errors import ModelError
 from models.predictor import Predictor
 from models.recordings import RecordingError
@@ -143,12 +143,16 @@ def train(
     out: Annotated[Path, typer.Option(help="The folder for the artefact and its card.")] = Path("models"),
 ) -> None:
     """Train a model on labelled recordings, with its card."""
+    from models import training  # noqa: PLC0415 - scikit-learn takes a second, which only this and `evaluate` need
+
     training.train(file, out, progress=_progress)
 
 
 @app.command()
 def evaluate(file: Recording) -> None:
     """Say how the model does on labelled recordings."""
+    from models import evaluation  # noqa: PLC0415 - as in `train`
+
     found = evaluation.evaluate(file, load_settings().model_dir, _progress)
     typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
 

@@ -157,17 +157,16 @@ def test_everything_acknowledged_is_stored_once_after_kill_9(tmp_path: Path) -> 
     write_recording(tmp_path / "in.csv", {"ann": 400, "bob": 400})
     ports = {"http_bind": f"127.0.0.1:{free_port()}", "mqtt_bind": f"127.0.0.1:{free_port()}"}
     command = [sys.executable, "-m", "stresswire", "replay", "in.csv", "--speed", "40"]
-    with Stack(tmp_path, **ports) as first:
-        with Process(command, env={"STRESSWIRE_MQTT_BIND": ports["mqtt_bind"]}, cwd=tmp_path) as replay:
-            wait_until(lambda: first.database.exists() and first.count("history_stress") > 100)
-            first.send(signal.SIGKILL)
-            first.wait()
-            with Stack(tmp_path, **ports) as second:
-                assert replay.wait(60) == 0, replay.output
-                assert "800 samples sent, 800 stored, 0 refused" in replay.output
-                assert second.rows("SELECT count(*), count(DISTINCT device_id || boot || seq) FROM history_stress") == [
-                    (800, 800)
-                ]
+    env = {"STRESSWIRE_MQTT_BIND": ports["mqtt_bind"]}
+    with Stack(tmp_path, **ports) as first, Process(command, env=env, cwd=tmp_path) as replay:
+        wait_until(lambda: first.count("history_stress") > 100)
+        first.send(signal.SIGKILL)
+        first.wait()
+        with Stack(tmp_path, **ports) as second:
+            assert replay.wait(60) == 0, replay.output
+            assert "800 samples sent, 800 stored, 0 refused" in replay.output
+            kept = second.rows("SELECT count(*), count(DISTINCT device_id || boot || seq) FROM history_stress")
+            assert kept == [(800, 800)]
 
 
 def test_predict_gives_one_row_for_each(tmp_path: Path) -> None:

@@ -117,10 +117,10 @@ def refusal(bad_url: str) -> str:
 @pytest.mark.parametrize(
     ("bad_url", "reason"),
     [
-        ("", "cannot be read as a URL"),
-        ("no url", "cannot be read as a URL"),
-        ("sqlite", "cannot be read as a URL"),
-        ("nosuch://host/db", "cannot open the database nosuch://host/db: Can't load plugin"),
+        ("", "DATABASE_URL is no URL"),
+        ("no url", "DATABASE_URL is no URL"),
+        ("sqlite", "DATABASE_URL is no URL"),
+        ("nosuch://host/db", "DATABASE_URL must be of sqlite or postgresql, not nosuch"),
         ("postgresql://me:secret@127.0.0.1:1/db", "the database postgresql+psycopg://me:***@127.0.0.1:1/db"),
     ],
 )
