@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from broker.contract import LATE_AFTER_S, MAX_DEVICE_ID, ErrorDetail, Quality, SensorSample, StressLevel, encode
+from broker.contract import LATE_AFTER_S, MAX_DEVICE_ID, AlertState, ErrorDetail, Quality, SensorSample, StressLevel, encode
 from broker.decoding import Refusal
 from ingest.arrivals import Arrival, Incoming
 from ingest.lanes import Device, Devices, Lane
@@ -188,30 +188,29 @@ class _Transaction:
             )
         )
         lane, usable = one.lane, "warming_up" not in prediction.quality
-        policy = self._predictor.policy
-        lane.alert, state = step(policy, lane.alert, one.t_s, prediction.probability, usable=usable)
-        if state is None:
-            return
-        smoothed = lane.alert.smoothed or 0.0
+        lane.alert, state = step(self._predictor.policy, lane.alert, one.t_s, prediction.probability, usable=usable)
+        if state is not None:
+            self._alert(one, record_id, state)
+
+    def _alert(self, one: Fresh, record_id: int, state: AlertState) -> None:
+        """The row and the message of an alert that a reading raised or cleared."""
+        lane, at, device_id = one.lane, one.incoming.at, one.incoming.key.device_id
         received_at = self._arrivals[one.place.arrival].received_at
-        device_id = one.incoming.key.device_id
-        live = lane is self._states[device_id].live
-        late = not live or (received_at - one.incoming.at).total_seconds() > LATE_AFTER_S
+        smoothed = lane.alert.smoothed or 0.0
+        late = lane is not self._states[device_id].live or (received_at - at).total_seconds() > LATE_AFTER_S
         level: StressLevel = "high_stress" if state == "raised" else "normal"
-        alert_id = insert_alert(
-            self._connection,
-            {
-                "device_id": device_id,
-                "raised_id": None if state == "raised" else lane.alert_id,
-                "record_id": record_id,
-                "state": state,
-                "level": level,
-                "late": late,
-                "timestamp": one.incoming.at,
-                "received_at": received_at,
-                "stress_probability": smoothed,
-            },
-        )
+        row = {
+            "device_id": device_id,
+            "raised_id": None if state == "raised" else lane.alert_id,
+            "record_id": record_id,
+            "state": state,
+            "level": level,
+            "late": late,
+            "timestamp": at,
+            "received_at": received_at,
+            "stress_probability": smoothed,
+        }
+        alert_id = insert_alert(self._connection, row)
         shown_id = alert_id if state == "raised" or lane.alert_id is None else lane.alert_id
         self._publications.append(alert_message(one.incoming, shown_id, state, level, smoothed, late=late))
         lane.alert_id = alert_id if state == "raised" else None
