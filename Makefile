@@ -39,7 +39,7 @@ test: install-dev
 	@$(BIN)/python hatch_build.py --npm frontend ci
 	@$(BIN)/python hatch_build.py --npm tests/js ci
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest
+	@PATH="$$($(BIN)/python hatch_build.py --node-folder):$$PATH" $(BIN)/python -m pytest
 
 check: install-dev
 	@$(BIN)/ruff check .

