@@ -26,6 +26,7 @@ from broker.contract import (
     encode,
 )
 from gateway import wire
+from gateway.compat import as_eio_4
 from gateway.origins import Origins
 from gateway.uplink import Malformed, Uplink, refusal
 
@@ -119,7 +120,7 @@ def guard(origins: Origins) -> Middleware:
             detail = ErrorDetail("invalid", f"{request.host} is not served here; name it in STRESSWIRE_CORS_ORIGINS")
             return json_response(refusal(detail), 403)
         if request.path.startswith(SOCKET_IO):
-            return await handler(request)  # python-socketio sets its own
+            return await handler(as_eio_4(request))  # python-socketio sets its own headers
         try:
             response = web.Response(status=204) if _is_preflight(request) else await handler(request)
         except web.HTTPException as error:

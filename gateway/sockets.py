@@ -1,7 +1,4 @@
-"""The Socket.IO side: who is connected, what they may ask, what they are sent.
-
-python-socketio is untyped and is imported here alone.
-"""
+"""The Socket.IO side: who is connected, what they may ask, what they are sent."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
-import socketio  # type: ignore[import-untyped]
 from aiohttp import web
 from msgspec import Raw, Struct
 
@@ -36,6 +32,7 @@ from broker.contract import (
     name_of,
 )
 from gateway import wire
+from gateway.compat import DEVICE_ORIGIN, Server
 from gateway.origins import Origins
 from gateway.quiet import OneLine
 from gateway.uplink import Uplink, refusal
@@ -77,7 +74,7 @@ class Sockets:
         engine_log = logging.getLogger("gateway.engineio")
         engine_log.addFilter(OneLine(ValueError))
         engine_log.setLevel(logging.WARNING)
-        self._sio = socketio.AsyncServer(
+        self._sio = Server(
             async_mode="aiohttp",
             json=wire,
             cors_allowed_origins=self._allow,
@@ -129,8 +126,7 @@ class Sockets:
         self._sio.on(name.value, handler)
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], _auth: Any = None) -> None:
-        query = parse_qs(environ.get("QUERY_STRING", ""))
-        kind: ClientType = "esp32" if query.get("type", [""])[-1] == "esp32" else "frontend"
+        kind = _client_type(environ)
         self._clients[sid] = kind
         if kind == "frontend":
             await self._sio.enter_room(sid, FRONTENDS)
@@ -167,7 +163,15 @@ class Sockets:
         return await self._health()
 
     def _allow(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
+        if origin == DEVICE_ORIGIN:
+            return _client_type(environ) == "esp32"
         return self._origins.allow(origin, environ.get("HTTP_HOST"))
+
+
+def _client_type(environ: Mapping[str, Any]) -> ClientType:
+    """What the URL says; nobody knows a third kind."""
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    return "esp32" if query.get("type", [""])[-1] == "esp32" else "frontend"
 
 
 def _with_device(name: str, device_id: str, payload: bytes) -> bytes:
