@@ -110,7 +110,7 @@ class Subscription:
 
 
 class Bus(Protocol):
-    """Subscribe first, then `open`: nothing arrives before everybody who must see it is there."""
+    """Subscribe first, then `open`: nothing arrives before everybody who must see it is there. `async with` closes it."""
 
     def subscribe(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> Subscription:
         """Take part in `filters`; only a durable subscriber's `ack` releases a message at its broker."""
@@ -133,11 +133,13 @@ class Bus(Protocol):
         """`ok`, or in a few words why not."""
         ...
 
-    async def __aenter__(self) -> Self: ...
+    async def __aenter__(self) -> Self:
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        await self.close()
 
 
 def topic_matches(topic_filter: str, topic: str) -> bool:

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter  # type: ignore[import-untyped]
@@ -15,7 +14,7 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]
 from amqtt.contexts import BrokerConfig  # type: ignore[import-untyped]
 from amqtt.mqtt.disconnect import DisconnectPacket  # type: ignore[import-untyped]
 
-from broker.bus import BusError, Message, Subscription, why
+from broker.bus import Bus, BusError, Message, Subscription, why
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +102,7 @@ class _Server(Broker):  # type: ignore[misc]
         return size
 
 
-class EmbeddedBus:
+class EmbeddedBus(Bus):
     """The bus of `stresswire up` without an external broker; an `async with` starts and stops amqtt.
 
     Args:
@@ -159,11 +158,6 @@ class EmbeddedBus:
         self._server = _Server(BrokerConfig.from_dict(_CONFIG), self._deliver)
         await self._server.start()
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """End every subscription and connection; a second time it does nothing."""

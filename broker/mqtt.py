@@ -8,8 +8,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as paho
@@ -18,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from broker.bus import BusError, Message, Subscription
+from broker.bus import Bus, BusError, Message, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ def parse_url(url: str) -> MqttAddress:
     )
 
 
-class MqttBus:
+class MqttBus(Bus):
     """A bus on an external broker; an `async with` ends the connection.
 
     Args:
@@ -142,14 +141,6 @@ class MqttBus:
             self.dropped += 1
             if self.dropped % OUTGOING_BUFFER == 1:
                 log.warning("%s takes too little: %d messages dropped", self.address, self.dropped)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """End every subscription and connection; a second time it does nothing."""
