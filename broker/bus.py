@@ -6,7 +6,12 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
+
+from broker.topics import topic_matches
+
+BUFFER_BYTES: Final = 64 * 1024 * 1024
+"""What may wait for a subscriber at most, beside the limit on messages: a message may be as long as a packet."""
 
 
 class BusError(Exception):
@@ -40,9 +45,10 @@ class Message:
 
 
 class Subscription:
-    """A bounded buffer between the bus and one subscriber.
+    """A buffer between the bus and one subscriber, bounded by `buffer` messages and `BUFFER_BYTES`.
 
-    A durable subscriber must get everything: `put` waits for room. For any other one `offer` drops the oldest and counts.
+    A durable subscriber must get everything: `put` waits for room; who cannot wait looks at `full` and asks `when_room`.
+    For any other one `offer` drops the oldest and counts.
     """
 
     def __init__(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> None:
@@ -52,6 +58,8 @@ class Subscription:
         self.buffer = buffer
         self.dropped = 0
         self._messages: deque[Message] = deque()
+        self._bytes = 0
+        self._waiting: deque[Callable[[], None]] = deque()
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -64,15 +72,29 @@ class Subscription:
     async def put(self, message: Message) -> None:
         """Wait for room, then add; those who wait come in their order, and nobody slips in before them."""
         async with self._turn:
-            while len(self._messages) >= self.buffer and not self._closed:
+            while self.full:
                 self._room.clear()
                 await self._room.wait()
             self._add(message)
 
+    @property
+    def full(self) -> bool:
+        """Whether `put` would wait."""
+        return not self._closed and (len(self._messages) >= self.buffer or self._bytes >= BUFFER_BYTES)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the subscriber is gone: nothing that is put here now will be acknowledged."""
+        return self._closed
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Call once, in the order of asking, as soon as there is room; also when the subscription closes."""
+        self._waiting.append(call)
+
     def offer(self, message: Message) -> None:
         """Add; where there is no room the oldest is dropped and counted."""
-        if len(self._messages) >= self.buffer and not self._closed:
-            self._messages.popleft()
+        while self.full:
+            self._bytes -= len(self._messages.popleft().payload)
             self.dropped += 1
         self._add(message)
 
@@ -82,7 +104,9 @@ class Subscription:
             self._filled.clear()
             await self._filled.wait()
         taken = [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
+        self._bytes -= sum(len(message.payload) for message in taken)
         self._room.set()
+        self._call_those_who_wait()
         return taken
 
     def __aiter__(self) -> Self:
@@ -102,10 +126,19 @@ class Subscription:
         self._closed = True
         self._filled.set()
         self._room.set()
+        self._call_those_who_wait()
+
+    def _call_those_who_wait(self) -> None:
+        # Each may fill the buffer again, or ask once more: then the rest goes on waiting.
+        for _ in range(len(self._waiting)):
+            if self.full:
+                return
+            self._waiting.popleft()()
 
     def _add(self, message: Message) -> None:
         if not self._closed:
             self._messages.append(message)
+            self._bytes += len(message.payload)
             self._filled.set()
 
 
@@ -140,16 +173,3 @@ class Bus(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def topic_matches(topic_filter: str, topic: str) -> bool:
-    """MQTT 3.1.1, section 4.7: ``+`` is one level, a final ``#`` all that follow, neither matches a leading ``$``."""
-    if topic_filter == topic:
-        return True
-    if topic.startswith("$") and topic_filter[:1] in ("+", "#"):
-        return False
-    wanted, levels = topic_filter.split("/"), topic.split("/")
-    if wanted[-1] == "#":
-        wanted.pop()
-        levels = levels[: len(wanted)]
-    return len(wanted) == len(levels) and all(want in ("+", level) for want, level in zip(wanted, levels, strict=True))

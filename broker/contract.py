@@ -72,6 +72,8 @@ StressLevel = Literal["normal", "elevated", "high_stress"]
 AlertState = Literal["raised", "cleared"]
 Quality = Literal["clock_unsynced", "warming_up", "no_hr", "no_temp", "no_eda"]
 ClientType = Literal["esp32", "frontend"]
+Role = Literal["device", "viewer", "operator", "admin", "service"]
+"""Who a login is: a device speaks for itself, people watch or act, a service is a part of the pipeline."""
 ErrorCode = Literal[
     "not_utf8",
     "not_json",
@@ -315,13 +317,17 @@ class Name(StrEnum):
 
 
 class Channel(Struct, frozen=True):
-    """A topic below the device's; `sender` is the side that publishes."""
+    """A topic below the device's; `sender` is the side that publishes, `readers` who beside services may subscribe.
+
+    A device reads and publishes its own topics only; a topic of the pipeline is published by services alone.
+    """
 
     name: Name
     payload: type[Struct]
     sender: Literal["device", "pipeline"]
     qos: Literal[0, 1]
     retained: bool
+    readers: tuple[Role, ...]
     summary: str
 
     def topic(self, device_id: str) -> str:
@@ -339,15 +345,29 @@ class Event(Struct, frozen=True):
     answer: Name | None = None
 
 
-SENSOR_DATA = Channel(Name.SENSOR_DATA, SensorSample, "device", 1, False, "A sample, or an array of them.")
+_WATCHERS: tuple[Role, ...] = ("viewer", "operator", "admin")
+
+SENSOR_DATA = Channel(Name.SENSOR_DATA, SensorSample, "device", 1, False, ("admin",), "A sample, or an array of them.")
 DATA_RECEIVED = Channel(
-    Name.DATA_RECEIVED, DataReceived, "pipeline", 0, False, "The answer to the sender, after the commit."
+    Name.DATA_RECEIVED,
+    DataReceived,
+    "pipeline",
+    0,
+    False,
+    ("device", "admin"),
+    "The answer to the sender, after the commit.",
 )
-NEW_SENSOR_DATA = Channel(Name.NEW_SENSOR_DATA, NewSensorData, "pipeline", 0, False, "A reading was stored.")
-STRESS_ALERT = Channel(Name.STRESS_ALERT, StressAlert, "pipeline", 1, False, "An alert was raised or cleared.")
-DEVICE_STATUS = Channel(Name.DEVICE_STATUS, DeviceStatus, "device", 1, True, "Online, offline (the will) or sleeping.")
-DEVICE_COMMAND = Channel(Name.DEVICE_COMMAND, DeviceCommand, "pipeline", 1, False, "An order to the device.")
-COMMAND_RESULT = Channel(Name.COMMAND_RESULT, CommandResult, "device", 1, False, "The device's answer to an order.")
+NEW_SENSOR_DATA = Channel(Name.NEW_SENSOR_DATA, NewSensorData, "pipeline", 0, False, _WATCHERS, "A reading was stored.")
+STRESS_ALERT = Channel(Name.STRESS_ALERT, StressAlert, "pipeline", 1, False, _WATCHERS, "An alert was raised or cleared.")
+DEVICE_STATUS = Channel(
+    Name.DEVICE_STATUS, DeviceStatus, "device", 1, True, _WATCHERS, "Online, offline (the will) or sleeping."
+)
+DEVICE_COMMAND = Channel(
+    Name.DEVICE_COMMAND, DeviceCommand, "pipeline", 1, False, ("device", "operator", "admin"), "An order to the device."
+)
+COMMAND_RESULT = Channel(
+    Name.COMMAND_RESULT, CommandResult, "device", 1, False, ("operator", "admin"), "The device's answer to an order."
+)
 
 CHANNELS = (SENSOR_DATA, DATA_RECEIVED, NEW_SENSOR_DATA, STRESS_ALERT, DEVICE_STATUS, DEVICE_COMMAND, COMMAND_RESULT)
 

@@ -1,162 +1,196 @@
-"""The embedded broker: amqtt in this process, with in-process subscribers beside those on the network.
-
-amqtt is untyped and is imported here alone. It is pinned to 0.12.1 because `_Server` overrides private methods.
-"""
+"""The embedded broker: amqtt in this process, hardened, with in-process subscribers beside those on the network."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import Any, Self
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Self, cast
 
-from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter  # type: ignore[import-untyped]
-from amqtt.broker import Broker  # type: ignore[import-untyped]
-from amqtt.contexts import BrokerConfig  # type: ignore[import-untyped]
-from amqtt.mqtt.disconnect import DisconnectPacket  # type: ignore[import-untyped]
-
-from broker.bus import Bus, BusError, Message, Subscription, why
+from broker.admission import Admission
+from broker.bus import Bus, BusError, Subscription, why
+from broker.connection import CONNECT_S, WRITE_AHEAD, Connection, Counts, House, Wire
+from broker.engine import Engine
+from broker.notices import Notices
+from broker.rights import Authenticate
+from broker.router import Router
 
 log = logging.getLogger(__name__)
 
-OUTGOING_BUFFER = 10_000
-"""Messages that may wait for network subscribers; beyond it the newest are dropped and counted."""
-_LISTENER = "default"  # the one name that amqtt insists on
-_CONFIG: dict[str, Any] = {
-    # `external`: the sockets are ours, so a taken port is our error and a closed connection frees its descriptor.
-    "listeners": {_LISTENER: {"type": "external", "bind": "ours"}},
-    "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-}
-
-UNANSWERED = 500
-"""Publishes of one connection that may be under way; beyond it the connection is not read, which holds its sender back."""
-
-Deliver = Callable[[str, bytes, int], Awaitable[None]]
+MAX_CONNECTIONS: Final = 20_000
+MAX_STRANGERS: Final = 1_000
+"""Connections without a CONNECT yet; one more displaces the oldest, so that nobody is locked out by those who only wait."""
+BACKLOG: Final = 1_024
 
 
-class _Reader(StreamReaderAdapter):  # type: ignore[misc]
-    """A connection that is not read while too many of its publishes are under way."""
+class _Transport(asyncio.Protocol):
+    """TCP or TLS: tells the connection what comes, and is its wire."""
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        super().__init__(reader)
-        self._under_way = 0
-        self._room = asyncio.Event()
-        self._room.set()
+    def __init__(self, bus: "EmbeddedBus") -> None:
+        self._bus = bus
+        self._transport: asyncio.Transport | None = None
+        self._connection: Connection | None = None
 
-    async def read(self, n: int = -1) -> bytes:
-        await self._room.wait()
-        data: bytes = await super().read(n)
-        return data
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_AHEAD)
+        peer = transport.get_extra_info("peername")
+        self._connection = self._bus.connect(self, str(peer[0]) if peer else "", _common_name(transport))
 
-    def __enter__(self) -> None:
-        self._under_way += 1
-        if self._under_way >= UNANSWERED:
-            self._room.clear()
+    def data_received(self, data: bytes) -> None:
+        if self._connection is not None:
+            self._connection.received(data)
 
-    def __exit__(self, *_: object) -> None:
-        self._under_way -= 1
-        self._room.set()
+    def pause_writing(self) -> None:
+        if self._connection is not None:
+            self._connection.writable(False)
+
+    def resume_writing(self) -> None:
+        if self._connection is not None:
+            self._connection.writable(True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        if self._connection is not None:
+            self._bus.disconnected(self._connection)
+        self._connection = self._transport = None
+
+    # --- the wire
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
 
-class _Server(Broker):  # type: ignore[misc]
-    """amqtt that hands every message of a client to `deliver` before it acknowledges it.
-
-    Its own plugins cannot: it runs their hooks un-awaited, and sends PUBACK before any of them.
-    """
-
-    def __init__(self, config: BrokerConfig, deliver: Deliver) -> None:
-        super().__init__(config)
-        self._deliver = deliver
-
-    async def _initialize_client_session(
-        self, reader: _Reader, writer: StreamWriterAdapter, remote_address: str, remote_port: int
-    ) -> tuple[Any, Any]:
-        # The only place that amqtt makes a handler at; it names the class itself, so its method is wrapped here.
-        handler, session = await super()._initialize_client_session(reader, writer, remote_address, remote_port)
-        handler.handle_publish = partial(self._take, handler.handle_publish, reader)
-        return handler, session
-
-    async def _take(self, acknowledge: Callable[[Any], Awaitable[None]], reader: _Reader, packet: Any) -> None:
-        """A client's PUBLISH: committed first, then acknowledged and sent on by amqtt."""
-        with reader:
-            topic = packet.topic_name
-            if topic and "+" not in topic and "#" not in topic and not topic.startswith("$"):
-                await self._deliver(topic, bytes(packet.data or b""), packet.qos)
-            await acknowledge(packet)
-
-    async def _handle_disconnect(self, client_session: Any, handler: Any, disconnect_waiter: asyncio.Future[Any]) -> None:
-        # The will does not come as a PUBLISH.
-        if client_session.will_flag and not isinstance(disconnect_waiter.result(), DisconnectPacket):
-            await self._deliver(client_session.will_topic, bytes(client_session.will_message or b""), 0)
-        await super()._handle_disconnect(client_session, handler, disconnect_waiter)
-
-    async def _broadcast_message(
-        self, session: Any, topic: str | None, data: bytes | bytearray | None, force_qos: int | None = None
-    ) -> None:
-        if self._subscriptions:
-            await super()._broadcast_message(session, topic, data, force_qos)
-
-    @property
-    def waiting(self) -> int:
-        """Messages that network subscribers have not been sent yet."""
-        size: int = self._broadcast_queue.qsize()
-        return size
+def _common_name(transport: asyncio.BaseTransport) -> str | None:
+    """Of the client's certificate, which TLS has verified where there is one."""
+    certificate: Mapping[str, Any] = transport.get_extra_info("peercert") or {}
+    names = [value for part in certificate.get("subject", ()) for name, value in part if name == "commonName"]
+    return names[0] if len(names) == 1 else None
 
 
 class EmbeddedBus(Bus):
-    """The bus of `stresswire up` without an external broker; an `async with` starts and stops amqtt.
+    """The bus of `stresswire up` without an external broker; an `async with` starts and stops it.
 
     Args:
         host, port: where the MQTT listener opens; port 0 takes a free one, which `port` then tells.
+        authenticate: says who a client is; None: there are no logins, and everybody may do everything.
+        tls: with it the listener speaks TLS only.
+        max_connections: one more is closed at once.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        authenticate: Authenticate | None = None,
+        tls: ssl.SSLContext | None = None,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
         self.host = host
         self.port = port
-        self.dropped = 0
+        self.counts = Counts()
+        self._authenticate = authenticate
+        self._tls = tls
+        self._max_connections = max_connections
         self._closed = False
-        self._subscriptions: list[Subscription] = []
-        self._server: _Server | None = None
+        self._router = Router()
+        self._house: House | None = None
         self._listener: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: set[Connection] = set()
 
     @property
     def state(self) -> str:
         """`ok` while the listener is open."""
         return "ok" if self._listener is not None and self._listener.is_serving() else "closed"
 
+    @property
+    def dropped(self) -> int:
+        """Messages that network subscribers were too slow for."""
+        return self._router.dropped
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        return len(self._connections)
+
     def subscribe(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> Subscription:
         """Take part in `filters` inside this process."""
         subscription = Subscription(filters, qos=qos, durable=durable, buffer=buffer)
-        self._subscriptions.append(subscription)
+        self._router.subscribe_here(subscription)
         return subscription
 
     async def open(self) -> None:
         """Open the listener. Raises `BusError` where the address is taken or not ours."""
+        handshake_s = None if self._tls is None else CONNECT_S
         try:
-            self._listener = await asyncio.start_server(self._connected, self.host, self.port)
+            self._listener = await asyncio.get_running_loop().create_server(
+                lambda: _Transport(self),
+                self.host,
+                self.port,
+                ssl=self._tls,
+                backlog=BACKLOG,
+                ssl_handshake_timeout=handshake_s,
+                ssl_shutdown_timeout=handshake_s,
+            )
         except (OSError, OverflowError) as error:
             raise BusError(f"cannot listen for MQTT on {self.host}:{self.port}: {why(error)}") from error
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         """Send to the subscribers in the process and on the network."""
-        if self._closed:
-            return
-        await self._deliver(topic, payload, qos, trusted=True)
-        server = self._running()
-        if retain:
-            await server.retain_message(None, topic, payload, qos)
-        if server.waiting >= OUTGOING_BUFFER:
-            self.dropped += 1
-            if self.dropped % OUTGOING_BUFFER == 1:
-                log.warning("MQTT subscribers are too slow: %d messages dropped", self.dropped)
-            return
-        # amqtt sends with the forced QoS, else with the subscriber's; only for QoS 0 is the forced one the minimum.
-        await server.internal_message_broadcast(topic, payload, 0 if qos == 0 else None)
+        if not self._closed:
+            await self._router.publish(topic, payload, qos, retain=retain)
+
+    def connect(self, wire: Wire, address: str, certificate: str | None = None) -> Connection:
+        """A client on another transport, such as a WebSocket; who calls it tells when the transport is `disconnected`."""
+        connection = Connection(self._running(), wire, address, certificate)
+        if self._closed or len(self._connections) >= self._max_connections:
+            self.counts.refused += 1
+            connection.close(f"there are {self._max_connections} connections already", at_once=True)
+        self._connections.add(connection)
+        strangers = self._running().strangers
+        if len(strangers) > MAX_STRANGERS:
+            next(iter(strangers)).close("others wait to connect", at_once=True)
+        return connection
+
+    def disconnected(self, connection: Connection) -> None:
+        """The transport of a connection is gone."""
+        self._connections.discard(connection)
+        connection.lost()
+
+    def revoke(self, login: str) -> None:
+        """End every connection and session of a login."""
+        house = self._running()
+        for connection in list(self._connections):
+            if connection.who is not None and connection.who.login == login:
+                connection.close("its login was revoked or changed", at_once=True)
+        for key, session in list(self._router.sessions.items()):
+            if session.who is not None and session.who.login == login:
+                house.engine.forget(key)
 
     async def __aenter__(self) -> Self:
-        self._server = _Server(BrokerConfig.from_dict(_CONFIG), self._deliver)
-        await self._server.start()
+        now_s = asyncio.get_running_loop().time
+        engine = Engine(self._router)
+        admission = Admission(self._authenticate, now_s)
+        self._house = House(self._router, engine, admission, {}, {}, self.counts, Notices(log, now_s))
+        await engine.start()
         return self
 
     async def close(self) -> None:
@@ -164,49 +198,17 @@ class EmbeddedBus(Bus):
         if self._closed:
             return
         self._closed = True
-        for subscription in self._subscriptions:
+        for subscription in self._router.local:
             subscription.close()
         if self._listener is not None:
             self._listener.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._running().shutdown()
+        leaving = list(self._connections)
+        for connection in leaving:
+            connection.close(None, at_once=True)
+        await asyncio.gather(*(connection.ended.wait() for connection in leaving))
+        await self._running().engine.shutdown()
 
-    def _running(self) -> _Server:
-        if self._server is None:
+    def _running(self) -> House:
+        if self._house is None:
             raise BusError("the embedded broker has not been started")
-        return self._server
-
-    async def _deliver(self, topic: str, payload: bytes, qos: int, *, trusted: bool = False) -> None:
-        """Hand a message to the subscribers here; a client's at QoS 1 or 2 waits for the durable ones to acknowledge it."""
-        committed: list[asyncio.Event] = []
-        for subscription in self._subscriptions:
-            if not subscription.matches(topic):
-                continue
-            if not subscription.durable:
-                subscription.offer(Message(topic, payload, trusted=trusted))
-            elif qos == 0 or trusted:
-                await subscription.put(Message(topic, payload, trusted=trusted))
-            else:
-                committed.append(asyncio.Event())
-                await subscription.put(Message(topic, payload, trusted=trusted, ack=partial(_set, committed[-1])))
-        for event in committed:
-            await event.wait()
-
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = asyncio.create_task(self._serve(reader, writer), name="mqtt connection")
-        self._connections.add(connection)
-        connection.add_done_callback(self._connections.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._running().external_connected(_Reader(reader), StreamWriterAdapter(writer), _LISTENER)
-        except Exception:  # the listener must outlive whatever a client sends
-            log.warning("an MQTT connection failed", exc_info=log.isEnabledFor(logging.DEBUG))
-        finally:
-            writer.close()
-
-
-async def _set(event: asyncio.Event) -> None:
-    event.set()
+        return self._house

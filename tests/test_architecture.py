@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "gateway": {"broker", "storage"},
     "stresswire": {"broker", "storage", "models", "ingest", "gateway"},
 }
-UNTYPED = {"amqtt": "broker/embedded.py", "paho": "broker/mqtt.py", "socketio": "gateway/compat.py"}
+UNTYPED = {"amqtt": "broker/engine.py", "paho": "broker/mqtt.py", "socketio": "gateway/compat.py"}
 PURE = (
     "broker/contract.py",
     "broker/decoding.py",

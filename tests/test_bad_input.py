@@ -3,6 +3,7 @@
 import http.client
 import json
 import math
+import subprocess
 from typing import Any, NamedTuple
 
 import pytest
@@ -59,8 +60,9 @@ def post(stack: Stack, body: bytes, content_type: str = "application/json", **he
 
 
 def test_over_mqtt(any_stack: Stack) -> None:
-    # Only the embedded broker knows whether a client or the gateway published; another one cannot tell them apart.
-    all_bad = BAD if any_stack.embedded else [bad for bad in BAD if bad.code != "reserved"]
+    # Only the embedded broker knows whether a client or the gateway published, and closes on what is too large.
+    unanswered = "too_large" if any_stack.embedded else "reserved"
+    all_bad = [bad for bad in BAD if bad.code != unanswered]
     with Subscriber(any_stack.mqtt_port) as subscriber:
         for at, bad in enumerate(all_bad):
             publish(any_stack.mqtt_port, "D", bad.payload)
@@ -76,6 +78,14 @@ def test_over_mqtt(any_stack: Stack) -> None:
     assert any_stack.count("history_stress") == 1
     assert any_stack.stop() == 0
     assert "Traceback" not in any_stack.output
+
+
+def test_a_huge_mqtt_message_closes_the_connection_and_nothing_else(stack: Stack) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        publish(stack.mqtt_port, "D", b'{"hr":75,"x":"' + b"y" * (2 * MAX_PAYLOAD_BYTES) + b'"}')
+    publish(stack.mqtt_port, "D", GOOD)
+    assert (stack.count("history_stress"), stack.count("rejected")) == (1, 0)
+    assert "a PUBLISH of more than" in stack.output
 
 
 @pytest.mark.parametrize("bad", [bad for bad in BAD if bad.name != "another device's name"], ids=lambda bad: bad.name)

@@ -52,6 +52,7 @@ export type StressLevel = "normal" | "elevated" | "high_stress";
 export type AlertState = "raised" | "cleared";
 export type Quality = "clock_unsynced" | "warming_up" | "no_hr" | "no_temp" | "no_eda";
 export type ClientType = "esp32" | "frontend";
+export type Role = "device" | "viewer" | "operator" | "admin" | "service";
 export type ErrorCode = "not_utf8" | "not_json" | "too_large" | "too_deep" | "too_many" | "empty" | "wrong_type" | "missing" | "out_of_range" | "not_finite" | "invalid" | "reserved" | "device_mismatch" | "conflict" | "database" | "timeout" | "internal";
 
 /**

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from broker.bus import Message, Subscription, topic_matches
+from broker.bus import Message, Subscription
+from broker.topics import topic_matches
 from tests.broker.aio import run, turns
 
 

@@ -12,7 +12,9 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]
 from paho.mqtt.enums import CallbackAPIVersion
 
 from broker.bus import BusError, Message, Subscription
-from broker.embedded import UNANSWERED, EmbeddedBus, _Server
+from broker.connection import UNANSWERED
+from broker.embedded import EmbeddedBus
+from broker.engine import Engine
 from tests.broker.aio import run, turns, until
 from tests.harness import Process, free_port
 
@@ -336,22 +338,22 @@ def test_a_sender_is_held_back_while_too_much_of_it_is_under_way() -> None:
     run(main)
 
 
-PRIVATE = {
-    "_broadcast_message": ["self", "session", "topic", "data", "force_qos"],
-    "_initialize_client_session": ["self", "reader", "writer", "remote_address", "remote_port"],
-    "_handle_disconnect": ["self", "client_session", "handler", "disconnect_waiter"],
+OVERRIDDEN = {
+    "add_subscription": ["self", "subscription", "session"],
+    "_del_subscription": ["self", "a_filter", "session"],
+    "_del_all_subscriptions": ["self", "session"],
+    "_publish_retained_messages_for_subscription": ["self", "subscription", "session"],
 }
 
 
-@pytest.mark.parametrize("name", PRIVATE)
-def test_amqtt_is_the_one_whose_private_methods_are_overridden(name: str) -> None:
+@pytest.mark.parametrize("name", OVERRIDDEN)
+def test_amqtt_is_the_one_whose_methods_are_overridden(name: str) -> None:
     assert version("amqtt") == "0.12.1"
-    for owner in (Broker, _Server):
-        assert list(inspect.signature(vars(owner)[name]).parameters) == PRIVATE[name]
-        assert inspect.iscoroutinefunction(vars(owner)[name])
-    assert {found for found in vars(_Server) if found in vars(Broker)} - {"__init__", "__module__", "__doc__"} == set(
-        PRIVATE
-    )
+    for owner in (Broker, Engine):
+        assert list(inspect.signature(vars(owner)[name]).parameters) == OVERRIDDEN[name]
+    assert inspect.iscoroutinefunction(vars(Broker)[name]) == inspect.iscoroutinefunction(vars(Engine)[name])
+    both = {found for found in vars(Engine) if found in vars(Broker)} - {"__init__", "__module__", "__doc__"}
+    assert both == set(OVERRIDDEN)
 
 
 def test_a_will_reaches_the_process_too() -> None:

@@ -1,0 +1,104 @@
+"""Who is let in: decided from the CONNECT alone, before any session is touched. No I/O; the clock comes in."""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from broker.packets import Connect, ReturnCode
+from broker.rights import Authenticate, Credentials, Identity, may_publish
+
+MAX_SESSIONS: Final = 20_000
+"""Sessions of all clients, connected or not; one more is refused as long as none expires."""
+MAX_CLIENT_ID: Final = 256
+ADDRESSES_KEPT: Final = 10_000
+
+
+class RefusedError(Exception):
+    """A client is not let in; `code` is what its CONNACK says, the message what the log does."""
+
+    def __init__(self, code: ReturnCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Throttle:
+    """A token bucket for each key: `burst` at once, then one each `every_s`. The longest unused keys are forgotten."""
+
+    def __init__(self, burst: int, every_s: float, now_s: Callable[[], float]) -> None:
+        self._burst = burst
+        self._every_s = every_s
+        self._now_s = now_s
+        self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def exhausted(self, key: str) -> bool:
+        """Whether the next one would be too many."""
+        return self._level(key) > self._burst - 1
+
+    def count(self, key: str) -> None:
+        """Count one."""
+        level = self._level(key)
+        self._used[key] = (level + 1, self._now_s())
+        self._used.move_to_end(key)
+        if len(self._used) > ADDRESSES_KEPT:
+            self._used.popitem(last=False)
+
+    def _level(self, key: str) -> float:
+        level, at_s = self._used.get(key, (0.0, 0.0))
+        return max(0.0, level - (self._now_s() - at_s) / self._every_s)
+
+
+class Admission:
+    """Checks logins.
+
+    Failed logins are counted by address, and by address and user name: a device with an old token behind a hospital's one
+    address is slowed down soon, the devices beside it are not.
+
+    Args:
+        authenticate: says who a client is; None: there are no logins, and everybody may do everything.
+        now_s: a clock that never goes back.
+    """
+
+    def __init__(self, authenticate: Authenticate | None, now_s: Callable[[], float]) -> None:
+        self.failed_logins = 0
+        self._authenticate = authenticate
+        self._by_address = Throttle(100, 0.1, now_s)
+        self._by_login = Throttle(5, 5.0, now_s)
+
+    def admit(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
+        """Who the client is; None where there are no logins. Raises `RefusedError`."""
+        if not connect.client_id and not connect.clean:
+            raise RefusedError(ReturnCode.IDENTIFIER_REJECTED, "an empty client identifier without a clean session")
+        if len(connect.client_id) > MAX_CLIENT_ID:
+            raise RefusedError(
+                ReturnCode.IDENTIFIER_REJECTED, f"a client identifier of more than {MAX_CLIENT_ID} characters"
+            )
+        who = self._identify(connect, address, certificate)
+        will = connect.will
+        if will is not None and not may_publish(who, will.topic):
+            raise RefusedError(ReturnCode.NOT_AUTHORIZED, f"{_name(who)} may not have a will on {will.topic[:200]!r}")
+        return who
+
+    def _identify(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
+        if self._authenticate is None:
+            return None
+        login = f"{address} {connect.username}"
+        if self._by_address.exhausted(address) or self._by_login.exhausted(login):
+            raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, "too many failed logins; wait a little")
+        who = self._authenticate(Credentials(connect.username, connect.password, certificate))
+        if who is None:
+            self.failed_logins += 1
+            self._by_address.count(address)
+            self._by_login.count(login)
+            raise RefusedError(ReturnCode.BAD_CREDENTIALS, f"no such login, or a wrong token, for {connect.username!r}")
+        return who
+
+
+def session_key(who: Identity | None, client_id: str) -> str:
+    """The name of the client's session: bound to its login, so a client identifier reaches nobody else's session."""
+    client_id = client_id or f"auto-{secrets.token_hex(8)}"
+    return client_id if who is None else f"{who.login}/{client_id}"
+
+
+def _name(who: Identity | None) -> str:
+    return "a client" if who is None else f"the {who.role} {who.login}"

@@ -1,0 +1,434 @@
+"""One MQTT client, from its first byte to its will.
+
+Synchronous but for the task in which amqtt (`broker.engine`) serves the control packets: bytes come in through `received`,
+and go out through a `Wire`, whatever that is made of. A packet is looked at only once the one before it is done with, and
+while anything holds the connection up it is not read: what a client may make us keep is bounded by what it may send unread.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import IntFlag, auto
+from functools import partial
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from broker import packets
+from broker.admission import MAX_SESSIONS, Admission, RefusedError, session_key
+from broker.contract import MAX_PAYLOAD_BYTES
+from broker.engine import ControlStream, Engine
+from broker.inbox import Inbox
+from broker.notices import Notices
+from broker.packets import Connect, Frame, Framer, MalformedError, Publish, ReturnCode, Type, UnsupportedVersionError, Will
+from broker.rights import Identity, may_publish
+from broker.router import Arrival, Router, Session, nothing
+from broker.topics import MAX_LEVELS
+
+log = logging.getLogger(__name__)
+
+MAX_PACKET: Final = MAX_PAYLOAD_BYTES + 1024
+"""A packet's length after the fixed header: a payload of the contract's limit, and its topic."""
+CONNECT_S: Final = 10.0
+"""How long a client may take for its CONNECT, and for the TLS handshake before it."""
+STALL_S: Final = 30.0
+"""How long a client may take nothing of what waits for it."""
+CLOSE_S: Final = 5.0
+"""How long the last bytes may take on a connection that is closed."""
+UNANSWERED: Final = 500
+"""Publishes of one connection that may wait for their commit; beyond it the connection is not read."""
+WRITE_AHEAD: Final = 64 * 1024
+"""Bytes that are given to the wire beyond what the client has taken."""
+_READ_AHEAD: Final = 64 * 1024
+
+
+class Wire(Protocol):
+    """A transport: TCP, TLS or a WebSocket. None of its methods waits or raises."""
+
+    def write(self, data: bytes) -> None:
+        """Send; the transport tells `Connection.writable` when more than `WRITE_AHEAD` bytes wait."""
+        ...
+
+    def pause(self) -> None:
+        """Stop reading."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
+
+    def close(self) -> None:
+        """Close after what was written."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once."""
+        ...
+
+
+class Hold(IntFlag):
+    """What a connection waits for before its next packet."""
+
+    ANSWER = auto()
+    """amqtt answers a control packet."""
+    ROOM = auto()
+    """A subscriber in this process has no room."""
+    COMMIT = auto()
+    """Too many publishes are without answer."""
+    CLIENT = auto()
+    """The client does not read."""
+
+
+class Counts(Struct):
+    """What has happened at the door since the start."""
+
+    refused: int = 0
+    malformed: int = 0
+    timed_out: int = 0
+    stalled: int = 0
+    forbidden: int = 0
+    lost_wills: int = 0
+
+
+class House(Struct, frozen=True):
+    """What all connections share. `strangers`: those without a CONNECT yet; `live`: the newest of each session."""
+
+    router: Router
+    engine: Engine
+    admission: Admission
+    strangers: dict["Connection", None]
+    live: dict[str, "Connection"]
+    counts: Counts
+    notices: Notices
+
+
+class Connection:
+    """Made when a transport is there; `received`, `writable` and `lost` are what the transport tells.
+
+    Args:
+        house: what all connections share.
+        wire: the transport.
+        address: the peer's, for the log and for counting failed logins.
+        certificate: the common name of the peer's certificate, where TLS has verified one.
+    """
+
+    def __init__(self, house: House, wire: Wire, address: str, certificate: str | None = None) -> None:
+        self.key: str | None = None
+        self.who: Identity | None = None
+        self.ended = asyncio.Event()
+        self._house = house
+        self._wire = wire
+        self._address = address
+        self._certificate = certificate
+        self._loop = asyncio.get_running_loop()
+        self._framer = Framer(MAX_PACKET)
+        self._holds = Hold(0)
+        self._paused = False
+        self._busy = False
+        self._closed = False
+        self._control = ControlStream(self._answered, partial(self.close, None))
+        self._task: asyncio.Task[None] | None = None
+        self._session: Session | None = None
+        self._clean = True
+        self._will: Will | None = None
+        self._keep_alive_s = 0.0
+        self._heard_s = 0.0
+        self._inbox = Inbox(self._answers_due)
+        self._flushing = False
+        self._patience = self._loop.call_later(CONNECT_S, self._too_slow, f"no CONNECT within {CONNECT_S:g} s")
+        self._stall: asyncio.TimerHandle | None = None
+        house.strangers[self] = None
+
+    # --- what the transport tells
+
+    def received(self, data: bytes) -> None:
+        """Bytes have come."""
+        if self._closed:
+            return
+        self._framer.feed(data)
+        self._go_on()
+        if self._holds and not self._paused and len(self._framer) > _READ_AHEAD:
+            self._paused = True
+            self._wire.pause()
+
+    def writable(self, able: bool) -> None:
+        """The client takes, or no longer takes, what is written."""
+        if self._closed:
+            return
+        if able:
+            if self._stall is not None:
+                self._stall.cancel()
+            self._release(Hold.CLIENT)
+            self.pump()
+        else:
+            self._holds |= Hold.CLIENT
+            self._stall = self._loop.call_later(STALL_S, self._stalled)
+
+    def lost(self) -> None:
+        """The transport is gone."""
+        self.close(None)
+        self._patience.cancel()
+
+    # --- what the router asks
+
+    def pump(self) -> None:
+        """Write what waits for the client, as far as it takes it."""
+        session = self._session
+        while session is not None and not self._closed and not self._holds & Hold.CLIENT:
+            data = session.outbox.take(WRITE_AHEAD)
+            if not data:
+                return
+            self._wire.write(data)
+
+    def write_now(self, packet: bytes) -> bool:
+        """Write past the outbox; False where the client does not keep up."""
+        if self._holds & Hold.CLIENT:
+            return False
+        self._wire.write(packet)
+        return True
+
+    def overflowed(self) -> None:
+        """Too much waits for this client: it is cut off, and a persistent session gets the rest later."""
+        self._house.counts.stalled += 1
+        self.close("takes too little of what it subscribed to", at_once=True)
+
+    # --- from bytes to packets
+
+    def _go_on(self) -> None:
+        """Handle packets until one is incomplete, or something holds the connection up."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while not self._holds and not self._closed and (frame := self._framer.take()) is not None:
+                self._heard_s = self._loop.time()
+                self._handle(frame)
+        except MalformedError as error:
+            self._house.counts.malformed += 1
+            self.close(str(error))
+        finally:
+            self._busy = False
+
+    def _release(self, hold: Hold) -> None:
+        self._holds &= ~hold
+        self._go_on()
+        if self._paused and not self._holds and not self._closed:
+            self._paused = False
+            self._wire.resume()
+
+    def _handle(self, frame: Frame) -> None:
+        kind = frame.type
+        if self.key is None:
+            if kind is not Type.CONNECT:
+                raise MalformedError(f"a {kind.name} before CONNECT [MQTT-3.1.0-1]")
+            self._connect(frame)
+        elif kind is Type.PUBLISH:
+            self._publish(packets.read_publish(frame))
+        elif kind in (Type.PUBACK, Type.PUBREC, Type.PUBREL, Type.PUBCOMP):
+            self._acknowledgement(kind, packets.read_packet_id(frame))
+        elif kind is Type.CONNECT:
+            raise MalformedError("a second CONNECT [MQTT-3.1.0-2]")
+        else:
+            packets.check_control(frame)
+            self._control_packet(frame)
+
+    def _control_packet(self, frame: Frame) -> None:
+        if frame.type is Type.DISCONNECT:
+            self._will = None  # [MQTT-3.14.4-3]
+            self.close(None)
+            return
+        self._holds |= Hold.ANSWER
+        self._control.feed(frame.raw)
+
+    def _answered(self, packet: bytes) -> None:
+        """An answer of amqtt; the first one accepts the connection."""
+        if self._closed:
+            return
+        self._wire.write(packet)
+        if self._session is None and self.key is not None:
+            self._session = self._house.router.attach(self.key, self.who, self, clean=self._clean)
+            self._inbox.attach(self._session.received)
+            self.pump()
+        self._release(Hold.ANSWER)
+
+    # --- connecting
+
+    def _connect(self, frame: Frame) -> None:
+        try:
+            connect = packets.read_connect(frame)
+            self.who = self._house.admission.admit(connect, self._address, self._certificate)
+            self._accept(connect)
+        except UnsupportedVersionError as error:
+            self._refuse(ReturnCode.UNACCEPTABLE_VERSION, f"{error}: only MQTT 3.1.1 is spoken here")
+        except RefusedError as error:
+            self._refuse(error.code, str(error))
+
+    def _accept(self, connect: Connect) -> None:
+        """Take the session over from an older connection, and let amqtt begin once that one has ended."""
+        key, house = session_key(self.who, connect.client_id), self._house
+        if not house.engine.knows(key) and len(house.router.sessions) >= MAX_SESSIONS:
+            raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, f"there are {MAX_SESSIONS} sessions already")
+        self._patience.cancel()
+        house.strangers.pop(self, None)
+        self.key, self._clean, self._will = key, connect.clean, connect.will
+        self._holds |= Hold.ANSWER
+        before = house.live.get(key)
+        house.live[key] = self
+        if before is not None:
+            before.close("the same client has connected anew")
+        self._control.feed(packets.connect(key, clean=connect.clean))
+        self._task = self._loop.create_task(self._serve(before), name=f"mqtt {key}")
+        if connect.keep_alive_s:
+            self._keep_alive_s = 1.5 * connect.keep_alive_s  # [MQTT-3.1.2-24]
+            self._heard_s = self._loop.time()
+            self._patience = self._loop.call_later(self._keep_alive_s, self._check_keep_alive)
+
+    def _refuse(self, code: ReturnCode, reason: str) -> None:
+        self._house.counts.refused += 1
+        self._wire.write(packets.connack(code))
+        self.close(reason)
+
+    async def _serve(self, before: "Connection | None") -> None:
+        key, house = self.key or "", self._house
+        try:
+            if before is not None:
+                await before.ended.wait()
+            if self._closed:
+                return
+            known = house.router.sessions.get(key)
+            if known is not None and known.who != self.who:
+                house.engine.forget(key)  # the login's role has changed, and its rights with it
+            await house.engine.serve(self._control)
+            if self._clean:
+                house.engine.forget(key)
+        except Exception:  # the listener must outlive whatever happens to one connection
+            log.warning("an MQTT connection failed", exc_info=log.isEnabledFor(logging.DEBUG))
+        finally:
+            self.close(None)
+            if house.live.get(key) is self:
+                del house.live[key]
+            self.ended.set()
+
+    # --- what the client publishes
+
+    def _publish(self, publish: Publish) -> None:
+        if not may_publish(self.who, publish.topic):
+            self._house.counts.forbidden += 1
+            self.close(f"may not publish on {publish.topic[:200]!r}")
+        elif publish.topic.count("/") >= MAX_LEVELS:
+            self._house.counts.forbidden += 1
+            self.close(f"a topic of more than {MAX_LEVELS} levels")
+        elif publish.qos < 2 or not self._inbox.repeated(publish.packet_id):
+            self._take(publish)
+
+    def _take(self, publish: Publish) -> None:
+        """Hand a message to the router, at once or when a subscriber that must have it has room."""
+        if self._closed:
+            return
+        full = self._house.router.held_up_by(publish.topic)
+        if full is not None:
+            self._holds |= Hold.ROOM
+            full.when_room(partial(self._take_now, publish))
+            return
+        if publish.qos == 0:
+            self._house.router.arrive(Arrival(publish.topic, publish.payload, 0, publish.retain, nothing))
+            return
+        answer = self._inbox.expect(publish.qos, publish.packet_id)
+        answer.awaits = self._house.router.arrive(
+            Arrival(publish.topic, publish.payload, publish.qos, publish.retain, answer.committed)
+        )
+        self._inbox.settle(answer)
+        if len(self._inbox) >= UNANSWERED:
+            self._holds |= Hold.COMMIT
+
+    def _take_now(self, publish: Publish) -> None:
+        self._holds &= ~Hold.ROOM
+        self._take(publish)
+        self._release(Hold(0))
+
+    def _answers_due(self) -> None:
+        """Write the answers together that become due together."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._closed:
+            return
+        self._wire.write(self._inbox.take())
+        if len(self._inbox) < UNANSWERED:
+            self._release(Hold.COMMIT)
+
+    def _acknowledgement(self, kind: Type, packet_id: int) -> None:
+        session = self._session
+        if session is None:
+            return
+        match kind:
+            case Type.PUBACK:
+                session.outbox.acknowledge(packet_id)
+            case Type.PUBREC:
+                self._wire.write(session.outbox.received(packet_id))
+            case Type.PUBCOMP:
+                session.outbox.complete(packet_id)
+            case _:
+                self._wire.write(self._inbox.release(packet_id))
+        self.pump()
+
+    # --- the end
+
+    def close(self, reason: str | None, *, at_once: bool = False) -> None:
+        """End the connection; without a DISCONNECT the will goes out. `reason` is for the log: None, nothing is wrong."""
+        if self._closed:
+            return
+        self._closed = True
+        self._house.strangers.pop(self, None)
+        if reason is not None:
+            self._house.notices.warn("MQTT client %s at %s: %s; closed", self.key or "", self._address, reason)
+        self._patience.cancel()
+        if self._stall is not None:
+            self._stall.cancel()
+        if self.key is not None:
+            self._house.router.detach(self.key, self)
+        self._control.feed_eof()
+        if self._task is None:
+            self.ended.set()
+        if at_once:
+            self._wire.abort()
+        else:
+            self._wire.close()
+            # A peer that does not read keeps the last bytes, and with them the descriptor.
+            self._patience = self._loop.call_later(CLOSE_S, self._wire.abort)
+        self._publish_will()
+
+    def _publish_will(self) -> None:
+        will, self._will = self._will, None
+        if will is None or self._session is None or not may_publish(self.who, will.topic):
+            return
+        router = self._house.router
+        if router.held_up_by(will.topic) is not None:
+            self._house.counts.lost_wills += 1
+            self._house.notices.warn("the will of %s is lost: nobody has room for it", self.key)
+            return
+        router.arrive(Arrival(will.topic, will.payload, will.qos, will.retain, nothing))
+
+    def _too_slow(self, what: str) -> None:
+        self._house.counts.timed_out += 1
+        self.close(what, at_once=True)
+
+    def _stalled(self) -> None:
+        self._house.counts.stalled += 1
+        self.close(f"took nothing for {STALL_S:g} s", at_once=True)
+
+    def _check_keep_alive(self) -> None:
+        silent_s = self._loop.time() - self._heard_s
+        if self._holds or silent_s < self._keep_alive_s:
+            # While we do not read we cannot hear it.
+            left_s = self._keep_alive_s if self._holds else self._keep_alive_s - silent_s
+            self._patience = self._loop.call_later(left_s, self._check_keep_alive)
+        else:
+            self._too_slow(f"silent for {silent_s:.0f} s")
+
+
+OnConnection = Callable[[Wire, str, str | None], Connection]
+"""Makes the connection of a transport."""

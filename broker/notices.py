@@ -1,0 +1,33 @@
+"""Warnings that clients can cause at will: a line now and then, and how many were left out."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+EVERY_S: Final = 1.0
+
+
+class Notices:
+    """Logs at most one warning each `EVERY_S`.
+
+    Args:
+        log: where to.
+        now_s: a clock that never goes back.
+    """
+
+    def __init__(self, log: logging.Logger, now_s: Callable[[], float]) -> None:
+        self._log = log
+        self._now_s = now_s
+        self._next_s = 0.0
+        self._left_out = 0
+
+    def warn(self, message: str, *arguments: object) -> None:
+        """Log, or count what is left out."""
+        now_s = self._now_s()
+        if now_s < self._next_s:
+            self._left_out += 1
+            return
+        if self._left_out:
+            message, arguments = message + " (%d more like this before)", (*arguments, self._left_out)
+        self._next_s, self._left_out = now_s + EVERY_S, 0
+        self._log.warning(message, *arguments)

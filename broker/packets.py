@@ -1,0 +1,328 @@
+"""MQTT 3.1.1 on the wire, without any I/O: bytes become frozen packets, and packets that a server sends become bytes.
+
+Strict: whatever the standard forbids raises `MalformedError`, and the connection is to be closed (section 4.8). The numbers
+in brackets are those of the standard's normative statements.
+"""
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Final
+
+from msgspec import Struct
+
+
+class MalformedError(Exception):
+    """What a client sent breaks MQTT 3.1.1; the message says how."""
+
+
+class TooLargeError(MalformedError):
+    """A packet is announced that is longer than the limit; nothing of it has been buffered."""
+
+
+class UnsupportedVersionError(Exception):
+    """A CONNECT of another version of MQTT: to be answered with return code 1 [MQTT-3.1.2-2]."""
+
+
+class Type(IntEnum):
+    """Control packet types (section 2.2.1)."""
+
+    CONNECT = 1
+    CONNACK = 2
+    PUBLISH = 3
+    PUBACK = 4
+    PUBREC = 5
+    PUBREL = 6
+    PUBCOMP = 7
+    SUBSCRIBE = 8
+    SUBACK = 9
+    UNSUBSCRIBE = 10
+    UNSUBACK = 11
+    PINGREQ = 12
+    PINGRESP = 13
+    DISCONNECT = 14
+
+
+class ReturnCode(IntEnum):
+    """CONNACK return codes (section 3.2.2.3)."""
+
+    ACCEPTED = 0
+    UNACCEPTABLE_VERSION = 1
+    IDENTIFIER_REJECTED = 2
+    SERVER_UNAVAILABLE = 3
+    BAD_CREDENTIALS = 4
+    NOT_AUTHORIZED = 5
+
+
+SUBSCRIPTION_REFUSED: Final = 0x80
+MAX_STRING: Final = 0xFFFF
+_LEVEL: Final = 4
+_FROM_CLIENT: Final = frozenset(Type) - {Type.CONNACK, Type.SUBACK, Type.UNSUBACK, Type.PINGRESP}
+_FLAGS: Final = {Type.PUBREL: 2, Type.SUBSCRIBE: 2, Type.UNSUBSCRIBE: 2}  # [MQTT-2.2.2-1], all others but PUBLISH: 0
+
+
+class Frame(Struct, frozen=True):
+    """One control packet as it came; `raw` is all of it, `start` where what follows the fixed header begins."""
+
+    type: Type
+    flags: int
+    raw: bytes
+    start: int
+
+
+class Will(Struct, frozen=True):
+    """What a client asks to be published when it goes without a DISCONNECT."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+
+class Connect(Struct, frozen=True):
+    """A CONNECT of level 4. `keep_alive_s` 0: the client promises nothing."""
+
+    client_id: str
+    clean: bool
+    keep_alive_s: int
+    will: Will | None = None
+    username: str | None = None
+    password: bytes | None = None
+
+
+class Publish(Struct, frozen=True):
+    """An application message; `packet_id` is 0 at QoS 0."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    dup: bool
+    packet_id: int
+
+
+class Framer:
+    """Cuts a stream into control packets of at most `limit` bytes after the fixed header."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Add what has come."""
+        self._buffer += data
+
+    def take(self) -> Frame | None:
+        """The next packet, or None until more comes. Raises `MalformedError`."""
+        header = self._header()
+        if header is None:
+            return None
+        kind, flags, start, end = header
+        if len(self._buffer) < end:
+            return None
+        raw = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        return Frame(kind, flags, raw, start)
+
+    def _header(self) -> tuple[Type, int, int, int] | None:
+        """Type, flags, and where the rest begins and ends; refused as early as it can be."""
+        buffer = self._buffer
+        if not buffer:
+            return None
+        kind, flags = _type_and_flags(buffer[0])
+        length = 0
+        for index in range(1, 5):
+            if index >= len(buffer):
+                return None
+            length |= (buffer[index] & 0x7F) << 7 * (index - 1)
+            if length > self._limit:
+                raise TooLargeError(f"a {kind.name} of more than {self._limit} bytes")
+            if buffer[index] < 0x80:
+                return kind, flags, index + 1, index + 1 + length
+        raise MalformedError("the remaining length has more than four bytes")
+
+
+def _type_and_flags(first: int) -> tuple[Type, int]:
+    try:
+        kind, flags = Type(first >> 4), first & 0x0F
+    except ValueError:
+        raise MalformedError("a reserved packet type") from None
+    if kind not in _FROM_CLIENT:
+        raise MalformedError(f"a {kind.name} from a client")
+    if kind is Type.PUBLISH:
+        if flags & 0x06 == 0x06:
+            raise MalformedError("a PUBLISH with QoS 3 [MQTT-3.3.1-4]")
+        if flags & 0x0E == 0x08:
+            raise MalformedError("a PUBLISH with DUP at QoS 0 [MQTT-3.3.1-2]")
+    elif flags != _FLAGS.get(kind, 0):
+        raise MalformedError(f"a {kind.name} with reserved flags [MQTT-2.2.2-2]")
+    return kind, flags
+
+
+class _Reader:
+    """Reads the fields of one packet, none beyond its end."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._kind = frame.type
+        self._raw = frame.raw
+        self._at = frame.start
+
+    @property
+    def left(self) -> bool:
+        return self._at < len(self._raw)
+
+    def take(self, count: int) -> bytes:
+        start, self._at = self._at, self._at + count
+        if self._at > len(self._raw):
+            raise MalformedError(f"a {self._kind.name} that ends too early")
+        return self._raw[start : self._at]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def number(self) -> int:
+        """Two bytes, most significant first."""
+        return int.from_bytes(self.take(2))
+
+    def packet_id(self) -> int:
+        number = self.number()
+        if number == 0:
+            raise MalformedError(f"a {self._kind.name} with packet identifier 0 [MQTT-2.3.1-1]")
+        return number
+
+    def binary(self) -> bytes:
+        return self.take(self.number())
+
+    def text(self) -> str:
+        try:
+            text = self.binary().decode("utf-8")
+        except UnicodeDecodeError:
+            raise MalformedError(f"a {self._kind.name} with a string that is not UTF-8 [MQTT-1.5.3-1]") from None
+        if "\0" in text:
+            raise MalformedError(f"a {self._kind.name} with U+0000 in a string [MQTT-1.5.3-2]")
+        return text
+
+    def rest(self) -> bytes:
+        return self._raw[self._at :]
+
+    def end(self) -> None:
+        if self.left:
+            raise MalformedError(f"a {self._kind.name} with bytes after its end")
+
+
+def read_connect(frame: Frame) -> Connect:
+    """Read a CONNECT (section 3.1). Raises `MalformedError`, `UnsupportedVersionError`."""
+    reader = _Reader(frame)
+    name, level = reader.text(), reader.byte()
+    if name not in ("MQTT", "MQIsdp"):
+        raise MalformedError("a CONNECT for another protocol than MQTT [MQTT-3.1.2-1]")
+    if (name, level) != ("MQTT", _LEVEL):
+        raise UnsupportedVersionError(f"version level {level}")
+    flags, keep_alive_s = reader.byte(), reader.number()
+    _check_connect_flags(flags)
+    client_id = reader.text()
+    will = _read_will(reader, flags) if flags & 0x04 else None
+    username = reader.text() if flags & 0x80 else None
+    password = reader.binary() if flags & 0x40 else None
+    reader.end()
+    return Connect(client_id, bool(flags & 0x02), keep_alive_s, will, username, password)
+
+
+def _check_connect_flags(flags: int) -> None:
+    if flags & 0x01:
+        raise MalformedError("a CONNECT with the reserved flag [MQTT-3.1.2-3]")
+    if flags & 0x18 == 0x18:
+        raise MalformedError("a will with QoS 3 [MQTT-3.1.2-14]")
+    if not flags & 0x04 and flags & 0x38:
+        raise MalformedError("a CONNECT with QoS or retain of a will but no will [MQTT-3.1.2-11]")
+    if flags & 0xC0 == 0x40:
+        raise MalformedError("a CONNECT with a password but no user name [MQTT-3.1.2-22]")
+
+
+def _read_will(reader: _Reader, flags: int) -> Will:
+    topic, payload = reader.text(), reader.binary()
+    _check_topic(topic)
+    return Will(topic, payload, flags >> 3 & 0x03, bool(flags & 0x20))
+
+
+def read_publish(frame: Frame) -> Publish:
+    """Read a PUBLISH (section 3.3). Raises `MalformedError`."""
+    reader, flags = _Reader(frame), frame.flags
+    topic, qos = reader.text(), flags >> 1 & 0x03
+    _check_topic(topic)
+    packet_id = reader.packet_id() if qos else 0
+    return Publish(topic, reader.rest(), qos, bool(flags & 0x01), bool(flags & 0x08), packet_id)
+
+
+def _check_topic(topic: str) -> None:
+    if not topic:
+        raise MalformedError("an empty topic name [MQTT-4.7.3-1]")
+    if "+" in topic or "#" in topic:
+        raise MalformedError("a wildcard in a topic name [MQTT-3.3.2-2]")
+
+
+def read_packet_id(frame: Frame) -> int:
+    """Read a PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7). Raises `MalformedError`."""
+    reader = _Reader(frame)
+    packet_id = reader.packet_id()
+    reader.end()
+    return packet_id
+
+
+def check_control(frame: Frame) -> None:
+    """Check a SUBSCRIBE, UNSUBSCRIBE, PINGREQ or DISCONNECT (sections 3.8 to 3.14). Raises `MalformedError`."""
+    reader = _Reader(frame)
+    if frame.type in (Type.SUBSCRIBE, Type.UNSUBSCRIBE):
+        reader.packet_id()
+        if not reader.left:
+            raise MalformedError(f"a {frame.type.name} without a topic filter [MQTT-3.8.3-3] [MQTT-3.10.3-2]")
+        while reader.left:
+            if not reader.text():
+                raise MalformedError("an empty topic filter [MQTT-4.7.3-1]")
+            if frame.type is Type.SUBSCRIBE and reader.byte() > 2:
+                raise MalformedError("a SUBSCRIBE with QoS 3 or reserved bits [MQTT-3.8.3-4]")
+    reader.end()
+
+
+def connect(client_id: str, *, clean: bool) -> bytes:
+    """A CONNECT with nothing but a client identifier and the clean session flag."""
+    body = _string("MQTT") + bytes((_LEVEL, clean << 1, 0, 0)) + _string(client_id)
+    return _packet(Type.CONNECT << 4, body)
+
+
+def connack(code: ReturnCode) -> bytes:
+    """A CONNACK that refuses; its session present flag is 0 [MQTT-3.2.2-4]."""
+    return bytes((Type.CONNACK << 4, 2, 0, code))
+
+
+def publish(topic: bytes, payload: bytes, *, qos: int, retain: bool, dup: bool = False, packet_id: int = 0) -> bytes:
+    """A PUBLISH; `topic` in UTF-8, at most `MAX_STRING` bytes."""
+    identifier = packet_id.to_bytes(2) if qos else b""
+    length = 2 + len(topic) + len(identifier) + len(payload)
+    first = Type.PUBLISH << 4 | dup << 3 | qos << 1 | retain
+    return b"".join((bytes((first, *_remaining(length))), len(topic).to_bytes(2), topic, identifier, payload))
+
+
+def acknowledgement(kind: Type, packet_id: int) -> bytes:
+    """A PUBACK, PUBREC, PUBREL or PUBCOMP."""
+    return struct.pack("!BBH", kind << 4 | _FLAGS.get(kind, 0), 2, packet_id)
+
+
+def _packet(first: int, body: bytes) -> bytes:
+    return bytes((first, *_remaining(len(body)))) + body
+
+
+def _string(text: str) -> bytes:
+    encoded = text.encode()
+    return len(encoded).to_bytes(2) + encoded
+
+
+def _remaining(length: int) -> Iterator[int]:
+    """The remaining length as on the wire (section 2.2.3)."""
+    while length > 0x7F:
+        yield length & 0x7F | 0x80
+        length >>= 7
+    yield length
