@@ -29,17 +29,23 @@ log = logging.getLogger(__name__)
 
 MAX_PACKET: Final = MAX_PAYLOAD_BYTES + 1024
 """A packet's length after the fixed header: a payload of the contract's limit, and its topic."""
-CONNECT_S: Final = 10.0
-"""How long a client may take for its CONNECT, and for the TLS handshake before it."""
-STALL_S: Final = 30.0
-"""How long a client may take nothing of what waits for it."""
-CLOSE_S: Final = 5.0
-"""How long the last bytes may take on a connection that is closed."""
 UNANSWERED: Final = 500
 """Publishes of one connection that may wait for their commit; beyond it the connection is not read."""
 WRITE_AHEAD: Final = 64 * 1024
 """Bytes that are given to the wire beyond what the client has taken."""
 _READ_AHEAD: Final = 64 * 1024
+
+
+class Patience(Struct, frozen=True):
+    """How long a client may take, in seconds.
+
+    `connect_s`: for its CONNECT, and for the TLS handshake before it. `stall_s`: without taking anything of what waits for
+    it. `close_s`: for the last bytes on a connection that is closed.
+    """
+
+    connect_s: float = 10.0
+    stall_s: float = 30.0
+    close_s: float = 5.0
 
 
 class Wire(Protocol):
@@ -100,6 +106,7 @@ class House(Struct, frozen=True):
     live: dict[str, "Connection"]
     counts: Counts
     notices: Notices
+    patience: Patience
 
 
 class Connection:
@@ -135,7 +142,7 @@ class Connection:
         self._heard_s = 0.0
         self._inbox = Inbox(self._answers_due)
         self._flushing = False
-        self._patience = self._loop.call_later(CONNECT_S, self._too_slow, f"no CONNECT within {CONNECT_S:g} s")
+        self._timer = self._loop.call_later(house.patience.connect_s, self._too_slow, "no CONNECT in time")
         self._stall: asyncio.TimerHandle | None = None
         house.strangers[self] = None
 
@@ -162,12 +169,12 @@ class Connection:
             self.pump()
         else:
             self._holds |= Hold.CLIENT
-            self._stall = self._loop.call_later(STALL_S, self._stalled)
+            self._stall = self._loop.call_later(self._house.patience.stall_s, self._stalled)
 
     def lost(self) -> None:
         """The transport is gone."""
         self.close(None)
-        self._patience.cancel()
+        self._timer.cancel()
 
     # --- what the router asks
 
@@ -268,7 +275,7 @@ class Connection:
         key, house = session_key(self.who, connect.client_id), self._house
         if not house.engine.knows(key) and len(house.router.sessions) >= MAX_SESSIONS:
             raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, f"there are {MAX_SESSIONS} sessions already")
-        self._patience.cancel()
+        self._timer.cancel()
         house.strangers.pop(self, None)
         self.key, self._clean, self._will = key, connect.clean, connect.will
         self._holds |= Hold.ANSWER
@@ -281,7 +288,7 @@ class Connection:
         if connect.keep_alive_s:
             self._keep_alive_s = 1.5 * connect.keep_alive_s  # [MQTT-3.1.2-24]
             self._heard_s = self._loop.time()
-            self._patience = self._loop.call_later(self._keep_alive_s, self._check_keep_alive)
+            self._timer = self._loop.call_later(self._keep_alive_s, self._check_keep_alive)
 
     def _refuse(self, code: ReturnCode, reason: str) -> None:
         self._house.counts.refused += 1
@@ -385,7 +392,7 @@ class Connection:
         self._house.strangers.pop(self, None)
         if reason is not None:
             self._house.notices.warn("MQTT client %s at %s: %s; closed", self.key or "", self._address, reason)
-        self._patience.cancel()
+        self._timer.cancel()
         if self._stall is not None:
             self._stall.cancel()
         if self.key is not None:
@@ -398,7 +405,7 @@ class Connection:
         else:
             self._wire.close()
             # A peer that does not read keeps the last bytes, and with them the descriptor.
-            self._patience = self._loop.call_later(CLOSE_S, self._wire.abort)
+            self._timer = self._loop.call_later(self._house.patience.close_s, self._wire.abort)
         self._publish_will()
 
     def _publish_will(self) -> None:
@@ -418,14 +425,14 @@ class Connection:
 
     def _stalled(self) -> None:
         self._house.counts.stalled += 1
-        self.close(f"took nothing for {STALL_S:g} s", at_once=True)
+        self.close(f"took nothing for {self._house.patience.stall_s:g} s", at_once=True)
 
     def _check_keep_alive(self) -> None:
         silent_s = self._loop.time() - self._heard_s
         if self._holds or silent_s < self._keep_alive_s:
             # While we do not read we cannot hear it.
             left_s = self._keep_alive_s if self._holds else self._keep_alive_s - silent_s
-            self._patience = self._loop.call_later(left_s, self._check_keep_alive)
+            self._timer = self._loop.call_later(left_s, self._check_keep_alive)
         else:
             self._too_slow(f"silent for {silent_s:.0f} s")
 

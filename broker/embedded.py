@@ -8,7 +8,7 @@ from typing import Any, Final, Self, cast
 
 from broker.admission import Admission
 from broker.bus import Bus, BusError, Subscription, why
-from broker.connection import CONNECT_S, WRITE_AHEAD, Connection, Counts, House, Wire
+from broker.connection import WRITE_AHEAD, Connection, Counts, House, Patience, Wire
 from broker.engine import Engine
 from broker.notices import Notices
 from broker.rights import Authenticate
@@ -92,6 +92,7 @@ class EmbeddedBus(Bus):
         authenticate: says who a client is; None: there are no logins, and everybody may do everything.
         tls: with it the listener speaks TLS only.
         max_connections: one more is closed at once.
+        patience: how long clients may take.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class EmbeddedBus(Bus):
         authenticate: Authenticate | None = None,
         tls: ssl.SSLContext | None = None,
         max_connections: int = MAX_CONNECTIONS,
+        patience: Patience = Patience(),  # noqa: B008 - it is frozen
     ) -> None:
         self.host = host
         self.port = port
@@ -109,6 +111,7 @@ class EmbeddedBus(Bus):
         self._authenticate = authenticate
         self._tls = tls
         self._max_connections = max_connections
+        self._patience = patience
         self._closed = False
         self._router = Router()
         self._house: House | None = None
@@ -138,7 +141,7 @@ class EmbeddedBus(Bus):
 
     async def open(self) -> None:
         """Open the listener. Raises `BusError` where the address is taken or not ours."""
-        handshake_s = None if self._tls is None else CONNECT_S
+        handshake_s = None if self._tls is None else self._patience.connect_s
         try:
             self._listener = await asyncio.get_running_loop().create_server(
                 lambda: _Transport(self),
@@ -189,7 +192,7 @@ class EmbeddedBus(Bus):
         now_s = asyncio.get_running_loop().time
         engine = Engine(self._router)
         admission = Admission(self._authenticate, now_s)
-        self._house = House(self._router, engine, admission, {}, {}, self.counts, Notices(log, now_s))
+        self._house = House(self._router, engine, admission, {}, {}, self.counts, Notices(log, now_s), self._patience)
         await engine.start()
         return self
 

@@ -22,6 +22,7 @@ from broker.contract import (
     HealthStatus,
     name_of,
 )
+from gateway.mqtt_socket import Broker, MqttSocket
 from gateway.origins import Origins
 from gateway.quiet import OneLine
 from gateway.routes import Routes, guard
@@ -58,6 +59,7 @@ class Gateway:
         loopback: only this machine reaches the listener.
         now: the server's time, in UTC.
         process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
+        mqtt: the embedded broker, where pages may speak MQTT over WebSocket; None where there is none.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Gateway:
         loopback: bool,
         now: Callable[[], datetime],
         process_id: str,
+        mqtt: Broker | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -94,6 +97,8 @@ class Gateway:
         )
         self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard(allowed)])
         Routes(self._uplink, self.health, lambda: self.sockets.stats).add_to(self._app)
+        if mqtt is not None:
+            MqttSocket(mqtt, allowed).add_to(self._app)
         self.sockets.attach(self._app)
         server_log = logging.getLogger("gateway.server")
         server_log.addFilter(OneLine(web.RequestPayloadError))
