@@ -144,6 +144,7 @@ class Connection:
         self._flushing = False
         self._timer = self._loop.call_later(house.patience.connect_s, self._too_slow, "no CONNECT in time")
         self._stall: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
         house.strangers[self] = None
 
     # --- what the transport tells
@@ -312,6 +313,8 @@ class Connection:
             log.warning("an MQTT connection failed", exc_info=log.isEnabledFor(logging.DEBUG))
         finally:
             self.close(None)
+            if self._deadline is not None:
+                self._deadline.cancel()
             if house.live.get(key) is self:
                 del house.live[key]
             self.ended.set()
@@ -406,6 +409,9 @@ class Connection:
             self._wire.close()
             # A peer that does not read keeps the last bytes, and with them the descriptor.
             self._timer = self._loop.call_later(self._house.patience.close_s, self._wire.abort)
+        if self._task is not None:
+            # Whatever happens in there, the same client must be able to connect again.
+            self._deadline = self._loop.call_later(self._house.patience.close_s, self._task.cancel)
         self._publish_will()
 
     def _publish_will(self) -> None:

@@ -91,6 +91,10 @@ class ControlStream(ReaderAdapter, WriterAdapter):  # type: ignore[misc]
         while len(self._buffer) < n and not self._ended:
             self._fed.clear()
             await self._fed.wait()
+        if len(self._buffer) < n:
+            # amqtt waits for ever where its reader ends before `start` has made the future that tells so.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         data = bytes(self._buffer[:n])
         del self._buffer[:n]
         return data

@@ -7,9 +7,9 @@ from typing import Any
 PATIENCE_S = 20.0
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run(main: Callable[[], Coroutine[Any, Any, None]], patience_s: float = PATIENCE_S) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             await main()
 
     asyncio.run(limited())
