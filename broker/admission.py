@@ -7,6 +7,7 @@ from typing import Final
 
 from broker.packets import Connect, ReturnCode
 from broker.rights import Authenticate, Credentials, Identity, may_publish
+from broker.topics import too_deep
 
 MAX_SESSIONS: Final = 20_000
 """Sessions of all clients, connected or not; one more is refused as long as none expires."""
@@ -75,7 +76,7 @@ class Admission:
             )
         who = self._identify(connect, address, certificate)
         will = connect.will
-        if will is not None and not may_publish(who, will.topic):
+        if will is not None and (too_deep(will.topic) or not may_publish(who, will.topic)):
             raise RefusedError(ReturnCode.NOT_AUTHORIZED, f"{_name(who)} may not have a will on {will.topic[:200]!r}")
         return who
 

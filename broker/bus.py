@@ -59,10 +59,9 @@ class Subscription:
         self.dropped = 0
         self._messages: deque[Message] = deque()
         self._bytes = 0
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._promised = 0
+        self._waiting: dict[Callable[[], None], None] = {}
         self._filled = asyncio.Event()
-        self._room = asyncio.Event()
-        self._turn = asyncio.Lock()
         self._closed = False
 
     def matches(self, topic: str) -> bool:
@@ -71,16 +70,33 @@ class Subscription:
 
     async def put(self, message: Message) -> None:
         """Wait for room, then add; those who wait come in their order, and nobody slips in before them."""
-        async with self._turn:
-            while self.full:
-                self._room.clear()
-                await self._room.wait()
-            self._add(message)
+        if self.full or self._waiting:
+            await self._place()
+        self._add(message)
+
+    async def _place(self) -> None:
+        """Wait in the line of those who ask `when_room`; the place is kept until the task runs again."""
+        called = asyncio.get_running_loop().create_future()
+
+        def take_place() -> None:
+            if not called.done():
+                self._promised += 1
+                called.set_result(None)
+
+        self.when_room(take_place)
+        try:
+            await called
+        finally:
+            self.forget(take_place)
+            if called.done() and not called.cancelled():
+                self._promised -= 1
 
     @property
     def full(self) -> bool:
         """Whether `put` would wait."""
-        return not self._closed and (len(self._messages) >= self.buffer or self._bytes >= BUFFER_BYTES)
+        if self._closed:
+            return False
+        return len(self._messages) + self._promised >= self.buffer or self._bytes >= BUFFER_BYTES
 
     @property
     def closed(self) -> bool:
@@ -89,11 +105,15 @@ class Subscription:
 
     def when_room(self, call: Callable[[], None]) -> None:
         """Call once, in the order of asking, as soon as there is room; also when the subscription closes."""
-        self._waiting.append(call)
+        self._waiting[call] = None
+
+    def forget(self, call: Callable[[], None]) -> None:
+        """Do not call any more."""
+        self._waiting.pop(call, None)
 
     def offer(self, message: Message) -> None:
         """Add; where there is no room the oldest is dropped and counted."""
-        while self.full:
+        while self.full and self._messages:
             self._bytes -= len(self._messages.popleft().payload)
             self.dropped += 1
         self._add(message)
@@ -105,7 +125,6 @@ class Subscription:
             await self._filled.wait()
         taken = [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
         self._bytes -= sum(len(message.payload) for message in taken)
-        self._room.set()
         self._call_those_who_wait()
         return taken
 
@@ -125,15 +144,16 @@ class Subscription:
         """Wake everybody who waits; what is still buffered can be taken."""
         self._closed = True
         self._filled.set()
-        self._room.set()
         self._call_those_who_wait()
 
     def _call_those_who_wait(self) -> None:
         # Each may fill the buffer again, or ask once more: then the rest goes on waiting.
         for _ in range(len(self._waiting)):
-            if self.full:
+            if self.full or not self._waiting:
                 return
-            self._waiting.popleft()()
+            call = next(iter(self._waiting))
+            del self._waiting[call]
+            call()
 
     def _add(self, message: Message) -> None:
         if not self._closed:

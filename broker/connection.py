@@ -10,20 +10,19 @@ import logging
 from collections.abc import Callable
 from enum import IntFlag, auto
 from functools import partial
-from typing import Final, Protocol
-
-from msgspec import Struct
+from typing import Final, NamedTuple
 
 from broker import packets
-from broker.admission import MAX_SESSIONS, Admission, RefusedError, session_key
+from broker.admission import MAX_SESSIONS, RefusedError, session_key
+from broker.bus import Subscription
 from broker.contract import MAX_PAYLOAD_BYTES
-from broker.engine import ControlStream, Engine
+from broker.engine import ControlStream
+from broker.house import WRITE_AHEAD, House, Wire
 from broker.inbox import Inbox
-from broker.notices import Notices
 from broker.packets import Connect, Frame, Framer, MalformedError, Publish, ReturnCode, Type, UnsupportedVersionError, Will
 from broker.rights import Identity, may_publish
-from broker.router import Arrival, Router, Session, nothing
-from broker.topics import MAX_LEVELS
+from broker.router import Arrival, Session, nothing
+from broker.topics import MAX_LEVELS, too_deep
 
 log = logging.getLogger(__name__)
 
@@ -31,45 +30,9 @@ MAX_PACKET: Final = MAX_PAYLOAD_BYTES + 1024
 """A packet's length after the fixed header: a payload of the contract's limit, and its topic."""
 UNANSWERED: Final = 500
 """Publishes of one connection that may wait for their commit; beyond it the connection is not read."""
-WRITE_AHEAD: Final = 64 * 1024
-"""Bytes that are given to the wire beyond what the client has taken."""
 _READ_AHEAD: Final = 64 * 1024
-
-
-class Patience(Struct, frozen=True):
-    """How long a client may take, in seconds.
-
-    `connect_s`: for its CONNECT, and for the TLS handshake before it. `stall_s`: without taking anything of what waits for
-    it. `close_s`: for the last bytes on a connection that is closed.
-    """
-
-    connect_s: float = 10.0
-    stall_s: float = 30.0
-    close_s: float = 5.0
-
-
-class Wire(Protocol):
-    """A transport: TCP, TLS or a WebSocket. None of its methods waits or raises."""
-
-    def write(self, data: bytes) -> None:
-        """Send; the transport tells `Connection.writable` when more than `WRITE_AHEAD` bytes wait."""
-        ...
-
-    def pause(self) -> None:
-        """Stop reading."""
-        ...
-
-    def resume(self) -> None:
-        """Read on."""
-        ...
-
-    def close(self) -> None:
-        """Close after what was written."""
-        ...
-
-    def abort(self) -> None:
-        """Close at once."""
-        ...
+_TURN: Final = 64
+"""Packets of one connection before others have their turn."""
 
 
 class Hold(IntFlag):
@@ -83,30 +46,16 @@ class Hold(IntFlag):
     """Too many publishes are without answer."""
     CLIENT = auto()
     """The client does not read."""
+    TURN = auto()
+    """Others have their turn: what a burst causes must be able to flow off."""
 
 
-class Counts(Struct):
-    """What has happened at the door since the start."""
+class _Waiting(NamedTuple):
+    """A message for which a subscriber in this process has no room; `call` is what it calls."""
 
-    refused: int = 0
-    malformed: int = 0
-    timed_out: int = 0
-    stalled: int = 0
-    forbidden: int = 0
-    lost_wills: int = 0
-
-
-class House(Struct, frozen=True):
-    """What all connections share. `strangers`: those without a CONNECT yet; `live`: the newest of each session."""
-
-    router: Router
-    engine: Engine
-    admission: Admission
-    strangers: dict["Connection", None]
-    live: dict[str, "Connection"]
-    counts: Counts
-    notices: Notices
-    patience: Patience
+    subscription: Subscription
+    publish: Publish
+    call: Callable[[], None]
 
 
 class Connection:
@@ -133,6 +82,10 @@ class Connection:
         self._paused = False
         self._busy = False
         self._closed = False
+        self._left = False
+        self._lost = False
+        self._unsent = 0
+        self._waits_for: _Waiting | None = None
         self._control = ControlStream(self._answered, partial(self.close, None))
         self._task: asyncio.Task[None] | None = None
         self._session: Session | None = None
@@ -145,6 +98,7 @@ class Connection:
         self._timer = self._loop.call_later(house.patience.connect_s, self._too_slow, "no CONNECT in time")
         self._stall: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        house.present.add(self)
         house.strangers[self] = None
 
     # --- what the transport tells
@@ -170,12 +124,25 @@ class Connection:
             self.pump()
         else:
             self._holds |= Hold.CLIENT
+            self._unsent = self._wire.unsent()
             self._stall = self._loop.call_later(self._house.patience.stall_s, self._stalled)
 
+    def finished(self) -> None:
+        """The client sends no more: what it has sent counts, then the connection ends."""
+        self._left = True
+        if self._waits_for is not None and self._waits_for.publish.qos:
+            self._wait_no_more()
+        self._go_on()
+
     def lost(self) -> None:
-        """The transport is gone."""
-        self.close(None)
-        self._timer.cancel()
+        """The transport is gone; what has come before still counts, but waits neither for room nor for the client."""
+        self._lost = True
+        self._holds &= Hold.ANSWER | Hold.TURN
+        self._wait_no_more()
+        self.finished()
+        if self._closed:
+            self._timer.cancel()
+            self._house.present.discard(self)
 
     # --- what the router asks
 
@@ -208,9 +175,19 @@ class Connection:
             return
         self._busy = True
         try:
-            while not self._holds and not self._closed and (frame := self._framer.take()) is not None:
+            handled = 0
+            while not self._holds and not self._closed:
+                frame = self._framer.take()
+                if frame is None:
+                    if self._left:
+                        self.close(None)
+                    return
                 self._heard_s = self._loop.time()
                 self._handle(frame)
+                handled += 1
+                if handled == _TURN:
+                    self._holds |= Hold.TURN
+                    self._loop.call_soon(self._release, Hold.TURN)
         except MalformedError as error:
             self._house.counts.malformed += 1
             self.close(str(error))
@@ -306,9 +283,11 @@ class Connection:
             known = house.router.sessions.get(key)
             if known is not None and known.who != self.who:
                 house.engine.forget(key)  # the login's role has changed, and its rights with it
-            await house.engine.serve(self._control)
-            if self._clean:
-                house.engine.forget(key)
+            try:
+                await house.engine.serve(self._control)
+            finally:
+                if self._clean or key not in house.router.sessions:
+                    house.engine.forget(key)
         except Exception:  # the listener must outlive whatever happens to one connection
             log.warning("an MQTT connection failed", exc_info=log.isEnabledFor(logging.DEBUG))
         finally:
@@ -325,11 +304,12 @@ class Connection:
         if not may_publish(self.who, publish.topic):
             self._house.counts.forbidden += 1
             self.close(f"may not publish on {publish.topic[:200]!r}")
-        elif publish.topic.count("/") >= MAX_LEVELS:
+        elif too_deep(publish.topic):
             self._house.counts.forbidden += 1
             self.close(f"a topic of more than {MAX_LEVELS} levels")
         elif publish.qos < 2 or not self._inbox.repeated(publish.packet_id):
             self._take(publish)
+        self._hold_while_unanswered()
 
     def _take(self, publish: Publish) -> None:
         """Hand a message to the router, at once or when a subscriber that must have it has room."""
@@ -337,9 +317,9 @@ class Connection:
             return
         full = self._house.router.held_up_by(publish.topic)
         if full is not None:
-            self._holds |= Hold.ROOM
-            full.when_room(partial(self._take_now, publish))
-            return
+            if not self._lost and not (self._left and publish.qos):
+                self._wait_for(_Waiting(full, publish, self._take_now))
+            return  # its sender has gone without an answer, and so keeps it
         if publish.qos == 0:
             self._house.router.arrive(Arrival(publish.topic, publish.payload, 0, publish.retain, nothing))
             return
@@ -348,13 +328,29 @@ class Connection:
             Arrival(publish.topic, publish.payload, publish.qos, publish.retain, answer.committed)
         )
         self._inbox.settle(answer)
+
+    def _hold_while_unanswered(self) -> None:
         if len(self._inbox) >= UNANSWERED:
             self._holds |= Hold.COMMIT
 
-    def _take_now(self, publish: Publish) -> None:
-        self._holds &= ~Hold.ROOM
-        self._take(publish)
-        self._release(Hold(0))
+    def _wait_for(self, waiting: "_Waiting") -> None:
+        self._holds |= Hold.ROOM
+        self._waits_for = waiting
+        waiting.subscription.when_room(waiting.call)
+
+    def _wait_no_more(self) -> None:
+        if self._waits_for is not None:
+            self._waits_for.subscription.forget(self._waits_for.call)
+            self._waits_for = None
+            self._holds &= ~Hold.ROOM
+
+    def _take_now(self) -> None:
+        waiting = self._waits_for
+        self._wait_no_more()
+        if waiting is not None:
+            self._take(waiting.publish)
+            self._hold_while_unanswered()
+            self._release(Hold(0))
 
     def _answers_due(self) -> None:
         """Write the answers together that become due together."""
@@ -393,6 +389,9 @@ class Connection:
             return
         self._closed = True
         self._house.strangers.pop(self, None)
+        self._wait_no_more()
+        if self._lost:
+            self._house.present.discard(self)
         if reason is not None:
             self._house.notices.warn("MQTT client %s at %s: %s; closed", self.key or "", self._address, reason)
         self._timer.cancel()
@@ -430,6 +429,10 @@ class Connection:
         self.close(what, at_once=True)
 
     def _stalled(self) -> None:
+        before, self._unsent = self._unsent, self._wire.unsent()
+        if self._unsent < before:
+            self._stall = self._loop.call_later(self._house.patience.stall_s, self._stalled)
+            return
         self._house.counts.stalled += 1
         self.close(f"took nothing for {self._house.patience.stall_s:g} s", at_once=True)
 
@@ -441,7 +444,3 @@ class Connection:
             self._timer = self._loop.call_later(left_s, self._check_keep_alive)
         else:
             self._too_slow(f"silent for {silent_s:.0f} s")
-
-
-OnConnection = Callable[[Wire, str, str | None], Connection]
-"""Makes the connection of a transport."""

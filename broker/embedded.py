@@ -8,8 +8,9 @@ from typing import Any, Final, Self, cast
 
 from broker.admission import Admission
 from broker.bus import Bus, BusError, Subscription, why
-from broker.connection import WRITE_AHEAD, Connection, Counts, House, Patience, Wire
+from broker.connection import Connection
 from broker.engine import Engine
+from broker.house import WRITE_AHEAD, Counts, House, Patience, Wire
 from broker.notices import Notices
 from broker.rights import Authenticate
 from broker.router import Router
@@ -48,10 +49,16 @@ class _Transport(asyncio.Protocol):
         if self._connection is not None:
             self._connection.writable(True)
 
+    def eof_received(self) -> bool:
+        """Keep the connection until what came before has been handled; TLS cannot."""
+        if self._connection is not None:
+            self._connection.finished()
+        return self._transport is not None and self._transport.get_extra_info("sslcontext") is None
+
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         if self._connection is not None:
-            self._bus.disconnected(self._connection)
+            self._connection.lost()
         self._connection = self._transport = None
 
     # --- the wire
@@ -59,6 +66,9 @@ class _Transport(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+    def unsent(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def pause(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -124,6 +134,11 @@ class EmbeddedBus(Bus):
         return "ok" if self._listener is not None and self._listener.is_serving() else "closed"
 
     @property
+    def secured(self) -> bool:
+        """Whether the listener speaks TLS."""
+        return self._tls is not None
+
+    @property
     def dropped(self) -> int:
         """Messages that network subscribers were too slow for."""
         return self._router.dropped
@@ -162,21 +177,16 @@ class EmbeddedBus(Bus):
             await self._router.publish(topic, payload, qos, retain=retain)
 
     def connect(self, wire: Wire, address: str, certificate: str | None = None) -> Connection:
-        """A client on another transport, such as a WebSocket; who calls it tells when the transport is `disconnected`."""
+        """A client on another transport, such as a WebSocket; its owner tells it what comes, and when it is `lost`."""
+        full = len(self._connections) >= self._max_connections
         connection = Connection(self._running(), wire, address, certificate)
-        if self._closed or len(self._connections) >= self._max_connections:
+        if full or self._closed:
             self.counts.refused += 1
             connection.close(f"there are {self._max_connections} connections already", at_once=True)
-        self._connections.add(connection)
         strangers = self._running().strangers
         if len(strangers) > MAX_STRANGERS:
             next(iter(strangers)).close("others wait to connect", at_once=True)
         return connection
-
-    def disconnected(self, connection: Connection) -> None:
-        """The transport of a connection is gone."""
-        self._connections.discard(connection)
-        connection.lost()
 
     def revoke(self, login: str) -> None:
         """End every connection and session of a login."""
@@ -192,7 +202,9 @@ class EmbeddedBus(Bus):
         now_s = asyncio.get_running_loop().time
         engine = Engine(self._router)
         admission = Admission(self._authenticate, now_s)
-        self._house = House(self._router, engine, admission, {}, {}, self.counts, Notices(log, now_s), self._patience)
+        self._house = House(
+            self._router, engine, admission, self._connections, {}, {}, self.counts, Notices(log, now_s), self._patience
+        )
         await engine.start()
         return self
 

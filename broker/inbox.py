@@ -7,13 +7,9 @@ connections of one session, and is taken once [MQTT-4.3.3-2].
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
 
 from broker import packets
-from broker.packets import MalformedError, Type
-
-UNRELEASED: Final = 1_000
-"""QoS 2 messages that a client may leave without PUBREL."""
+from broker.packets import Type
 
 
 class Answer:
@@ -60,8 +56,6 @@ class Inbox:
         """A new message at QoS 1 or 2; whoever hands it on sets `awaits`, and then calls `settle`."""
         answer = Answer(self, Type.PUBACK if qos == 1 else Type.PUBREC, packet_id)
         if qos == 2:
-            if len(self._received) >= UNRELEASED:
-                raise MalformedError(f"{UNRELEASED} messages at QoS 2 without PUBREL")
             self._received[packet_id] = answer
         self._owed.append(answer)
         return answer

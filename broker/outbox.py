@@ -6,6 +6,7 @@ its acknowledgement, and is sent again to the next connection [MQTT-4.4.0-1].
 """
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -16,6 +17,8 @@ from broker.packets import MalformedError, Type
 WINDOW: Final = 100
 """Messages at QoS 1 and 2 on their way to one client; a client with a short buffer is not flooded."""
 _MAX_ID: Final = 0xFFFF
+_ENTRY_BYTES: Final = 200
+"""What a queued message costs beside its topic and payload."""
 
 
 class Limits(Struct, frozen=True):
@@ -37,7 +40,8 @@ class Outgoing:
         self._plain: bytes | None = None
 
     def __len__(self) -> int:
-        return len(self.topic) + len(self.payload)
+        """Bytes of memory, about."""
+        return len(self.topic) + len(self.payload) + _ENTRY_BYTES
 
     def plain(self) -> bytes:
         """The PUBLISH at QoS 0."""
@@ -101,6 +105,7 @@ class Outbox:
         self._assured = _Queue(limits)
         self._in_flight: dict[int, _InFlight] = {}
         self._again: deque[int] = deque()
+        self._supplies: dict[str, Iterator[tuple[Outgoing, int]]] = {}
         self._number = 0
         self._last_id = 0
 
@@ -110,7 +115,7 @@ class Outbox:
     @property
     def idle(self) -> bool:
         """Whether a message at QoS 0 may be written past the queues."""
-        return not self._best_effort and not self._assured and not self._again
+        return not self._best_effort and not self._assured and not self._again and not self._supplies
 
     def put(self, message: Outgoing, qos: int) -> bool:
         """Queue a message; False where one at QoS 1 or 2 had to make room."""
@@ -121,6 +126,10 @@ class Outbox:
         dropped = self._assured.add(self._number, message, qos)
         self.dropped += dropped
         return dropped == 0
+
+    def supply(self, name: str, messages: Iterator[tuple[Outgoing, int]]) -> None:
+        """Messages, with their QoS, that are made only when their turn comes: before what is queued. One supply a name."""
+        self._supplies[name] = messages
 
     def take(self, budget: int) -> bytes:
         """The next packets, about `budget` bytes of them; empty where nothing may be sent now."""
@@ -168,12 +177,21 @@ class Outbox:
             if packet_id in self._in_flight:
                 return self._sent_again(packet_id)
         open_window = len(self._in_flight) < WINDOW
+        if self._supplies and open_window and (supplied := self._supplied()) is not None:
+            return supplied
         if self._best_effort and (not open_window or self._best_effort.next_number < self._assured.next_number):
             return self._best_effort.pop()[0].plain()
-        return self._send_assured() if self._assured and open_window else None
+        return self._send(*self._assured.pop()) if self._assured and open_window else None
 
-    def _send_assured(self) -> bytes:
-        message, qos = self._assured.pop()
+    def _supplied(self) -> bytes | None:
+        while self._supplies:
+            name, messages = next(iter(self._supplies.items()))
+            for message, qos in messages:
+                return self._send(message, qos) if qos else message.plain()
+            del self._supplies[name]
+        return None
+
+    def _send(self, message: Outgoing, qos: int) -> bytes:
         packet_id = self._free_id()
         self._in_flight[packet_id] = _InFlight(message, qos)
         return packets.publish(message.topic, message.payload, qos=qos, retain=message.retain, packet_id=packet_id)

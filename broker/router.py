@@ -1,7 +1,7 @@
 """From a publisher to every subscriber, in this process and on the network; and the sessions of those on the network."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -10,17 +10,17 @@ from broker.bus import Message, Subscription
 from broker.inbox import Received
 from broker.outbox import Limits, Outbox, Outgoing
 from broker.rights import Identity, may_receive, may_retain
-from broker.topics import FilterIndex, RetainedMessages
+from broker.topics import FilterIndex, RetainedMessages, cost_bytes
 
 log = logging.getLogger(__name__)
 
-QUEUED: Final = Limits(messages=1_000, bytes=1024 * 1024)
+QUEUED: Final = Limits(messages=10_000, bytes=2 * 1024 * 1024)
 """What may wait for one client, connected or not."""
 RETAINED_TOPICS: Final = 20_000
 RETAINED_BYTES: Final = 64 * 1024 * 1024
 MAX_FILTERS: Final = 10_000
-MAX_FILTER_BYTES: Final = 1024 * 1024
-"""Of all filters of one session together."""
+MAX_FILTER_BYTES: Final = 8 * 1024 * 1024
+"""Of all filters of one session together, as they are indexed."""
 
 
 class Recipient(Protocol):
@@ -164,10 +164,10 @@ class Router:
         """Subscribe a session; False where it has too many filters."""
         filters = self._index.filters(session.key)
         if topic_filter not in filters:
-            session.filter_bytes += len(topic_filter)
-            if len(filters) >= MAX_FILTERS or session.filter_bytes > MAX_FILTER_BYTES:
-                session.filter_bytes -= len(topic_filter)
+            size = session.filter_bytes + cost_bytes(topic_filter)
+            if len(filters) >= MAX_FILTERS or size > MAX_FILTER_BYTES:
                 return False
+            session.filter_bytes = size
         self._index.add(topic_filter, session.key, qos)
         return True
 
@@ -175,17 +175,23 @@ class Router:
         """Unsubscribe a session; whether there was such a subscription."""
         removed = self._index.remove(topic_filter, key)
         if removed and key in self.sessions:
-            self.sessions[key].filter_bytes -= len(topic_filter)
+            self.sessions[key].filter_bytes -= cost_bytes(topic_filter)
         return removed
 
     def send_retained(self, key: str, topic_filter: str, qos: int) -> None:
         """What is retained on a filter's topics, to a session that has just subscribed [MQTT-3.3.1-6]."""
         session = self.sessions.get(key)
-        if session is None:
-            return
-        for kept in self.retained.match(topic_filter):
-            if may_receive(session.who, kept.topic):
-                session.send(Outgoing(kept.topic, kept.payload, retain=True), min(qos, kept.qos))
+        if session is not None:
+            session.outbox.supply(topic_filter, self._retained_for(session, topic_filter, qos))
+            if session.recipient is not None:
+                session.recipient.pump()
+
+    def _retained_for(self, session: Session, topic_filter: str, qos: int) -> Iterator[tuple[Outgoing, int]]:
+        """Made as the client takes them: each as it is then, so that what is retained never overtakes what is newer."""
+        for topic in [kept.topic for kept in self.retained.match(topic_filter)]:
+            kept = self.retained.get(topic)
+            if kept is not None and may_receive(session.who, topic):
+                yield Outgoing(topic, kept.payload, retain=True), min(qos, kept.qos)
 
     def _keep(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
         if retain and may_retain(topic) and not self.retained.keep(topic, payload, qos):

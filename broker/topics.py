@@ -9,8 +9,10 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-MAX_LEVELS = 128
+MAX_LEVELS = 32
 """Deeper topics and filters are refused: MQTT allows 65,536 levels, each of which would cost a node of a tree."""
+_NODE_BYTES = 400
+"""What a level costs in a tree, about."""
 
 Subscriber = TypeVar("Subscriber")
 Value = TypeVar("Value")
@@ -31,10 +33,20 @@ def topic_matches(topic_filter: str, topic: str) -> bool:
 
 def valid_filter(topic_filter: str) -> bool:
     """Whether ``+`` stands for whole levels only, and ``#`` for the last one only [MQTT-4.7.1-2] [MQTT-4.7.1-3]."""
-    levels = topic_filter.split("/")
-    if len(levels) > MAX_LEVELS:
+    if too_deep(topic_filter):
         return False
+    levels = topic_filter.split("/")
     return all(level in ("+", "#") or not ("+" in level or "#" in level) for level in levels) and "#" not in levels[:-1]
+
+
+def too_deep(topic: str) -> bool:
+    """Whether a topic or filter has more than `MAX_LEVELS`."""
+    return topic.count("/") >= MAX_LEVELS
+
+
+def cost_bytes(topic: str) -> int:
+    """About how much memory a topic or filter takes in a tree."""
+    return len(topic) + _NODE_BYTES * (topic.count("/") + 1)
 
 
 class _Node(Generic[Value]):
@@ -171,7 +183,7 @@ class Retained(Struct, frozen=True):
 
 
 class RetainedMessages:
-    """The last message of each topic, at most `limit` topics and `limit_bytes` of topics and payloads."""
+    """The last message of each topic, at most `limit` topics and `limit_bytes` of memory."""
 
     def __init__(self, limit: int, limit_bytes: int) -> None:
         self._limit = limit
@@ -189,13 +201,17 @@ class RetainedMessages:
         self._tree.discard(topic)
         if not payload:
             return True
-        size = len(topic) + len(payload)
+        size = cost_bytes(topic) + len(payload)
         if len(self._topics) >= self._limit or self._bytes + size > self._limit_bytes:
             return False
         self._topics[topic] = size
         self._bytes += size
         self._tree.node(topic).value = Retained(topic, payload, qos)
         return True
+
+    def get(self, topic: str) -> Retained | None:
+        """What is retained on a topic now."""
+        return self._tree.node(topic).value if topic in self._topics else None
 
     def match(self, topic_filter: str) -> list[Retained]:
         """Every retained message whose topic `topic_filter` takes."""

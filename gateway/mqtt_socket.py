@@ -1,39 +1,33 @@
 """MQTT over WebSocket (MQTT 3.1.1, section 6), for pages: frames become a byte stream for the embedded broker, and back."""
 
 import asyncio
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 from aiohttp import WSMsgType, hdrs, web
 
-from broker.connection import MAX_PACKET, WRITE_AHEAD, Connection, Wire
+from broker.connection import MAX_PACKET, Connection
+from broker.house import WRITE_AHEAD, Wire
 from gateway.origins import Origins
+from gateway.routes import MQTT
 
-PATH: Final = "/mqtt"
 _SUBPROTOCOL: Final = "mqtt"
 
 
-class Broker(Protocol):
-    """Where MQTT clients are let in: the embedded broker."""
-
-    def connect(self, wire: Wire, address: str) -> Connection:
-        """A client is there."""
-        ...
-
-    def disconnected(self, connection: Connection) -> None:
-        """Its transport is gone."""
-        ...
+Connect = Callable[[Wire, str], Connection]
+"""Lets an MQTT client in, at the embedded broker: its transport, and its address."""
 
 
 class MqttSocket:
-    """The handler of `PATH`; `origins`: whose pages may connect."""
+    """The handler of `MQTT`; `origins`: whose pages may connect."""
 
-    def __init__(self, broker: Broker, origins: Origins) -> None:
-        self._broker = broker
+    def __init__(self, connect: Connect, origins: Origins) -> None:
+        self._connect = connect
         self._origins = origins
 
     def add_to(self, app: web.Application) -> None:
         """Register the route."""
-        app.router.add_get(PATH, self._serve)
+        app.router.add_get(MQTT, self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not self._origins.allow(request.headers.get(hdrs.ORIGIN), request.host):
@@ -46,12 +40,12 @@ class MqttSocket:
             await socket.close(message=b"the subprotocol must be mqtt")  # [MQTT-6.0.0-3]
             return socket
         wire = _Frames(socket, request.transport)
-        connection = wire.connection = self._broker.connect(wire, request.remote or "")
+        connection = wire.connection = self._connect(wire, request.remote or "")
         writing = asyncio.create_task(wire.send_all(), name="mqtt over websocket")
         try:
             await _read(socket, wire, connection)
         finally:
-            self._broker.disconnected(connection)
+            connection.lost()
             await writing
         return socket
 
@@ -83,6 +77,9 @@ class _Frames(Wire):
         self._waiting += data
         self._filled.set()
         self._tell()
+
+    def unsent(self) -> int:
+        return len(self._waiting)
 
     def pause(self) -> None:
         self.readable.clear()

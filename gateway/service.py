@@ -22,7 +22,7 @@ from broker.contract import (
     HealthStatus,
     name_of,
 )
-from gateway.mqtt_socket import Broker, MqttSocket
+from gateway.mqtt_socket import Connect, MqttSocket
 from gateway.origins import Origins
 from gateway.quiet import OneLine
 from gateway.routes import Routes, guard
@@ -59,7 +59,7 @@ class Gateway:
         loopback: only this machine reaches the listener.
         now: the server's time, in UTC.
         process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
-        mqtt: the embedded broker, where pages may speak MQTT over WebSocket; None where there is none.
+        mqtt: lets pages in that speak MQTT over WebSocket; None where there is no embedded broker.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Gateway:
         loopback: bool,
         now: Callable[[], datetime],
         process_id: str,
-        mqtt: Broker | None = None,
+        mqtt: Connect | None = None,
     ) -> None:
         self.host = host
         self.port = port

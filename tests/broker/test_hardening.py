@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from broker.connection import MAX_PACKET, Patience
+from broker.connection import MAX_PACKET
 from broker.embedded import EmbeddedBus
+from broker.house import Patience
 from broker.router import QUEUED
 from tests.broker import wire
 from tests.broker.aio import run

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broker.bus import BUFFER_BYTES
-from broker.connection import MAX_PACKET, UNANSWERED, Patience
+from broker.connection import MAX_PACKET, UNANSWERED
 from broker.embedded import MAX_STRANGERS, EmbeddedBus
+from broker.house import Patience
 from broker.packets import Framer, MalformedError, Type, UnsupportedVersionError
 from tests.broker import wire
 from tests.broker.aio import run, turns, until

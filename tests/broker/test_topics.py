@@ -78,7 +78,7 @@ def test_remove_all_ends_one_subscribers_filters_only() -> None:
 
 @given(st.dictionaries(TOPICS, st.binary(min_size=1, max_size=3), max_size=10), FILTERS)
 def test_retained_messages_are_found_as_by_the_rule(kept: dict[str, bytes], topic_filter: str) -> None:
-    retained = RetainedMessages(100, 10_000)
+    retained = RetainedMessages(100, 100_000)
     for topic, payload in kept.items():
         assert retained.keep(topic, payload, 1)
     found = {one.topic: one.payload for one in retained.match(topic_filter)}
@@ -97,17 +97,17 @@ def test_an_empty_payload_forgets_and_a_new_one_replaces() -> None:
 
 
 def test_retained_messages_are_bounded_in_number_and_bytes() -> None:
-    retained = RetainedMessages(2, 100)
+    retained = RetainedMessages(2, 1_000)
     assert retained.keep("a", b"1", 0)
     assert retained.keep("b", b"1", 0)
     assert not retained.keep("c", b"1", 0)
     assert retained.keep("a", b"again", 0)
-    assert not retained.keep("b", b"x" * 100, 0)
+    assert not retained.keep("b", b"x" * 1_000, 0)
     assert sorted(one.topic for one in retained.match("#")) == ["a"]
 
 
 def test_a_topic_of_many_levels_is_found_without_recursion() -> None:
-    retained = RetainedMessages(10, 100_000)
+    retained = RetainedMessages(10, 10_000_000)
     deep = "/".join("a" * 5_000)
     retained.keep(deep, b"x", 0)
     assert [one.topic for one in retained.match("#")] == [deep]
