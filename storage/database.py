@@ -45,7 +45,8 @@ class Database:
         try:
             _make_file(self.url)
             self.writer = _engine(self.url, pool_size=1, begin="BEGIN IMMEDIATE")
-            self.reader = _engine(self.url, pool_size=READERS, begin="BEGIN")
+            # One more than the history's threads: whoever reads the logins never waits for them.
+            self.reader = _engine(self.url, pool_size=READERS + 1, begin="BEGIN")
             migrate(self.writer)
         except ModuleNotFoundError as error:
             raise DatabaseError(f"the database {self} needs a package more: pip install 'stresswire[postgres]'") from error

@@ -107,5 +107,19 @@ class DeviceState(Base):
     state: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class LoginRow(Base):
+    """Who may connect: a device, a person or a part of the pipeline; of its token only the SHA-256, in hex."""
+
+    __tablename__ = "logins"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    token_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 PAYLOAD_KEPT = 4096
 REJECTED_KEPT = 10_000

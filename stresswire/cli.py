@@ -17,12 +17,14 @@ from models.errors import ModelError
 from models.predictor import Predictor
 from models.recordings import RecordingError
 from storage.database import DatabaseError
+from storage.logins import LoginError
 from stresswire import __version__, runtime
+from stresswire.cli_logins import device, token
 from stresswire.replay import choose, replay
 from stresswire.settings import SettingsError, load_settings
 from stresswire.simulate import simulate
 
-USER_ERRORS = (BusError, DatabaseError, GatewayError, ModelError, RecordingError, SettingsError)
+USER_ERRORS = (BusError, DatabaseError, GatewayError, LoginError, ModelError, RecordingError, SettingsError)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +34,8 @@ app = typer.Typer(
 )
 database = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(database, name="db")
+app.add_typer(device, name="device")
+app.add_typer(token, name="token")
 
 Recording = Annotated[Path, typer.Argument(help="subject,t,hr,temp,eda as .csv or .csv.gz", exists=True, dir_okay=False)]
 

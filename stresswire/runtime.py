@@ -21,6 +21,8 @@ from storage.database import Database
 from storage.history import History
 from storage.writer import Writer
 from stresswire import __version__
+from stresswire.front_door import address_of, demo_address, embedded, login_book, watching
+from stresswire.logins import LoginBook
 from stresswire.settings import Bind, Settings
 from stresswire.simulate import simulate
 
@@ -42,31 +44,36 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
     """All parts in one process."""
     with open_database(settings) as database:
         predictor = Predictor.load(settings.model_dir)
+        book = login_book(settings, database, utc_now) if settings.mqtt_address is None else None
         async with (
             Writer(database) as writer,
             History(database) as history,
-            _bus(settings) as bus,
+            _bus(settings, book) as bus,
             _gateway(settings, bus, history, f"ok, {predictor.version}", lambda: writer.state) as gateway,
             stopped_by_signal() as stop,
         ):
             ingest = Ingest(bus, writer, predictor, now=utc_now, process_id=process_id())
             await gateway.open()
             await bus.open()
-            announce(_welcome(database, gateway, bus))
-            people = [simulate(_address(bus), DEMO_DEVICE, utc_now)] if demo else []
-            await _serve(stop, bus, ingest.run(), gateway.run(), writer=writer, beside=people)
+            people = [simulate(demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)] if demo else []
+            announce(_welcome(settings, database, gateway, bus))
+            await _serve(stop, bus, ingest.run(), gateway.run(), writer=writer, beside=[*people, *watching(book, bus)])
             announce("stopped")
 
 
 async def serve_broker(settings: Settings, announce: Announce) -> None:
-    """The embedded broker alone."""
-    async with stopped_by_signal() as stop, EmbeddedBus(*settings.mqtt_bind) as bus:
+    """The embedded broker alone; it opens the database for the logins, where it needs any."""
+    async with contextlib.AsyncExitStack() as stack:
+        needed = settings.mqtt_logins_required
+        book = login_book(settings, stack.enter_context(open_database(settings)), utc_now) if needed else None
+        stop = await stack.enter_async_context(stopped_by_signal())
+        bus = await stack.enter_async_context(embedded(settings, book))
         await bus.open()
         announce(
             f"MQTT on {settings.mqtt_bind}. Alone, this broker promises what any broker does: PUBACK means that it has the"
             " message. The proof that a sample is stored is data_received."
         )
-        await _serve(stop, bus)
+        await _serve(stop, bus, beside=watching(book, bus))
 
 
 async def serve_ingest(settings: Settings, announce: Announce) -> None:
@@ -160,18 +167,14 @@ async def stopped_by_signal() -> AsyncIterator[asyncio.Event]:
                 loop.remove_signal_handler(one)
 
 
-def _bus(settings: Settings) -> EmbeddedBus | MqttBus:
+def _bus(settings: Settings, book: LoginBook | None) -> EmbeddedBus | MqttBus:
     address = settings.mqtt_address
-    return EmbeddedBus(*settings.mqtt_bind) if address is None else MqttBus(address, "stresswire-up")
+    return embedded(settings, book) if address is None else MqttBus(address, "stresswire-up")
 
 
 def _external_bus(settings: Settings, client_id: str | None) -> MqttBus:
     """A part alone needs a broker beside it: by default the one that `python -m broker` starts."""
     return MqttBus(settings.mqtt_address or MqttAddress(*settings.mqtt_bind.reachable, tls=False), client_id)
-
-
-def _address(bus: EmbeddedBus | MqttBus) -> MqttAddress:
-    return bus.address if isinstance(bus, MqttBus) else MqttAddress(*Bind(bus.host, bus.port).reachable, tls=False)
 
 
 def _gateway(settings: Settings, bus: Bus, history: History, model: str, writing: Callable[[], str]) -> Gateway:
@@ -186,14 +189,18 @@ def _gateway(settings: Settings, bus: Bus, history: History, model: str, writing
         loopback=settings.http_bind.loopback,
         now=utc_now,
         process_id=process_id(),
+        mqtt=bus.connect if isinstance(bus, EmbeddedBus) else None,
     )
 
 
-def _welcome(database: Database, gateway: Gateway, bus: EmbeddedBus | MqttBus) -> str:
+def _welcome(settings: Settings, database: Database, gateway: Gateway, bus: EmbeddedBus | MqttBus) -> str:
     http = f"http://{Bind(gateway.host, gateway.port).reachable}"
-    broker = _address(bus)
+    broker = address_of(bus)
     topic = SENSOR_DATA.topic("ESP32_001")
     sample = '{"hr":75.5,"temp":36.2,"eda":0.45}'
+    embedded = isinstance(bus, EmbeddedBus)
+    shown = "--cafile CA.pem " if embedded and settings.mqtt_tls_cert else ""
+    shown += "-u ESP32_001 -P TOKEN " if embedded and settings.mqtt_logins_required else ""
     return "\n".join(
         (
             f"stresswire {__version__}",
@@ -202,7 +209,7 @@ def _welcome(database: Database, gateway: Gateway, bus: EmbeddedBus | MqttBus) -
             f"  MQTT              {broker}",
             f"  record            {database}",
             "Send a sample:",
-            f"  mosquitto_pub -h {broker.host} -p {broker.port} -q 1 -t {topic} -m '{sample}'",
+            f"  mosquitto_pub -h {broker.host} -p {broker.port} {shown}-q 1 -t {topic} -m '{sample}'",
             "Ctrl-C stops.",
         )
     )

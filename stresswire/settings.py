@@ -76,6 +76,9 @@ class Settings(BaseSettings):
 
     http_bind: Annotated[Bind, NoDecode, BeforeValidator(_bind)] = Bind("127.0.0.1", 5000)
     mqtt_bind: Annotated[Bind, NoDecode, BeforeValidator(_bind)] = Bind("127.0.0.1", 1883)
+    mqtt_tls_cert: Path | None = None
+    mqtt_tls_key: Path | None = None
+    mqtt_tls_ca: Path | None = None
     mqtt_url: Annotated[SecretStr | None, AfterValidator(_mqtt_url)] = None
     database_url: SecretStr = SecretStr("sqlite:///var/stresswire.db")
     model_dir: Path | None = None
@@ -84,14 +87,25 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _closed_to_the_network(self) -> Self:
-        if self.auth == "required":
-            raise ValueError(f"{PREFIX}AUTH=required: logins do not exist yet; keep the listeners on loopback")
-        for name, bind in (("HTTP_BIND", self.http_bind), ("MQTT_BIND", self.mqtt_bind)):
-            if self.auth != "off" and not bind.loopback:
-                raise ValueError(
-                    f"{PREFIX}{name}={bind} is open to the network without logins; say {PREFIX}AUTH=off to allow it"
-                )
+        if self.auth != "off" and not self.http_bind.loopback:
+            raise ValueError(
+                f"{PREFIX}HTTP_BIND={self.http_bind} is open to the network, and HTTP has no logins yet;"
+                f" say {PREFIX}AUTH=off to allow it"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _certificate_and_key(self) -> Self:
+        if (self.mqtt_tls_cert is None) != (self.mqtt_tls_key is None):
+            raise ValueError(f"{PREFIX}MQTT_TLS_CERT and {PREFIX}MQTT_TLS_KEY belong together: one of them is not set")
+        if self.mqtt_tls_ca is not None and self.mqtt_tls_cert is None:
+            raise ValueError(f"{PREFIX}MQTT_TLS_CA needs {PREFIX}MQTT_TLS_CERT and {PREFIX}MQTT_TLS_KEY")
+        return self
+
+    @property
+    def mqtt_logins_required(self) -> bool:
+        """Whether the embedded broker lets in only who has a login."""
+        return self.auth == "required" or (self.auth == "auto" and not self.mqtt_bind.loopback)
 
     @property
     def mqtt_address(self) -> MqttAddress | None:

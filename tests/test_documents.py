@@ -115,7 +115,10 @@ def test_stresswire_commands_and_their_options_exist() -> None:
     shown = [shlex.split(line, comments=True) for line in code(README) if re.match(r"(\S*/)?stresswire ", line)]
     assert {words[1] for words in shown} >= {"up", "replay", "predict", "train"}
     for _, name, *arguments in shown:
-        options = {option for parameter in commands()[name].params for option in parameter.opts}
+        command = commands()[name]
+        if hasattr(command, "commands"):
+            command = command.commands[arguments[0]]
+        options = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in arguments if word.startswith("--")} <= options, name
 
 

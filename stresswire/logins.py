@@ -1,0 +1,125 @@
+"""Tokens, and the book of logins that the broker asks: in memory, and never older than `REFRESH_S`."""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE, Role
+from broker.rights import Credentials, Identity
+from storage.database import Database
+from storage.logins import Login, LoginError, logins
+
+log = logging.getLogger(__name__)
+
+REFRESH_S: Final = 1.0
+"""How long a change made elsewhere may go unnoticed, and how long reading it may be put off once more."""
+_TOKEN_BYTES: Final = 32
+_NOBODY: Final = hashlib.sha256(b"").hexdigest()
+
+
+def new_token() -> str:
+    """256 random bits."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def sha256_of(token: bytes) -> str:
+    """What is kept of a token. A token is as long as a key, so a plain hash is enough."""
+    return hashlib.sha256(token).hexdigest()
+
+
+def check_name(name: str) -> None:
+    """A login's name can stand in a topic. Raises `LoginError` that says what it may hold."""
+    if re.match(DEVICE_ID, name) is None:
+        raise LoginError(f"a name is 1-{MAX_DEVICE_ID} {NAME_RULE}, got {name[:80]!r}")
+
+
+class LoginBook:
+    """Says who a client is, without waiting for anything.
+
+    Args:
+        database: where the logins are.
+        now: the server's clock, in UTC.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self._known: dict[str, Login] = {}
+        self._lent: dict[str, tuple[Role, str]] = {}
+        self._readable = True
+        self.load()
+
+    @property
+    def anybody(self) -> bool:
+        """Whether there is a login that can be used."""
+        now = self._now()
+        return any(login.state(now) == "active" for login in self._known.values())
+
+    def lend(self, name: str, role: Role) -> str:
+        """A login of this process only; returns its token."""
+        token = new_token()
+        self._lent[name] = (role, sha256_of(token.encode()))
+        return token
+
+    def identify(self, shown: Credentials) -> Identity | None:
+        """Who shows these credentials: a name and its token, or a verified certificate that bears the name."""
+        if shown.certificate is not None and shown.username in (None, shown.certificate) and shown.password is None:
+            role, _ = self._find(shown.certificate)
+            return None if role is None else Identity(shown.certificate, role)
+        role, expected = self._find(shown.username or "")
+        right = hmac.compare_digest(expected, sha256_of(shown.password or b""))
+        return Identity(shown.username, role) if right and role is not None and shown.username else None
+
+    def load(self) -> list[str]:
+        """Read the logins; the names of those that can no longer be used as before."""
+        with self._database.reader.connect() as connection:
+            found = {login.name: login for login in logins(connection)}
+        return self._replace(found)
+
+    async def run(self, ended: Callable[[str], None]) -> None:
+        """Notice what changes, and tell of every login that was revoked, rotated or has expired, until cancelled."""
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            try:
+                names = await asyncio.to_thread(self.load)
+            except SQLAlchemyError as error:
+                self._say(readable=False, why=str(getattr(error, "orig", error)))
+                names = self._replace(self._known)
+            else:
+                self._say(readable=True)
+            for name in names:
+                ended(name)
+
+    def _find(self, name: str) -> tuple[Role | None, str]:
+        """Role and token's hash of a usable login; for any other nobody's, so that looking takes as long."""
+        if name in self._lent:
+            return self._lent[name]
+        login = self._known.get(name)
+        if login is None or login.state(self._now()) != "active":
+            return None, _NOBODY
+        return login.role, login.token_sha256
+
+    def _replace(self, found: dict[str, Login]) -> list[str]:
+        now, before = self._now(), self._known
+        self._known = {name: login for name, login in found.items() if login.state(now) == "active"}
+        return [name for name, login in before.items() if _differs(login, self._known.get(name))]
+
+    def _say(self, *, readable: bool, why: str = "") -> None:
+        if readable != self._readable:
+            self._readable = readable
+            if readable:
+                log.info("the logins can be read again")
+            else:
+                log.error("the logins cannot be read, those known before go on: %s", why.partition("\n")[0])
+
+
+def _differs(before: Login, now: Login | None) -> bool:
+    return now is None or (before.role, before.token_sha256) != (now.role, now.token_sha256)
