@@ -74,6 +74,11 @@ class Process:
             self.__exit__()
             raise
 
+    def resident_mb(self) -> float:
+        """Its resident memory."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
     def send(self, sign: signal.Signals) -> None:
         self._process.send_signal(sign)
 

@@ -320,11 +320,6 @@ asyncio.run(main())
 """
 
 
-def resident_mb(process: Process) -> float:
-    status = Path(f"/proc/{process._process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
 def test_memory_stays_bounded_with_a_subscriber_that_never_reads() -> None:
     port = free_port()
     with Process([sys.executable, "-c", SLOW_SERVER, str(port)]) as server:
@@ -334,11 +329,11 @@ def test_memory_stays_bounded_with_a_subscriber_that_never_reads() -> None:
             async with await Client.join(port) as deaf, await Client.join(port) as publisher:
                 await deaf.subscribed(("t", 0))
                 deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
-                before = resident_mb(server)
+                before = server.resident_mb()
                 for _ in range(1_000):
                     publisher.send(wire.publish("t", b"x" * 200_000))
                     await publisher.writer.drain()
                 await publisher.alive()
-                assert resident_mb(server) - before < 30  # of the 200 MB that went through
+                assert server.resident_mb() - before < 30  # of the 200 MB that went through
 
         run(main)
