@@ -8,7 +8,7 @@ PACKAGES := broker storage models ingest gateway stresswire
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: run install install-dev test check format contract lock clean
+.PHONY: run install install-dev test faults check format contract lock clean
 
 run: install
 	@$(BIN)/python hatch_build.py
@@ -40,6 +40,9 @@ test: install-dev
 	@$(BIN)/python hatch_build.py --npm tests/js ci
 	@$(MAKE) --no-print-directory check
 	@PATH="$$($(BIN)/python hatch_build.py --node-folder):$$PATH" $(BIN)/python -m pytest
+
+faults: install-dev
+	@$(BIN)/python -m pytest tests/faults --runs 20 --numprocesses 0 --capture no
 
 check: install-dev
 	@$(BIN)/ruff check .

@@ -1,14 +1,12 @@
 """One MQTT client, from its first byte to its will.
 
 Synchronous but for the task in which amqtt (`broker.engine`) serves the control packets: bytes come in through `received`,
-and go out through a `Wire`, whatever that is made of. A packet is looked at only once the one before it is done with, and
-while anything holds the connection up it is not read: what a client may make us keep is bounded by what it may send unread.
+and go out through a `Wire`, whatever that is made of. A packet is looked at only once the one before it is done with.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from enum import IntFlag, auto
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -19,7 +17,8 @@ from broker.contract import MAX_PAYLOAD_BYTES
 from broker.engine import ControlStream
 from broker.house import WRITE_AHEAD, House, Wire
 from broker.inbox import Inbox
-from broker.packets import Connect, Frame, Framer, MalformedError, Publish, ReturnCode, Type, UnsupportedVersionError, Will
+from broker.intake import Hold, Intake
+from broker.packets import Connect, Frame, MalformedError, Publish, ReturnCode, Type, UnsupportedVersionError, Will
 from broker.rights import Identity, may_publish
 from broker.router import Arrival, Session, nothing
 from broker.topics import MAX_LEVELS, too_deep
@@ -30,24 +29,6 @@ MAX_PACKET: Final = MAX_PAYLOAD_BYTES + 1024
 """A packet's length after the fixed header: a payload of the contract's limit, and its topic."""
 UNANSWERED: Final = 500
 """Publishes of one connection that may wait for their commit; beyond it the connection is not read."""
-_READ_AHEAD: Final = 64 * 1024
-_TURN: Final = 64
-"""Packets of one connection before others have their turn."""
-
-
-class Hold(IntFlag):
-    """What a connection waits for before its next packet."""
-
-    ANSWER = auto()
-    """amqtt answers a control packet."""
-    ROOM = auto()
-    """A subscriber in this process has no room."""
-    COMMIT = auto()
-    """Too many publishes are without answer."""
-    CLIENT = auto()
-    """The client does not read."""
-    TURN = auto()
-    """Others have their turn: what a burst causes must be able to flow off."""
 
 
 class _Waiting(NamedTuple):
@@ -77,12 +58,8 @@ class Connection:
         self._address = address
         self._certificate = certificate
         self._loop = asyncio.get_running_loop()
-        self._framer = Framer(MAX_PACKET)
-        self._holds = Hold(0)
-        self._paused = False
-        self._busy = False
+        self._intake = Intake(wire, MAX_PACKET, self)
         self._closed = False
-        self._left = False
         self._lost = False
         self._unsent = 0
         self._waits_for: _Waiting | None = None
@@ -105,41 +82,34 @@ class Connection:
 
     def received(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._closed:
-            return
-        self._framer.feed(data)
-        self._go_on()
-        if self._holds and not self._paused and len(self._framer) > _READ_AHEAD:
-            self._paused = True
-            self._wire.pause()
+        self._intake.received(data)
 
     def writable(self, able: bool) -> None:
         """The client takes, or no longer takes, what is written."""
         if self._closed:
             return
         if able:
-            if self._stall is not None:
-                self._stall.cancel()
-            self._release(Hold.CLIENT)
+            self._cancel_stall()
+            self._intake.release(Hold.CLIENT)
             self.pump()
         else:
-            self._holds |= Hold.CLIENT
+            self._intake.hold(Hold.CLIENT)
             self._unsent = self._wire.unsent()
             self._stall = self._loop.call_later(self._house.patience.stall_s, self._stalled)
 
     def finished(self) -> None:
         """The client sends no more: what it has sent counts, then the connection ends."""
-        self._left = True
         if self._waits_for is not None and self._waits_for.publish.qos:
             self._wait_no_more()
-        self._go_on()
+        self._intake.finish()
 
     def lost(self) -> None:
         """The transport is gone; what has come before still counts, but waits neither for room nor for the client."""
         self._lost = True
-        self._holds &= Hold.ANSWER | Hold.TURN
+        self._cancel_stall()
         self._wait_no_more()
-        self.finished()
+        self._intake.holds &= Hold.ANSWER | Hold.TURN
+        self._intake.finish()
         if self._closed:
             self._timer.cancel()
             self._house.present.discard(self)
@@ -149,7 +119,7 @@ class Connection:
     def pump(self) -> None:
         """Write what waits for the client, as far as it takes it."""
         session = self._session
-        while session is not None and not self._closed and not self._holds & Hold.CLIENT:
+        while session is not None and not self._closed and not self._intake.holds & Hold.CLIENT:
             data = session.outbox.take(WRITE_AHEAD)
             if not data:
                 return
@@ -157,7 +127,7 @@ class Connection:
 
     def write_now(self, packet: bytes) -> bool:
         """Write past the outbox; False where the client does not keep up."""
-        if self._holds & Hold.CLIENT:
+        if self._intake.holds & Hold.CLIENT:
             return False
         self._wire.write(packet)
         return True
@@ -167,42 +137,12 @@ class Connection:
         self._house.counts.stalled += 1
         self.close("takes too little of what it subscribed to", at_once=True)
 
-    # --- from bytes to packets
+    # --- what the intake hands on
 
-    def _go_on(self) -> None:
-        """Handle packets until one is incomplete, or something holds the connection up."""
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            handled = 0
-            while not self._holds and not self._closed:
-                frame = self._framer.take()
-                if frame is None:
-                    if self._left:
-                        self.close(None)
-                    return
-                self._heard_s = self._loop.time()
-                self._handle(frame)
-                handled += 1
-                if handled == _TURN:
-                    self._holds |= Hold.TURN
-                    self._loop.call_soon(self._release, Hold.TURN)
-        except MalformedError as error:
-            self._house.counts.malformed += 1
-            self.close(str(error))
-        finally:
-            self._busy = False
-
-    def _release(self, hold: Hold) -> None:
-        self._holds &= ~hold
-        self._go_on()
-        if self._paused and not self._holds and not self._closed:
-            self._paused = False
-            self._wire.resume()
-
-    def _handle(self, frame: Frame) -> None:
+    def handle(self, frame: Frame) -> None:
+        """One packet. Raises `MalformedError`."""
         kind = frame.type
+        self._heard_s = self._loop.time()
         if self.key is None:
             if kind is not Type.CONNECT:
                 raise MalformedError(f"a {kind.name} before CONNECT [MQTT-3.1.0-1]")
@@ -217,12 +157,21 @@ class Connection:
             packets.check_control(frame)
             self._control_packet(frame)
 
+    def malformed(self, error: MalformedError) -> None:
+        """The client breaks the standard."""
+        self._house.counts.malformed += 1
+        self.close(str(error))
+
+    def drained(self) -> None:
+        """The client has left, and all that it sent is dealt with."""
+        self.close(None)
+
     def _control_packet(self, frame: Frame) -> None:
         if frame.type is Type.DISCONNECT:
             self._will = None  # [MQTT-3.14.4-3]
             self.close(None)
             return
-        self._holds |= Hold.ANSWER
+        self._intake.hold(Hold.ANSWER)
         self._control.feed(frame.raw)
 
     def _answered(self, packet: bytes) -> None:
@@ -234,7 +183,7 @@ class Connection:
             self._session = self._house.router.attach(self.key, self.who, self, clean=self._clean)
             self._inbox.attach(self._session.received)
             self.pump()
-        self._release(Hold.ANSWER)
+        self._intake.release(Hold.ANSWER)
 
     # --- connecting
 
@@ -256,7 +205,7 @@ class Connection:
         self._timer.cancel()
         house.strangers.pop(self, None)
         self.key, self._clean, self._will = key, connect.clean, connect.will
-        self._holds |= Hold.ANSWER
+        self._intake.hold(Hold.ANSWER)
         before = house.live.get(key)
         house.live[key] = self
         if before is not None:
@@ -317,7 +266,7 @@ class Connection:
             return
         full = self._house.router.held_up_by(publish.topic)
         if full is not None:
-            if not self._lost and not (self._left and publish.qos):
+            if not self._lost and not (self._intake.left and publish.qos):
                 self._wait_for(_Waiting(full, publish, self._take_now))
             return  # its sender has gone without an answer, and so keeps it
         if publish.qos == 0:
@@ -331,10 +280,10 @@ class Connection:
 
     def _hold_while_unanswered(self) -> None:
         if len(self._inbox) >= UNANSWERED:
-            self._holds |= Hold.COMMIT
+            self._intake.hold(Hold.COMMIT)
 
     def _wait_for(self, waiting: "_Waiting") -> None:
-        self._holds |= Hold.ROOM
+        self._intake.hold(Hold.ROOM)
         self._waits_for = waiting
         waiting.subscription.when_room(waiting.call)
 
@@ -342,7 +291,7 @@ class Connection:
         if self._waits_for is not None:
             self._waits_for.subscription.forget(self._waits_for.call)
             self._waits_for = None
-            self._holds &= ~Hold.ROOM
+            self._intake.holds &= ~Hold.ROOM
 
     def _take_now(self) -> None:
         waiting = self._waits_for
@@ -350,7 +299,7 @@ class Connection:
         if waiting is not None:
             self._take(waiting.publish)
             self._hold_while_unanswered()
-            self._release(Hold(0))
+            self._intake.release(Hold(0))
 
     def _answers_due(self) -> None:
         """Write the answers together that become due together."""
@@ -364,7 +313,7 @@ class Connection:
             return
         self._wire.write(self._inbox.take())
         if len(self._inbox) < UNANSWERED:
-            self._release(Hold.COMMIT)
+            self._intake.release(Hold.COMMIT)
 
     def _acknowledgement(self, kind: Type, packet_id: int) -> None:
         session = self._session
@@ -388,6 +337,7 @@ class Connection:
         if self._closed:
             return
         self._closed = True
+        self._intake.stop()
         self._house.strangers.pop(self, None)
         self._wait_no_more()
         if self._lost:
@@ -395,8 +345,7 @@ class Connection:
         if reason is not None:
             self._house.notices.warn("MQTT client %s at %s: %s; closed", self.key or "", self._address, reason)
         self._timer.cancel()
-        if self._stall is not None:
-            self._stall.cancel()
+        self._cancel_stall()
         if self.key is not None:
             self._house.router.detach(self.key, self)
         self._control.feed_eof()
@@ -428,6 +377,10 @@ class Connection:
         self._house.counts.timed_out += 1
         self.close(what, at_once=True)
 
+    def _cancel_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+
     def _stalled(self) -> None:
         before, self._unsent = self._unsent, self._wire.unsent()
         if self._unsent < before:
@@ -438,9 +391,9 @@ class Connection:
 
     def _check_keep_alive(self) -> None:
         silent_s = self._loop.time() - self._heard_s
-        if self._holds or silent_s < self._keep_alive_s:
+        if self._intake.holds or silent_s < self._keep_alive_s:
             # While we do not read we cannot hear it.
-            left_s = self._keep_alive_s if self._holds else self._keep_alive_s - silent_s
+            left_s = self._keep_alive_s if self._intake.holds else self._keep_alive_s - silent_s
             self._timer = self._loop.call_later(left_s, self._check_keep_alive)
         else:
             self._too_slow(f"silent for {silent_s:.0f} s")

@@ -6,6 +6,16 @@ import pytest
 from tests.harness import Stack, mosquitto
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--runs", type=int, default=2, help="how often each fault is brought about")
+
+
+@pytest.fixture
+def runs(request: pytest.FixtureRequest) -> int:
+    """How often a fault is brought about: now and then in every test run, often in `make faults`."""
+    return int(request.config.getoption("--runs"))
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     """`stresswire up` as it comes."""
