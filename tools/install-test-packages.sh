@@ -10,6 +10,7 @@ need mosquitto_pub mosquitto-clients
 need chromium chromium
 need g++ g++
 need curl curl
+need openssl openssl
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ]; then
     echo "The tests need these Debian packages: apt-get install$missing" >&2

@@ -4,10 +4,12 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 
 from broker.connection import MAX_PACKET
 from broker.embedded import EmbeddedBus
+from broker.engine import ControlStream, Engine
 from broker.house import Patience
 from broker.router import QUEUED
 from tests.broker import wire
@@ -308,3 +310,29 @@ def test_plain_amqtt_fails(one: Check) -> None:
 
         with pytest.raises((AssertionError, TimeoutError, ConnectionError, asyncio.IncompleteReadError)):
             run(main)
+
+
+def test_a_client_can_come_back_even_where_the_engine_hangs() -> None:
+    """amqtt once never noticed that a client was gone; nothing in it may lock a device out again."""
+
+    class Stuck(Engine):
+        hang = True
+
+        async def serve(self, stream: ControlStream) -> None:
+            if self.hang:
+                self.hang = False
+                await asyncio.Event().wait()
+            await super().serve(stream)
+
+    async def main() -> None:
+        async with EmbeddedBus(wire.HOST, 0, patience=PATIENCE) as bus:
+            bus._house = msgspec.structs.replace(bus._running(), engine=Stuck(bus._router))
+            await bus._running().engine.start()
+            await bus.open()
+            async with await Client.open(bus.port) as client:
+                client.send(wire.connect("device"))
+                await client.quiet()
+            async with await Client.join(bus.port, wire.connect("device")) as client:
+                await client.alive()
+
+    run(main)
