@@ -8,7 +8,7 @@ PACKAGES := broker storage models ingest gateway stresswire
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: run install install-dev test faults check format contract lock clean
+.PHONY: run install install-dev test faults check format contract bench lock clean
 
 run: install
 	@$(BIN)/python hatch_build.py
@@ -57,6 +57,9 @@ format: install-dev
 
 contract: install-dev
 	@$(BIN)/python -m tools.contract
+
+bench: install
+	@$(BIN)/python -m bench
 
 lock: install-dev
 	@$(PIP) install pip-tools

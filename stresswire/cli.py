@@ -173,8 +173,7 @@ def _serve(part: Callable[..., Coroutine[Any, Any, None]]) -> None:
 
 
 def _broker() -> MqttAddress:
-    settings = load_settings()
-    return settings.mqtt_address or MqttAddress(*settings.mqtt_bind.reachable, tls=False)
+    return load_settings().broker_address
 
 
 def _progress(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, get_args
+from typing import Annotated, TypeVar, get_args
 
 import typer
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from stresswire import runtime
 from stresswire.logins import check_name, new_token, sha256_of
 from stresswire.settings import load_settings
 
+Result = TypeVar("Result")
 Name = Annotated[str, typer.Argument(help="letters, digits, _, : and -; a device's name is also in its topics")]
 Expires = Annotated[float | None, typer.Option(min=0.001, help="Days until the token can no longer be used.")]
 ROLES = get_args(Role)
@@ -79,24 +80,23 @@ def _add(name: str, role: Role, expires_days: float | None) -> None:
     check_name(name)
     secret, now = new_token(), runtime.utc_now()
     expires_at = None if expires_days is None else now + timedelta(days=expires_days)
-    _write(lambda connection: add_login(connection, name, role, sha256_of(secret.encode()), now, expires_at))
+    _in_database(lambda connection: add_login(connection, name, role, sha256_of(secret.encode()), now, expires_at))
     _tell(name, role, secret)
 
 
 def _rotate(name: str, role: Role | None) -> None:
     secret = new_token()
-    _write(lambda connection: rotate_login(connection, name, sha256_of(secret.encode()), runtime.utc_now(), role))
+    _in_database(lambda connection: rotate_login(connection, name, sha256_of(secret.encode()), runtime.utc_now(), role))
     _tell(name, role, secret)
 
 
 def _revoke(name: str, role: Role | None) -> None:
-    _write(lambda connection: revoke_login(connection, name, runtime.utc_now(), role))
+    _in_database(lambda connection: revoke_login(connection, name, runtime.utc_now(), role))
     typer.echo(f"{name} is revoked")
 
 
 def _list(role: Role | None) -> None:
-    with runtime.open_database(load_settings()) as database, database.reader.connect() as connection:
-        found = [login for login in logins(connection) if role in (None, login.role)]
+    found = [login for login in _in_database(logins) if role in (None, login.role)]
     now = runtime.utc_now()
     rows = [("NAME", "ROLE", "STATE", "SINCE"), *(_row(login, now) for login in found)]
     widths = [max(len(row[at]) for row in rows) for at in range(4)]
@@ -108,11 +108,11 @@ def _row(login: Login, now: datetime) -> tuple[str, str, str, str]:
     return login.name, login.role, login.state(now), f"{login.changed_at:%Y-%m-%d %H:%M} UTC"
 
 
-def _write(work: Callable[[Connection], None]) -> None:
+def _in_database(work: Callable[[Connection], Result]) -> Result:
     with runtime.open_database(load_settings()) as database:
         try:
             with database.writer.begin() as connection:
-                work(connection)
+                return work(connection)
         except DBAPIError as error:
             raise LoginError(f"the database {database} does not take it: {error.orig}") from error
 

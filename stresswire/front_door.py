@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec.structs import replace
+from sqlalchemy.exc import SQLAlchemyError
 
 from broker.bus import Bus
 from broker.embedded import MAX_CONNECTIONS, EmbeddedBus
 from broker.mqtt import MqttAddress, MqttBus
-from storage.database import Database
+from storage.database import Database, DatabaseError
 from stresswire.logins import LoginBook
 from stresswire.settings import PREFIX, Bind, Settings, SettingsError
 from stresswire.tls import server_context
@@ -26,7 +27,10 @@ def login_book(settings: Settings, database: Database, now: Callable[[], datetim
     """The logins, where the embedded broker asks for them. Raises `SettingsError` where nobody could connect."""
     if not settings.mqtt_logins_required:
         return None
-    book = LoginBook(database, now)
+    try:
+        book = LoginBook(database, now)
+    except SQLAlchemyError as error:
+        raise DatabaseError(f"the logins in {database} cannot be read: {getattr(error, 'orig', error)}") from error
     if not book.anybody:
         raise SettingsError(
             f"{PREFIX}MQTT_BIND={settings.mqtt_bind} asks for logins, and there is none yet; add one with: stresswire"
@@ -36,12 +40,12 @@ def login_book(settings: Settings, database: Database, now: Callable[[], datetim
 
 
 def embedded(settings: Settings, book: LoginBook | None) -> EmbeddedBus:
-    """The embedded broker; without a book everybody may do everything."""
+    """The embedded broker; without a book everybody may do everything. Raises `SettingsError`."""
     return EmbeddedBus(
         *settings.mqtt_bind,
         authenticate=None if book is None else book.identify,
         tls=server_context(settings),
-        max_connections=min(MAX_CONNECTIONS, _descriptors() - SPARE_DESCRIPTORS),
+        max_connections=_connections(),
     )
 
 
@@ -63,12 +67,17 @@ def demo_address(bus: EmbeddedBus | MqttBus, book: LoginBook | None, device: str
     return address if book is None else replace(address, username=device, password=book.lend(device, "device"))
 
 
-def _descriptors() -> int:
-    """How many descriptors this process may have, after asking for all that it may ask for."""
+def _connections() -> int:
+    """How many connections the system lets us have, after asking for as many descriptors as that takes."""
     if sys.platform == "win32":
-        return MAX_CONNECTIONS + SPARE_DESCRIPTORS
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return MAX_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + SPARE_DESCRIPTORS
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), hard))
-    return allowed
+    if allowed <= SPARE_DESCRIPTORS:
+        raise SettingsError(
+            f"this process may open {allowed} files only; raise the limit (ulimit -n) above {SPARE_DESCRIPTORS}"
+        )
+    if soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed - SPARE_DESCRIPTORS

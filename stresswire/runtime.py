@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from broker.bus import Bus
 from broker.contract import SENSOR_DATA
 from broker.embedded import EmbeddedBus
-from broker.mqtt import MqttAddress, MqttBus
+from broker.mqtt import MqttBus
 from gateway.routes import TEST_PAGE
 from gateway.service import Gateway
 from ingest.service import Ingest
@@ -174,7 +174,7 @@ def _bus(settings: Settings, book: LoginBook | None) -> EmbeddedBus | MqttBus:
 
 def _external_bus(settings: Settings, client_id: str | None) -> MqttBus:
     """A part alone needs a broker beside it: by default the one that `python -m broker` starts."""
-    return MqttBus(settings.mqtt_address or MqttAddress(*settings.mqtt_bind.reachable, tls=False), client_id)
+    return MqttBus(settings.broker_address, client_id)
 
 
 def _gateway(settings: Settings, bus: Bus, history: History, model: str, writing: Callable[[], str]) -> Gateway:

@@ -112,6 +112,12 @@ class Settings(BaseSettings):
         """The external broker, if there is one."""
         return None if self.mqtt_url is None else parse_url(self.mqtt_url.get_secret_value())
 
+    @property
+    def broker_address(self) -> MqttAddress:
+        """The external broker, else where a client on this machine finds the embedded one."""
+        local = MqttAddress(*self.mqtt_bind.reachable, tls=self.mqtt_tls_cert is not None)
+        return self.mqtt_address or local
+
     @classmethod
     def settings_customise_sources(
         cls,
