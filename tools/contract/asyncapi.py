@@ -1,5 +1,6 @@
 """Writes AsyncAPI 3.0: the MQTT channels and the Socket.IO events, both as the pipeline sees them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from broker import contract
@@ -7,6 +8,7 @@ from broker.contract import ANONYMOUS_DEVICE, CHANNELS, EVENTS, SENSOR_DATA, Cha
 from tools.contract.description import (
     HTTP_HOST,
     MQTT_HOST,
+    MQTT_PATH,
     SOCKET_PATH,
     TITLE,
     VERSION,
@@ -18,6 +20,7 @@ from tools.contract.document import to_yaml
 from tools.contract.schemas import SENSOR_PAYLOAD, components, reference
 
 _BINDING = "0.2.0"
+_LOGIN = {"type": "userPassword", "description": "Where the broker asks for logins: the login's name and its token."}
 _MQTT_ANSWERS = {
     SENSOR_DATA.name: contract.DATA_RECEIVED.name,
     contract.DEVICE_COMMAND.name: contract.COMMAND_RESULT.name,
@@ -60,6 +63,15 @@ def _servers() -> dict[str, Any]:
             "protocol": "mqtt",
             "protocolVersion": "3.1.1",
             "description": "The embedded broker, or any other MQTT broker in its place.",
+            "security": [_LOGIN],
+        },
+        "mqtt_websocket": {
+            "host": HTTP_HOST,
+            "pathname": MQTT_PATH,
+            "protocol": "mqtt",
+            "protocolVersion": "3.1.1",
+            "description": "The embedded broker over WebSocket, for pages; the subprotocol is `mqtt`.",
+            "security": [_LOGIN],
         },
         "socketio": {
             "host": HTTP_HOST,
@@ -74,11 +86,11 @@ def _socket_id(name: Name) -> str:
     return f"socketio_{name.value}"
 
 
-def _channel(name: Name, address: str, server: str, summary: str) -> dict[str, Any]:
+def _channel(name: Name, address: str, servers: Sequence[str], summary: str) -> dict[str, Any]:
     return {
         "address": address,
         "summary": summary,
-        "servers": [{"$ref": f"#/servers/{server}"}],
+        "servers": [{"$ref": f"#/servers/{server}"} for server in servers],
         "messages": {name.value: {"$ref": f"#/components/messages/{name.value}"}},
     }
 
@@ -86,11 +98,17 @@ def _channel(name: Name, address: str, server: str, summary: str) -> dict[str, A
 def _mqtt_channel(channel: Channel) -> dict[str, Any]:
     characters = f"1-{contract.MAX_DEVICE_ID} {contract.NAME_RULE}; `{ANONYMOUS_DEVICE}` where nothing names the device"
     parameters = {"device_id": {"description": characters}}
-    return _channel(channel.name, channel.topic("{device_id}"), "mqtt", channel.summary) | {"parameters": parameters}
+    described = _channel(channel.name, channel.topic("{device_id}"), ("mqtt", "mqtt_websocket"), channel.summary)
+    return described | {"description": _rights(channel), "parameters": parameters}
+
+
+def _rights(channel: Channel) -> str:
+    publishers = "the device itself and services" if channel.sender == "device" else "services"
+    return f"With logins, published by {publishers}; read by {', '.join(channel.readers)} and service."
 
 
 def _socket_channel(event: SocketEvent) -> dict[str, Any]:
-    return _channel(event.name, event.name.value, "socketio", event.summary)
+    return _channel(event.name, event.name.value, ("socketio",), event.summary)
 
 
 def _operation(channel_id: str, name: Name, received: bool, summary: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ VERSION = ROOT.rpartition("/v")[2] + ".0.0"
 HTTP_HOST = "127.0.0.1:5000"
 MQTT_HOST = "127.0.0.1:1883"
 SOCKET_PATH = "/socket.io/"
+MQTT_PATH = "/mqtt"
 
 
 class Field(Struct, frozen=True):
