@@ -1,0 +1,128 @@
+"""Ten thousand held connections, and the most that the broker acknowledges: `python -m bench.held [--quick]`.
+
+The messages are acknowledged by a subscriber in the process that stores nothing; `bench.pipeline` has the commit.
+"""
+
+import time
+from collections import defaultdict
+from typing import Final
+
+from msgspec import Struct
+
+from bench import report, wire
+from bench.crowd import Answered, Crowd
+from bench.watched import KINDS, Kind, Server
+
+FILTERS: Final = (wire.ANSWER, wire.COMMAND)
+"""What each device subscribes to, of its own."""
+KEEP_ALIVE_S: Final = 60
+
+
+class Plan(Struct, frozen=True):
+    """`rate`: messages a second of all connections together."""
+
+    rounds: int = 3
+    connections: int = 10_000
+    rate: int = 1_000
+    seconds: int = 20
+    loud: int = 100
+    window: int = 20
+    loud_s: float = 8
+
+
+QUICK: Final = Plan(rounds=1, connections=200, rate=200, seconds=2, loud=20, loud_s=1)
+Figures = dict[tuple[str, Kind], list[float]]
+
+
+def measure(quick: bool) -> str:
+    """Held, then saturated, on both servers in turn."""
+    plan = QUICK if quick else Plan()
+    figures: Figures = defaultdict(list)
+    for _ in range(plan.rounds):
+        for kind in KINDS:
+            for name, value in {**_hold(kind, plan), **_saturate(kind, plan)}.items():
+                figures[name, kind].append(value)
+    names = dict.fromkeys(name for name, _ in figures)
+    rows = [[name, *(report.middle(figures[name, kind], 1) for kind in KINDS)] for name in names]
+    return report.table(f"{plan.connections:,} held connections, and saturation", ["", *KINDS], rows)
+
+
+def _hold(kind: Kind, plan: Plan) -> dict[str, float]:
+    with Server(kind) as server:
+        empty_mb, before = server.resident_mb(), server.settled_cpu_us()
+        with Crowd(server.port, plan.connections, keep_alive_s=KEEP_ALIVE_S) as crowd:
+            connect_us = server.settled_cpu_us() - before
+            connected_mb = server.resident_mb()
+            crowd.ask_each(_subscribe, wire.suback_bytes(len(FILTERS)))
+            server.settled_cpu_us()
+            subscribed_mb = server.resident_mb()
+            return {
+                "CPU ms a connect": connect_us / plan.connections / 1000,
+                "KB of memory a connection": (connected_mb - empty_mb) * 1024 / plan.connections,
+                f"KB with {len(FILTERS)} filters": (subscribed_mb - empty_mb) * 1024 / plan.connections,
+                **_quiet(server, crowd, plan),
+                **_paced(server, crowd, plan),
+            }
+
+
+def _subscribe(number: int) -> bytes:
+    return wire.subscribe([wire.topic(wire.device(number), name) for name in FILTERS])
+
+
+def _quiet(server: Server, crowd: Crowd, plan: Plan) -> dict[str, float]:
+    """What the connections cost while they say nothing, and what a PINGREQ of each does."""
+    server.settled_cpu_us()
+    before = server.cpu_us()
+    time.sleep(plan.seconds / 4)
+    idle_us = (server.cpu_us() - before) / (plan.seconds / 4)
+    before, start_s = server.cpu_us(), time.monotonic()
+    crowd.ask_each(lambda _: wire.PINGREQ, 2, plan.rate)
+    ping_us = server.cpu_us() - before - idle_us * (time.monotonic() - start_s)
+    return {"CPU ms a second, silent": idle_us / 1000, "CPU us a PINGREQ": ping_us / plan.connections}
+
+
+def _paced(server: Server, crowd: Crowd, plan: Plan) -> dict[str, float]:
+    messages = [_message(number, plan.connections) for number in range(plan.rate * plan.seconds)]
+    before = server.settled_cpu_us()
+    answered = crowd.paced(messages, plan.rate)
+    cost_us = server.settled_cpu_us() - before
+    at = f"at {plan.rate:,}/s"
+    return {
+        f"{at}: sent": len(messages),
+        f"{at}: PUBACKs": len(answered.latencies_ms),
+        **latencies(at, answered),
+        f"{at}: CPU us a message": cost_us / len(messages),
+        "peak memory, MB": server.peak_mb(),
+    }
+
+
+def latencies(at: str, answered: Answered) -> dict[str, float]:
+    """Percentiles, by what they are."""
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    found = {
+        f"{at}: PUBACK after ms, {name}": report.percentile(answered.latencies_ms, one) for name, one in shares.items()
+    }
+    return {**found, f"{at}: sent late by ms, p99": report.percentile(answered.late_ms, 0.99)}
+
+
+def _message(number: int, connections: int) -> bytes:
+    name = wire.topic(wire.device(number % connections), wire.SENSOR)
+    return wire.publish(name, wire.payload(number), qos=1, packet_id=1 + number // connections)
+
+
+def _saturate(kind: Kind, plan: Plan) -> dict[str, float]:
+    with Server(kind) as server, Crowd(server.port, plan.loud) as crowd:
+        before, own = server.settled_cpu_us(), time.process_time()
+        answered = crowd.saturate(plan.loud_s, plan.window)
+        own_share = (time.process_time() - own) / plan.loud_s
+        cost_us = server.settled_cpu_us() - before
+        at = f"{plan.loud} connections, {plan.window} on their way each"
+        return {
+            f"{at}: PUBACKs a second": answered / plan.loud_s,
+            f"{at}: CPU us a message": cost_us / (answered + plan.loud * plan.window),
+            f"{at}: the load's own CPU, %": own_share * 100,
+        }
+
+
+if __name__ == "__main__":
+    report.main(measure, __doc__)

@@ -1,0 +1,93 @@
+"""A server to be measured, in a process of its own: `python -m bench.server ours|amqtt PORT`.
+
+It says `ready` once it listens. Then each line on its standard input is an order, answered with one line: `publish COUNT`
+sends messages from inside the process, `taken` tells how many a subscriber in the process has acknowledged.
+"""
+
+import asyncio
+import resource
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import uvloop
+from amqtt.broker import Broker  # type: ignore[import-untyped]
+
+from bench.wire import LIVE, SENSOR, payload, topic
+from broker.bus import Subscription
+from broker.embedded import EmbeddedBus
+
+TAKE: Final = 500
+BUFFER: Final = 5_000
+"""Both as ingest has them, which is not imported here: its libraries would be measured too."""
+_BURST: Final = 100
+"""Messages from inside before the loop runs on, as after a commit of that many samples."""
+
+Publish = Callable[[str, bytes], Awaitable[None]]
+
+
+class Taken:
+    """How many messages a subscriber in the process has acknowledged."""
+
+    count = 0
+
+    async def follow(self, subscription: Subscription) -> None:
+        """Take and acknowledge like ingest, but for the commit."""
+        while messages := await subscription.take(TAKE):
+            for message in messages:
+                await message.ack()
+            self.count += len(messages)
+
+
+async def ours(port: int) -> None:
+    """The embedded broker, with one durable subscriber where ingest would be."""
+    async with EmbeddedBus("127.0.0.1", port) as bus:
+        taken = Taken()
+        durable = bus.subscribe([topic("+", SENSOR)], qos=1, durable=True, buffer=BUFFER)
+        await bus.open()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(taken.follow(durable), name="ingest")
+            await _obey(bus.publish, taken)
+            durable.close()
+
+
+async def amqtt(port: int) -> None:
+    """Plain amqtt, with one plugin that lets everybody in and nobody in the process who subscribes."""
+    broker = Broker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        }
+    )
+    await broker.start()
+    await _obey(broker.internal_message_broadcast, Taken())
+    await broker.shutdown()
+
+
+async def _obey(publish: Publish, taken: Taken) -> None:
+    loop = asyncio.get_running_loop()
+    print("ready", flush=True)
+    while order := await loop.run_in_executor(None, sys.stdin.readline):
+        if order.startswith("publish"):
+            await _publish(publish, int(order.split()[1]))
+        print(taken.count, flush=True)
+
+
+async def _publish(publish: Publish, count: int) -> None:
+    name, body = topic("dev00000", LIVE), payload()
+    for number in range(count):
+        await publish(name, body)
+        if number % _BURST == _BURST - 1:
+            await asyncio.sleep(0.001)
+
+
+def main() -> None:
+    """Serve until the standard input ends."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    kind, port = sys.argv[1:]
+    uvloop.run({"ours": ours, "amqtt": amqtt}[kind](int(port)))
+
+
+if __name__ == "__main__":
+    main()
