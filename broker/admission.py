@@ -11,6 +11,9 @@ from broker.topics import too_deep
 
 MAX_SESSIONS: Final = 20_000
 """Sessions of all clients, connected or not; one more is refused as long as none expires."""
+MAX_SESSIONS_OF_A_DEVICE: Final = 10
+MAX_SESSIONS_OF_A_LOGIN: Final = 1_000
+"""So that no login can take all: a device connects once, and now and then under another client identifier."""
 MAX_CLIENT_ID: Final = 256
 ADDRESSES_KEPT: Final = 10_000
 
@@ -93,6 +96,13 @@ class Admission:
             self._by_login.count(login)
             raise RefusedError(ReturnCode.BAD_CREDENTIALS, f"no such login, or a wrong token, for {connect.username!r}")
         return who
+
+
+def sessions_allowed(who: Identity | None) -> int:
+    """How many sessions a login may have."""
+    if who is None:
+        return MAX_SESSIONS
+    return MAX_SESSIONS_OF_A_DEVICE if who.role == "device" else MAX_SESSIONS_OF_A_LOGIN
 
 
 def session_key(who: Identity | None, client_id: str) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from broker import packets
-from broker.admission import MAX_SESSIONS, RefusedError, session_key
+from broker.admission import MAX_SESSIONS, RefusedError, session_key, sessions_allowed
 from broker.bus import Subscription
 from broker.contract import MAX_PAYLOAD_BYTES
 from broker.engine import ControlStream
@@ -200,8 +200,8 @@ class Connection:
     def _accept(self, connect: Connect) -> None:
         """Take the session over from an older connection, and let amqtt begin once that one has ended."""
         key, house = session_key(self.who, connect.client_id), self._house
-        if not house.engine.knows(key) and len(house.router.sessions) >= MAX_SESSIONS:
-            raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, f"there are {MAX_SESSIONS} sessions already")
+        if not house.engine.knows(key):
+            self._check_sessions()
         self._timer.cancel()
         house.strangers.pop(self, None)
         self.key, self._clean, self._will = key, connect.clean, connect.will
@@ -216,6 +216,11 @@ class Connection:
             self._keep_alive_s = 1.5 * connect.keep_alive_s  # [MQTT-3.1.2-24]
             self._heard_s = self._loop.time()
             self._timer = self._loop.call_later(self._keep_alive_s, self._check_keep_alive)
+
+    def _check_sessions(self) -> None:
+        router, allowed = self._house.router, sessions_allowed(self.who)
+        if len(router.sessions) >= MAX_SESSIONS or router.sessions_of(self.who) >= allowed:
+            raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, f"there are too many sessions already; at most {allowed}")
 
     def _refuse(self, code: ReturnCode, reason: str) -> None:
         self._house.counts.refused += 1

@@ -1,6 +1,7 @@
 """From a publisher to every subscriber, in this process and on the network; and the sessions of those on the network."""
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, Protocol
 
@@ -78,6 +79,11 @@ class Arrival(Struct, frozen=True):
     acknowledged: Callable[[], Awaitable[None]]
 
 
+def login_of(who: Identity | None) -> str:
+    """The login's name; empty where there are no logins."""
+    return "" if who is None else who.login
+
+
 async def nothing() -> None:
     """What is acknowledged where nobody waits for it."""
 
@@ -92,6 +98,7 @@ class Router:
         self._local = FilterIndex[Subscription]()
         self._index = FilterIndex[str]()
         self._dropped_before = 0
+        self._by_login = Counter[str]()
 
     @property
     def dropped(self) -> int:
@@ -142,6 +149,7 @@ class Router:
         session = self.sessions.get(key)
         if session is None:
             session = self.sessions[key] = Session(key, who, clean=clean)
+            self._by_login[login_of(who)] += 1
         session.recipient = recipient
         session.outbox.reconnected()
         return session
@@ -159,6 +167,11 @@ class Router:
         session = self.sessions.pop(key, None)
         if session is not None:
             self._dropped_before += session.outbox.dropped
+            self._by_login[login_of(session.who)] -= 1
+
+    def sessions_of(self, who: Identity | None) -> int:
+        """How many sessions a login has."""
+        return self._by_login[login_of(who)]
 
     def subscribe(self, session: Session, topic_filter: str, qos: int) -> bool:
         """Subscribe a session; False where it has too many filters."""

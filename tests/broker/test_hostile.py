@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from broker.admission import MAX_SESSIONS_OF_A_DEVICE
 from broker.bus import BUFFER_BYTES
 from broker.connection import MAX_PACKET, UNANSWERED
 from broker.embedded import MAX_STRANGERS, EmbeddedBus
@@ -19,7 +20,7 @@ from broker.house import Patience
 from broker.packets import Framer, MalformedError, Type, UnsupportedVersionError
 from tests.broker import wire
 from tests.broker.aio import run, turns, until
-from tests.broker.logins import authenticate
+from tests.broker.logins import PASSWORD, authenticate
 from tests.broker.test_packets import read
 from tests.broker.wire import PUBACK, Client
 from tests.harness import Process, free_port
@@ -216,6 +217,29 @@ def test_failed_logins_leave_nothing_behind() -> None:
             assert bus._router.sessions == {}
             assert not bus._running().engine.sessions
             assert bus._running().live == {}
+
+    run(main)
+
+
+def test_one_login_cannot_take_all_sessions() -> None:
+    async def main() -> None:
+        async with EmbeddedBus(wire.HOST, 0, authenticate=authenticate) as bus:
+            await bus.open()
+            for number in range(MAX_SESSIONS_OF_A_DEVICE):
+                async with await Client.join(bus.port, login("alice", number)):
+                    pass
+            async with await Client.open(bus.port) as alice, await Client.join(bus.port, login("bob", 0)) as bob:
+                alice.send(login("alice", MAX_SESSIONS_OF_A_DEVICE))
+                assert (await alice.expect(wire.CONNACK)).body == b"\x00\x03"
+                await bob.alive()
+            async with await Client.join(bus.port, login("alice", 0)) as again:
+                await again.alive()
+            bus.revoke("alice")
+            async with await Client.join(bus.port, login("alice", MAX_SESSIONS_OF_A_DEVICE)) as new:
+                await new.alive()
+
+    def login(name: str, number: int) -> bytes:
+        return wire.connect(f"c{number}", clean=False, username=name, password=PASSWORD)
 
     run(main)
 
