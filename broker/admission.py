@@ -1,6 +1,5 @@
 """Who is let in: decided from the CONNECT alone, before any session is touched. No I/O; the clock comes in."""
 
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -107,7 +106,6 @@ def sessions_allowed(who: Identity | None) -> int:
 
 def session_key(who: Identity | None, client_id: str) -> str:
     """The name of the client's session: bound to its login, so a client identifier reaches nobody else's session."""
-    client_id = client_id or f"auto-{secrets.token_hex(8)}"
     return client_id if who is None else f"{who.login}/{client_id}"
 
 

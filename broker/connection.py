@@ -6,37 +6,26 @@ and go out through a `Wire`, whatever that is made of. A packet is looked at onl
 
 import asyncio
 import logging
-from collections.abc import Callable
+import secrets
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from broker import packets
 from broker.admission import MAX_SESSIONS, RefusedError, session_key, sessions_allowed
-from broker.bus import Subscription
 from broker.contract import MAX_PAYLOAD_BYTES
 from broker.engine import ControlStream
 from broker.house import WRITE_AHEAD, House, Wire
-from broker.inbox import Inbox
 from broker.intake import Hold, Intake
 from broker.packets import Connect, Frame, MalformedError, Publish, ReturnCode, Type, UnsupportedVersionError, Will
 from broker.rights import Identity, may_publish
 from broker.router import Arrival, Session, nothing
 from broker.topics import MAX_LEVELS, too_deep
+from broker.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
 MAX_PACKET: Final = MAX_PAYLOAD_BYTES + 1024
 """A packet's length after the fixed header: a payload of the contract's limit, and its topic."""
-UNANSWERED: Final = 500
-"""Publishes of one connection that may wait for their commit; beyond it the connection is not read."""
-
-
-class _Waiting(NamedTuple):
-    """A message for which a subscriber in this process has no room; `call` is what it calls."""
-
-    subscription: Subscription
-    publish: Publish
-    call: Callable[[], None]
 
 
 class Connection:
@@ -59,10 +48,10 @@ class Connection:
         self._certificate = certificate
         self._loop = asyncio.get_running_loop()
         self._intake = Intake(wire, MAX_PACKET, self)
+        self._upstream = Upstream(house.router, self._intake, wire)
         self._closed = False
         self._lost = False
         self._unsent = 0
-        self._waits_for: _Waiting | None = None
         self._control = ControlStream(self._answered, partial(self.close, None))
         self._task: asyncio.Task[None] | None = None
         self._session: Session | None = None
@@ -70,8 +59,6 @@ class Connection:
         self._will: Will | None = None
         self._keep_alive_s = 0.0
         self._heard_s = 0.0
-        self._inbox = Inbox(self._answers_due)
-        self._flushing = False
         self._timer = self._loop.call_later(house.patience.connect_s, self._too_slow, "no CONNECT in time")
         self._stall: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -99,15 +86,14 @@ class Connection:
 
     def finished(self) -> None:
         """The client sends no more: what it has sent counts, then the connection ends."""
-        if self._waits_for is not None and self._waits_for.publish.qos:
-            self._wait_no_more()
+        self._upstream.left()
         self._intake.finish()
 
     def lost(self) -> None:
         """The transport is gone; what has come before still counts, but waits neither for room nor for the client."""
         self._lost = True
         self._cancel_stall()
-        self._wait_no_more()
+        self._upstream.lost()
         self._intake.holds &= Hold.ANSWER | Hold.TURN
         self._intake.finish()
         if self._closed:
@@ -181,7 +167,7 @@ class Connection:
         self._wire.write(packet)
         if self._session is None and self.key is not None:
             self._session = self._house.router.attach(self.key, self.who, self, clean=self._clean)
-            self._inbox.attach(self._session.received)
+            self._upstream.attach(self._session.received)
             self.pump()
         self._intake.release(Hold.ANSWER)
 
@@ -199,7 +185,8 @@ class Connection:
 
     def _accept(self, connect: Connect) -> None:
         """Take the session over from an older connection, and let amqtt begin once that one has ended."""
-        key, house = session_key(self.who, connect.client_id), self._house
+        house = self._house
+        key = session_key(self.who, connect.client_id or f"auto-{secrets.token_hex(8)}")
         if not house.engine.knows(key):
             self._check_sessions()
         self._timer.cancel()
@@ -261,64 +248,8 @@ class Connection:
         elif too_deep(publish.topic):
             self._house.counts.forbidden += 1
             self.close(f"a topic of more than {MAX_LEVELS} levels")
-        elif publish.qos < 2 or not self._inbox.repeated(publish.packet_id):
-            self._take(publish)
-        self._hold_while_unanswered()
-
-    def _take(self, publish: Publish) -> None:
-        """Hand a message to the router, at once or when a subscriber that must have it has room."""
-        if self._closed:
-            return
-        full = self._house.router.held_up_by(publish.topic)
-        if full is not None:
-            if not self._lost and not (self._intake.left and publish.qos):
-                self._wait_for(_Waiting(full, publish, self._take_now))
-            return  # its sender has gone without an answer, and so keeps it
-        if publish.qos == 0:
-            self._house.router.arrive(Arrival(publish.topic, publish.payload, 0, publish.retain, nothing))
-            return
-        answer = self._inbox.expect(publish.qos, publish.packet_id)
-        answer.awaits = self._house.router.arrive(
-            Arrival(publish.topic, publish.payload, publish.qos, publish.retain, answer.committed)
-        )
-        self._inbox.settle(answer)
-
-    def _hold_while_unanswered(self) -> None:
-        if len(self._inbox) >= UNANSWERED:
-            self._intake.hold(Hold.COMMIT)
-
-    def _wait_for(self, waiting: "_Waiting") -> None:
-        self._intake.hold(Hold.ROOM)
-        self._waits_for = waiting
-        waiting.subscription.when_room(waiting.call)
-
-    def _wait_no_more(self) -> None:
-        if self._waits_for is not None:
-            self._waits_for.subscription.forget(self._waits_for.call)
-            self._waits_for = None
-            self._intake.holds &= ~Hold.ROOM
-
-    def _take_now(self) -> None:
-        waiting = self._waits_for
-        self._wait_no_more()
-        if waiting is not None:
-            self._take(waiting.publish)
-            self._hold_while_unanswered()
-            self._intake.release(Hold(0))
-
-    def _answers_due(self) -> None:
-        """Write the answers together that become due together."""
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        if self._closed:
-            return
-        self._wire.write(self._inbox.take())
-        if len(self._inbox) < UNANSWERED:
-            self._intake.release(Hold.COMMIT)
+        else:
+            self._upstream.take(publish)
 
     def _acknowledgement(self, kind: Type, packet_id: int) -> None:
         session = self._session
@@ -332,7 +263,7 @@ class Connection:
             case Type.PUBCOMP:
                 session.outbox.complete(packet_id)
             case _:
-                self._wire.write(self._inbox.release(packet_id))
+                self._wire.write(self._upstream.release(packet_id))
         self.pump()
 
     # --- the end
@@ -344,7 +275,7 @@ class Connection:
         self._closed = True
         self._intake.stop()
         self._house.strangers.pop(self, None)
-        self._wait_no_more()
+        self._upstream.close()
         if self._lost:
             self._house.present.discard(self)
         if reason is not None:

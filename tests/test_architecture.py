@@ -18,6 +18,12 @@ UNTYPED = {"amqtt": "broker/engine.py", "paho": "broker/mqtt.py", "socketio": "g
 PURE = (
     "broker/contract.py",
     "broker/decoding.py",
+    "broker/packets.py",
+    "broker/topics.py",
+    "broker/rights.py",
+    "broker/admission.py",
+    "broker/outbox.py",
+    "broker/inbox.py",
     "models/features.py",
     "models/alerts.py",
     "ingest/clock.py",

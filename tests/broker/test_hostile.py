@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from broker.admission import MAX_SESSIONS_OF_A_DEVICE
 from broker.bus import BUFFER_BYTES
-from broker.connection import MAX_PACKET, UNANSWERED
+from broker.connection import MAX_PACKET
 from broker.embedded import MAX_STRANGERS, EmbeddedBus
 from broker.house import Patience
 from broker.packets import Framer, MalformedError, Type, UnsupportedVersionError
+from broker.upstream import UNANSWERED
 from tests.broker import wire
 from tests.broker.aio import run, turns, until
 from tests.broker.logins import PASSWORD, authenticate
