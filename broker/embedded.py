@@ -156,6 +156,8 @@ class EmbeddedBus(Bus):
 
     async def open(self) -> None:
         """Open the listener. Raises `BusError` where the address is taken or not ours."""
+        if not 0 <= self.port <= 0xFFFF:  # uvloop takes what is left of it modulo 65536
+            raise BusError(f"cannot listen for MQTT on {self.host}:{self.port}: the port must be 0-65535")
         handshake_s = None if self._tls is None else self._patience.connect_s
         try:
             self._listener = await asyncio.get_running_loop().create_server(
@@ -167,7 +169,7 @@ class EmbeddedBus(Bus):
                 ssl_handshake_timeout=handshake_s,
                 ssl_shutdown_timeout=handshake_s,
             )
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise BusError(f"cannot listen for MQTT on {self.host}:{self.port}: {why(error)}") from error
         self.port = self._listener.sockets[0].getsockname()[1]
 

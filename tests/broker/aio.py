@@ -1,8 +1,10 @@
-"""Runs one test's coroutine, with an end to its patience."""
+"""Runs one test's coroutine on the loop that users get, with an end to its patience."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+import uvloop
 
 PATIENCE_S = 20.0
 
@@ -12,7 +14,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], patience_s: float = PATIE
         async with asyncio.timeout(patience_s):
             await main()
 
-    asyncio.run(limited())
+    uvloop.run(limited())
 
 
 async def turns(count: int = 5) -> None:
