@@ -17,7 +17,7 @@ class MalformedError(Exception):
 
 
 class TooLargeError(MalformedError):
-    """A packet is announced that is longer than the limit; nothing of it has been buffered."""
+    """A packet is longer than the limit, of which nothing has been buffered then, or has too many filters."""
 
 
 class UnsupportedVersionError(Exception):
@@ -55,7 +55,8 @@ class ReturnCode(IntEnum):
 
 
 SUBSCRIPTION_REFUSED: Final = 0x80
-MAX_STRING: Final = 0xFFFF
+MAX_FILTERS: Final = 1_000
+"""Filters in one SUBSCRIBE or UNSUBSCRIBE: all are dealt with in one go, and others wait for it."""
 _LEVEL: Final = 4
 _FROM_CLIENT: Final = frozenset(Type) - {Type.CONNACK, Type.SUBACK, Type.UNSUBACK, Type.PINGRESP}
 _FLAGS: Final = {Type.PUBREL: 2, Type.SUBSCRIBE: 2, Type.UNSUBSCRIBE: 2}  # [MQTT-2.2.2-1], all others but PUBLISH: 0
@@ -279,7 +280,11 @@ def check_control(frame: Frame) -> None:
         reader.packet_id()
         if not reader.left:
             raise MalformedError(f"a {frame.type.name} without a topic filter [MQTT-3.8.3-3] [MQTT-3.10.3-2]")
+        count = 0
         while reader.left:
+            count += 1
+            if count > MAX_FILTERS:
+                raise TooLargeError(f"a {frame.type.name} of more than {MAX_FILTERS} topic filters")
             if not reader.text():
                 raise MalformedError("an empty topic filter [MQTT-4.7.3-1]")
             if frame.type is Type.SUBSCRIBE and reader.byte() > 2:
@@ -299,7 +304,7 @@ def connack(code: ReturnCode) -> bytes:
 
 
 def publish(topic: bytes, payload: bytes, *, qos: int, retain: bool, dup: bool = False, packet_id: int = 0) -> bytes:
-    """A PUBLISH; `topic` in UTF-8, at most `MAX_STRING` bytes."""
+    """A PUBLISH; `topic` in UTF-8, at most 65,535 bytes."""
     identifier = packet_id.to_bytes(2) if qos else b""
     length = 2 + len(topic) + len(identifier) + len(payload)
     first = Type.PUBLISH << 4 | dup << 3 | qos << 1 | retain

@@ -9,12 +9,13 @@ from broker.admission import MAX_CLIENT_ID
 from broker.connection import MAX_PACKET
 from broker.contract import CHANNELS, STRESS_ALERT
 from broker.engine import SESSION_EXPIRY_S
+from broker.packets import MAX_FILTERS as MAX_FILTERS_IN_PACKET
 from broker.rights import Credentials, Identity
 from broker.router import MAX_FILTER_BYTES, QUEUED, RETAINED_TOPICS
 from broker.topics import MAX_LEVELS, cost_bytes
 from tests.broker.aio import run
 from tests.broker.conformance import Server, gone, send, served, serving, take
-from tests.broker.wire import CONNACK, SUBACK, connect, publish, subscribe
+from tests.broker.wire import CONNACK, SUBACK, UNSUBACK, connect, publish, subscribe, unsubscribe
 
 KEPT = connect("kept", clean=False)
 NOT_RETAINED = [channel.topic("someone") for channel in CHANNELS if not channel.retained]
@@ -129,6 +130,19 @@ async def test_filters_beyond_the_limit_of_a_session_are_refused(server: Server)
         client.send(subscribe((str(number).rjust(size, "f"), 1)))
         codes += (await client.expect(SUBACK)).body[2:]
     assert codes == b"\1" * fit + b"\x80"
+
+
+@pytest.mark.parametrize("kind", ["subscribe", "unsubscribe"])
+@served()
+async def test_a_packet_of_too_many_filters_closes(server: Server, kind: str) -> None:
+    for count in (MAX_FILTERS_IN_PACKET, MAX_FILTERS_IN_PACKET + 1):
+        client = await server.join()
+        filters = [f"t/{number}" for number in range(count)]
+        client.send(subscribe(*((one, 0) for one in filters)) if kind == "subscribe" else unsubscribe(*filters))
+        if count > MAX_FILTERS_IN_PACKET:
+            await client.closed()
+        else:
+            await client.expect(SUBACK if kind == "subscribe" else UNSUBACK)
 
 
 @pytest.mark.parametrize("topic", ["$SYS/x", "$x", f"{DEEP}/d"])
