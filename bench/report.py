@@ -8,10 +8,10 @@ Measure = Callable[[bool], str]
 
 
 def middle(values: Sequence[float], digits: int = 0) -> str:
-    """The median, and the range in brackets."""
-    low, high = min(values), max(values)
-    shown = f"{median(values):,.{digits}f}"
-    return shown if len(values) == 1 else f"{shown} ({low:,.{digits}f}-{high:,.{digits}f})"
+    """The median, and where they differ the range in brackets; counts have no decimals."""
+    places = 0 if all(isinstance(value, int) for value in values) else digits
+    shown, low, high = (f"{value:,.{places}f}" for value in (median(values), min(values), max(values)))
+    return shown if low == high else f"{shown} ({low}-{high})"
 
 
 def ratio(values: Sequence[float], to: Sequence[float]) -> str:
