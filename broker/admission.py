@@ -4,12 +4,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from broker.contract import DEVICE_STATUS, MAX_DEVICE_ID, name_of
 from broker.packets import Connect, ReturnCode
 from broker.rights import Authenticate, Credentials, Identity, may_publish
 from broker.topics import too_deep
 
 MAX_SESSIONS: Final = 20_000
-"""Sessions of all clients, connected or not; one more is refused as long as none expires."""
+"""Sessions of all clients, connected or not; for one more the oldest goes whose client is away."""
 MAX_SESSIONS_OF_A_DEVICE: Final = 10
 MAX_SESSIONS_OF_A_LOGIN: Final = 1_000
 """So that no login can take all: a device connects once, and now and then under another client identifier."""
@@ -54,8 +55,8 @@ class Throttle:
 class Admission:
     """Checks logins.
 
-    Failed logins are counted by address, and by address and user name: a device with an old token behind a hospital's one
-    address is slowed down soon, the devices beside it are not.
+    Failed logins are counted by address, and by address and user name; beyond the limit a guess is not even told that it is
+    wrong. The right token is always let in: nobody locks others out by guessing, also not behind a hospital's one address.
 
     Args:
         authenticate: says who a client is; None: there are no logins, and everybody may do everything.
@@ -78,23 +79,24 @@ class Admission:
             )
         who = self._identify(connect, address, certificate)
         will = connect.will
-        if will is not None and (too_deep(will.topic) or not may_publish(who, will.topic)):
+        if will is not None and not _may_leave(who, will.topic):
             raise RefusedError(ReturnCode.NOT_AUTHORIZED, f"{_name(who)} may not have a will on {will.topic[:200]!r}")
         return who
 
     def _identify(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
         if self._authenticate is None:
             return None
-        login = f"{address} {connect.username}"
-        if self._by_address.exhausted(address) or self._by_login.exhausted(login):
-            raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, "too many failed logins; wait a little")
         who = self._authenticate(Credentials(connect.username, connect.password, certificate))
-        if who is None:
-            self.failed_logins += 1
-            self._by_address.count(address)
-            self._by_login.count(login)
-            raise RefusedError(ReturnCode.BAD_CREDENTIALS, f"no such login, or a wrong token, for {connect.username!r}")
-        return who
+        if who is not None:
+            return who
+        name = (connect.username or "")[:MAX_DEVICE_ID]
+        login = f"{address} {name}"
+        if self._by_address.exhausted(address) or self._by_login.exhausted(login):
+            raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, "too many failed logins")
+        self.failed_logins += 1
+        self._by_address.count(address)
+        self._by_login.count(login)
+        raise RefusedError(ReturnCode.BAD_CREDENTIALS, f"no such login, or a wrong token, for {name!r}")
 
 
 def sessions_allowed(who: Identity | None) -> int:
@@ -107,6 +109,13 @@ def sessions_allowed(who: Identity | None) -> int:
 def session_key(who: Identity | None, client_id: str) -> str:
     """The name of the client's session: bound to its login, so a client identifier reaches nobody else's session."""
     return client_id if who is None else f"{who.login}/{client_id}"
+
+
+def _may_leave(who: Identity | None, topic: str) -> bool:
+    """Whether a will may be on `topic`: a device's only on its status, so that no sample comes from one who is gone."""
+    if who is not None and who.role == "device" and name_of(topic) != DEVICE_STATUS.name:
+        return False
+    return may_publish(who, topic) and not too_deep(topic)
 
 
 def _name(who: Identity | None) -> str:

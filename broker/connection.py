@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 
 MAX_PACKET: Final = MAX_PAYLOAD_BYTES + 1024
 """A packet's length after the fixed header: a payload of the contract's limit, and its topic."""
+MAX_CONNECT: Final = 80 * 1024
+"""A CONNECT's length: there is room for the longest will, and strangers cost little."""
+_PUMPED: Final = 4
+"""How often `WRITE_AHEAD` is written before others have their turn."""
 
 
 class Connection:
@@ -47,11 +51,13 @@ class Connection:
         self._address = address
         self._certificate = certificate
         self._loop = asyncio.get_running_loop()
-        self._intake = Intake(wire, MAX_PACKET, self)
+        self._intake = Intake(wire, MAX_CONNECT, self)
+        self._intake.expect(Type.CONNECT)
         self._upstream = Upstream(house.router, self._intake, wire)
         self._closed = False
         self._lost = False
         self._unsent = 0
+        self._pumping = False
         self._control = ControlStream(self._answered, partial(self.close, None))
         self._task: asyncio.Task[None] | None = None
         self._session: Session | None = None
@@ -105,11 +111,22 @@ class Connection:
     def pump(self) -> None:
         """Write what waits for the client, as far as it takes it."""
         session = self._session
-        while session is not None and not self._closed and not self._intake.holds & Hold.CLIENT:
+        if session is None:
+            return
+        for _ in range(_PUMPED):
+            if self._closed or self._intake.holds & Hold.CLIENT:
+                return
             data = session.outbox.take(WRITE_AHEAD)
             if not data:
                 return
             self._wire.write(data)
+        if not self._pumping:
+            self._pumping = True
+            self._loop.call_soon(self._pump_on)
+
+    def _pump_on(self) -> None:
+        self._pumping = False
+        self.pump()
 
     def write_now(self, packet: bytes) -> bool:
         """Write past the outbox; False where the client does not keep up."""
@@ -130,8 +147,6 @@ class Connection:
         kind = frame.type
         self._heard_s = self._loop.time()
         if self.key is None:
-            if kind is not Type.CONNECT:
-                raise MalformedError(f"a {kind.name} before CONNECT [MQTT-3.1.0-1]")
             self._connect(frame)
         elif kind is Type.PUBLISH:
             self._publish(packets.read_publish(frame))
@@ -188,10 +203,11 @@ class Connection:
         house = self._house
         key = session_key(self.who, connect.client_id or f"auto-{secrets.token_hex(8)}")
         if not house.engine.knows(key):
-            self._check_sessions()
+            self._make_room(key)
         self._timer.cancel()
         house.strangers.pop(self, None)
         self.key, self._clean, self._will = key, connect.clean, connect.will
+        self._intake.admit(MAX_PACKET)
         self._intake.hold(Hold.ANSWER)
         before = house.live.get(key)
         house.live[key] = self
@@ -204,10 +220,15 @@ class Connection:
             self._heard_s = self._loop.time()
             self._timer = self._loop.call_later(self._keep_alive_s, self._check_keep_alive)
 
-    def _check_sessions(self) -> None:
-        router, allowed = self._house.router, sessions_allowed(self.who)
-        if len(router.sessions) >= MAX_SESSIONS or router.sessions_of(self.who) >= allowed:
-            raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, f"there are too many sessions already; at most {allowed}")
+    def _make_room(self, key: str) -> None:
+        """For one session more the oldest of this login goes whose client is away. Raises `RefusedError` where none is."""
+        house, allowed = self._house, sessions_allowed(self.who)
+        if len(house.router.sessions) >= MAX_SESSIONS or house.router.sessions_of(self.who) >= allowed:
+            oldest = house.router.oldest_away(self.who)
+            if oldest is None or oldest in house.live:
+                raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, f"there are {allowed} connections of this login already")
+            house.engine.forget(oldest)
+        house.router.reserve(key, self.who)
 
     def _refuse(self, code: ReturnCode, reason: str) -> None:
         self._house.counts.refused += 1
@@ -237,6 +258,7 @@ class Connection:
                 self._deadline.cancel()
             if house.live.get(key) is self:
                 del house.live[key]
+                house.router.release(key, self.who)
             self.ended.set()
 
     # --- what the client publishes
@@ -279,7 +301,7 @@ class Connection:
         if self._lost:
             self._house.present.discard(self)
         if reason is not None:
-            self._house.notices.warn("MQTT client %s at %s: %s; closed", self.key or "", self._address, reason)
+            self._house.notices.warn("MQTT client %r at %s: %s; closed", self.key or "", self._address, reason)
         self._timer.cancel()
         self._cancel_stall()
         if self.key is not None:

@@ -188,6 +188,8 @@ def _split_slowly(text: str) -> list[bytes]:
         if text[at] in " \t\r\n,":
             at += 1
             continue
+        if len(elements) == MAX_BATCH:
+            raise RefusedError("too_many", f"a batch must hold at most {MAX_BATCH} samples")
         _, end = _scan(text, at)
         elements.append(text[at:end].encode())
         at = end

@@ -8,7 +8,7 @@ from enum import IntFlag, auto
 from typing import Final, Protocol
 
 from broker.house import Wire
-from broker.packets import Frame, Framer, MalformedError
+from broker.packets import Frame, Framer, MalformedError, Type
 
 READ_AHEAD: Final = 64 * 1024
 """Bytes that may wait here before the transport is told to pause."""
@@ -66,6 +66,15 @@ class Intake:
         self._busy = False
         self._stopped = False
         self._loop = asyncio.get_running_loop()
+
+    def expect(self, kind: Type) -> None:
+        """Take this packet only, until `admit`."""
+        self._framer.expected = kind
+
+    def admit(self, limit: int) -> None:
+        """Take every packet, up to another limit."""
+        self._framer.expected = None
+        self._framer.limit = limit
 
     def received(self, data: bytes) -> None:
         """Bytes have come."""

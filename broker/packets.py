@@ -55,6 +55,8 @@ class ReturnCode(IntEnum):
 
 
 SUBSCRIPTION_REFUSED: Final = 0x80
+FIXED_HEADER: Final = 5
+"""Bytes of the longest fixed header."""
 MAX_FILTERS: Final = 1_000
 """Filters in one SUBSCRIBE or UNSUBSCRIBE: all are dealt with in one go, and others wait for it."""
 _LEVEL: Final = 4
@@ -103,10 +105,11 @@ class Publish(Struct, frozen=True):
 
 
 class Framer:
-    """Cuts a stream into control packets of at most `limit` bytes after the fixed header."""
+    """Cuts a stream into control packets of at most `limit` bytes after the fixed header; of type `expected`, if any."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
+        self.expected: Type | None = None
         self._buffer = bytearray()
 
     def __len__(self) -> int:
@@ -134,13 +137,15 @@ class Framer:
         if not buffer:
             return None
         kind, flags = _type_and_flags(buffer[0])
+        if self.expected not in (None, kind):
+            raise MalformedError(f"a {kind.name} before {self.expected.name} [MQTT-3.1.0-1]")
         length = 0
         for index in range(1, 5):
             if index >= len(buffer):
                 return None
             length |= (buffer[index] & 0x7F) << 7 * (index - 1)
-            if length > self._limit:
-                raise TooLargeError(f"a {kind.name} of more than {self._limit} bytes")
+            if length > self.limit:
+                raise TooLargeError(f"a {kind.name} of more than {self.limit} bytes")
             if buffer[index] < 0x80:
                 return kind, flags, index + 1, index + 1 + length
         raise MalformedError("the remaining length has more than four bytes")

@@ -1,7 +1,6 @@
 """From a publisher to every subscriber, in this process and on the network; and the sessions of those on the network."""
 
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, Protocol
 
@@ -98,7 +97,7 @@ class Router:
         self._local = FilterIndex[Subscription]()
         self._index = FilterIndex[str]()
         self._dropped_before = 0
-        self._by_login = Counter[str]()
+        self._by_login: dict[str, dict[str, None]] = {}
 
     @property
     def dropped(self) -> int:
@@ -149,7 +148,6 @@ class Router:
         session = self.sessions.get(key)
         if session is None:
             session = self.sessions[key] = Session(key, who, clean=clean)
-            self._by_login[login_of(who)] += 1
         session.recipient = recipient
         session.outbox.reconnected()
         return session
@@ -166,12 +164,29 @@ class Router:
         self._index.remove_all(key)
         session = self.sessions.pop(key, None)
         if session is not None:
+            self.release(key, session.who)
             self._dropped_before += session.outbox.dropped
-            self._by_login[login_of(session.who)] -= 1
+
+    def reserve(self, key: str, who: Identity | None) -> None:
+        """Count a session, from before its client is accepted until it is `released`."""
+        self._by_login.setdefault(login_of(who), {})[key] = None
+
+    def release(self, key: str, who: Identity | None) -> None:
+        """Count it no more, unless it is kept."""
+        keys = self._by_login.get(login_of(who))
+        if keys is not None and key not in self.sessions:
+            keys.pop(key, None)
+            if not keys:
+                del self._by_login[login_of(who)]
 
     def sessions_of(self, who: Identity | None) -> int:
-        """How many sessions a login has."""
-        return self._by_login[login_of(who)]
+        """How many sessions a login has, those that are just coming to be included."""
+        return len(self._by_login.get(login_of(who), ()))
+
+    def oldest_away(self, who: Identity | None) -> str | None:
+        """The oldest session of a login whose client is not connected."""
+        kept = (self.sessions.get(key) for key in self._by_login.get(login_of(who), ()))
+        return next((session.key for session in kept if session is not None and session.recipient is None), None)
 
     def subscribe(self, session: Session, topic_filter: str, qos: int) -> bool:
         """Subscribe a session; False where it has too many filters."""

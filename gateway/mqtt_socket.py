@@ -8,6 +8,7 @@ from aiohttp import WSMsgType, hdrs, web
 
 from broker.connection import MAX_PACKET, Connection
 from broker.house import WRITE_AHEAD, Wire
+from broker.packets import FIXED_HEADER
 from gateway.origins import Origins
 from gateway.routes import MQTT
 
@@ -32,7 +33,7 @@ class MqttSocket:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not self._origins.allow(request.headers.get(hdrs.ORIGIN), request.host):
             raise web.HTTPForbidden(reason="pages from this origin may not connect")
-        socket = web.WebSocketResponse(protocols=(_SUBPROTOCOL,), max_msg_size=MAX_PACKET, compress=False)
+        socket = web.WebSocketResponse(protocols=(_SUBPROTOCOL,), max_msg_size=MAX_PACKET + FIXED_HEADER, compress=False)
         if not socket.can_prepare(request):
             raise web.HTTPUpgradeRequired(reason="MQTT over WebSocket is spoken here")
         await socket.prepare(request)
@@ -72,6 +73,7 @@ class _Frames(Wire):
         self._filled = asyncio.Event()
         self._closing = False
         self._full = False
+        self._sending = 0
 
     def write(self, data: bytes) -> None:
         self._waiting += data
@@ -79,7 +81,7 @@ class _Frames(Wire):
         self._tell()
 
     def unsent(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + self._sending
 
     def pause(self) -> None:
         self.readable.clear()
@@ -104,15 +106,17 @@ class _Frames(Wire):
                 await self._filled.wait()
                 self._filled.clear()
                 data, self._waiting = bytes(self._waiting), bytearray()
+                self._sending = len(data)
                 if data:
                     await self._socket.send_bytes(data)
+                self._sending = 0
                 self._tell()
             await self._socket.close()
         except ConnectionError:
             self._waiting.clear()  # the client is gone, which the reading side tells
 
     def _tell(self) -> None:
-        full = len(self._waiting) > WRITE_AHEAD
+        full = self.unsent() > WRITE_AHEAD
         if full != self._full and self.connection is not None:
             self._full = full
             self.connection.writable(not full)

@@ -1,5 +1,6 @@
 """The loop: take what is waiting, commit it, answer, acknowledge."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,8 @@ TAKE = 500
 """Messages in one transaction at most."""
 TRANSACTION_SAMPLES = 2_000
 """A transaction is not filled beyond this, so that batches of hundreds do not delay everybody else's answer."""
+DECODED_AT_ONCE = 64 * 1024
+"""Bytes that are decoded before others have their turn."""
 WARN_EVERY_S = 10.0
 
 
@@ -63,7 +66,7 @@ class Ingest:
         """Serve until the bus closes, then what is still waiting."""
         while messages := await self._subscription.take(TAKE):
             received_at = self._now()
-            arrivals = [arrive(message, received_at, self._stamps) for message in messages]
+            arrivals = await self._arrivals(messages, received_at)
             for some in _portions(arrivals):
                 try:
                     outcome = await self._commit(arrivals[some])
@@ -71,6 +74,18 @@ class Ingest:
                     log.error("stopped without the database: what came last is neither stored nor acknowledged")  # noqa: TRY400
                     return
                 await self._tell(outcome, messages[some])
+
+    async def _arrivals(self, messages: Sequence[Message], received_at: datetime) -> list[Arrival]:
+        """Decode, and let others have their turn now and then: refusing a large message well takes milliseconds."""
+        arrivals: list[Arrival] = []
+        size = 0
+        for message in messages:
+            arrivals.append(arrive(message, received_at, self._stamps))
+            size += len(message.payload)
+            if size >= DECODED_AT_ONCE:
+                size = 0
+                await asyncio.sleep(0)
+        return arrivals
 
     async def _commit(self, arrivals: Sequence[Arrival]) -> Outcome:
         work = partial(store, arrivals=arrivals, devices=self._devices, predictor=self._predictor)

@@ -40,6 +40,7 @@ BAD = [
     Bad("another device's name", b'{"hr":75,"device_id":"OTHER"}', "device_mismatch", "device_id"),
     Bad("a name that is none", b'{"hr":75,"device_id":"a/b"}', "invalid", "device_id"),
     Bad("501 samples", b"[" + b",".join([GOOD] * 501) + b"]", "too_many"),
+    Bad("85,000 elements that only Python reads", b"[NaN" + b",[]" * 85_000 + b"]", "too_many"),
     Bad("an empty batch", b"[]", "empty"),
     Bad("1 MB", b'{"hr":75,"x":"' + b"y" * 1_000_000 + b'"}', "too_large"),
     Bad("deep nesting", b'{"hr":75,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_deep"),

@@ -340,6 +340,7 @@ def test_a_sender_is_held_back_while_too_much_of_it_is_under_way() -> None:
 
 OVERRIDDEN = {
     "add_subscription": ["self", "subscription", "session"],
+    "_session_monitor": ["self"],
     "_del_subscription": ["self", "a_filter", "session"],
     "_del_all_subscriptions": ["self", "session"],
     "_publish_retained_messages_for_subscription": ["self", "subscription", "session"],

@@ -222,25 +222,42 @@ def test_failed_logins_leave_nothing_behind() -> None:
     run(main)
 
 
-def test_one_login_cannot_take_all_sessions() -> None:
+def named(name: str, number: int) -> bytes:
+    return wire.connect(f"c{number}", clean=False, username=name, password=PASSWORD)
+
+
+def test_one_login_cannot_take_all_connections() -> None:
     async def main() -> None:
         async with EmbeddedBus(wire.HOST, 0, authenticate=authenticate) as bus:
             await bus.open()
-            for number in range(MAX_SESSIONS_OF_A_DEVICE):
-                async with await Client.join(bus.port, login("alice", number)):
-                    pass
-            async with await Client.open(bus.port) as alice, await Client.join(bus.port, login("bob", 0)) as bob:
-                alice.send(login("alice", MAX_SESSIONS_OF_A_DEVICE))
-                assert (await alice.expect(wire.CONNACK)).body == b"\x00\x03"
+            clients = [await Client.open(bus.port) for _ in range(5 * MAX_SESSIONS_OF_A_DEVICE)]
+            for number, client in enumerate(clients):
+                client.send(named("alice", number))
+            codes = [(await client.expect(wire.CONNACK)).body[1] for client in clients]
+            assert codes.count(0) == MAX_SESSIONS_OF_A_DEVICE
+            assert codes.count(3) == 4 * MAX_SESSIONS_OF_A_DEVICE
+            async with await Client.join(bus.port, named("bob", 0)) as bob:
                 await bob.alive()
-            async with await Client.join(bus.port, login("alice", 0)) as again:
-                await again.alive()
             bus.revoke("alice")
-            async with await Client.join(bus.port, login("alice", MAX_SESSIONS_OF_A_DEVICE)) as new:
+            async with await Client.join(bus.port, named("alice", 99)) as new:
                 await new.alive()
+            for client in clients:
+                client.writer.close()
 
-    def login(name: str, number: int) -> bytes:
-        return wire.connect(f"c{number}", clean=False, username=name, password=PASSWORD)
+    run(main)
+
+
+def test_a_login_with_many_client_identifiers_loses_its_oldest_session_not_its_way_in() -> None:
+    async def main() -> None:
+        async with EmbeddedBus(wire.HOST, 0, authenticate=authenticate) as bus:
+            await bus.open()
+            for number in range(MAX_SESSIONS_OF_A_DEVICE + 3):
+                async with await Client.join(bus.port, named("alice", number)) as client:
+                    client.send(wire.DISCONNECT)
+                    await client.closed()
+            assert len(bus._router.sessions) == MAX_SESSIONS_OF_A_DEVICE
+            assert "alice/c2" not in bus._router.sessions
+            assert f"alice/c{MAX_SESSIONS_OF_A_DEVICE + 2}" in bus._router.sessions
 
     run(main)
 

@@ -50,11 +50,11 @@ def test_clients_are_counted_and_an_unknown_type_is_a_frontend(stack: Stack) -> 
 
         async def conversation(_client: Any) -> None:
             await asyncio.to_thread(
-                wait_until, lambda: frontend.events("client_stats")[-1] == {"total": 2, "esp32": 0, "frontend": 2}
+                wait_until, lambda: frontend.events("client_stats")[-1:] == [{"total": 2, "esp32": 0, "frontend": 2}]
             )
 
         talk(stack, conversation, "toaster")
-        wait_until(lambda: frontend.events("client_stats")[-1] == {"total": 1, "esp32": 0, "frontend": 1})
+        wait_until(lambda: frontend.events("client_stats")[-1:] == [{"total": 1, "esp32": 0, "frontend": 1}])
 
 
 def test_an_answer_goes_to_its_sender_only(stack: Stack) -> None:
