@@ -34,7 +34,7 @@ Announce = Callable[[str], None]
 Result = TypeVar("Result")
 
 DEMO_DEVICE = "demo"
-FULL_COLLECTION = 1_000
+FULL_COLLECTION = 200
 """Middle garbage collections before a full one; Python's own is 10."""
 
 
