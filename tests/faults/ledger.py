@@ -71,6 +71,11 @@ class Fleet:
         return sum(device.sent for device in self.devices)
 
     @property
+    def everything(self) -> set[tuple[str, int]]:
+        """The keys of all that was sent, by boot and number."""
+        return {(device.boot, seq) for device in self.devices for seq in range(device.sent)}
+
+    @property
     def acknowledged(self) -> set[tuple[str, int]]:
         """Keys, by boot and number."""
         return {(device.boot, seq) for device in self.devices for seq in device.acknowledged}
