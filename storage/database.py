@@ -1,7 +1,8 @@
 """Opening the database: engines, migrations, and all that differs between SQLite and PostgreSQL."""
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,17 +10,42 @@ from typing import Any, Self
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Dialect, Engine, Insert, create_engine, event, make_url
+from sqlalchemy import ARRAY, Dialect, Engine, FromClause, Insert, create_engine, event, func, literal, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeEngine
 
 log = logging.getLogger(__name__)
 
 READERS = 4
 BUSY_TIMEOUT_MS = 5_000
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_MIGRATING = 7_305_119_211
+"""PostgreSQL's advisory lock that whoever migrates holds; the number only has to be ours."""
+_SESSION = {
+    "timezone": "UTC",
+    # A client that vanished must not hold its keys against its own next attempt.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10s",
+    "idle_in_transaction_session_timeout": "30s",
+    "lock_timeout": "10s",
+    "statement_timeout": "60s",
+}
+_POSTGRESQL: dict[str, str] = {
+    "application_name": "stresswire",
+    "connect_timeout": "5",
+    # A network that was cut is noticed within 11 s; the system's own patience is hours.
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
+}
+"""What a connection is told, where the URL does not say it itself."""
 
 
 class DatabaseError(Exception):
@@ -35,7 +61,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            self.url = _with_driver(make_url(url))
+            self.url = with_driver(url)
         except ArgumentError as error:
             raise DatabaseError("DATABASE_URL is no URL such as sqlite:///var/stresswire.db") from error
         if self.url.get_backend_name() not in ("sqlite", "postgresql"):
@@ -44,15 +70,22 @@ class Database:
             raise DatabaseError("DATABASE_URL must name a file, such as sqlite:///var/stresswire.db")
         try:
             _make_file(self.url)
-            self.writer = _engine(self.url, pool_size=1, begin="BEGIN IMMEDIATE")
+            self.writer = _engine(self.url, pool_size=1, writes=True)
             # One more than the history's threads: whoever reads the logins never waits for them.
-            self.reader = _engine(self.url, pool_size=READERS + 1, begin="BEGIN")
-            migrate(self.writer)
+            self.reader = _engine(self.url, pool_size=READERS + 1, writes=False)
+            self._migrate()
         except ModuleNotFoundError as error:
             raise DatabaseError(f"the database {self} needs a package more: pip install 'stresswire[postgres]'") from error
         except (SQLAlchemyError, CommandError, OSError, NoSuchModuleError) as error:
             cause = getattr(error, "orig", None) or error
             raise DatabaseError(f"cannot open the database {self}: {cause}".splitlines()[0]) from error
+
+    def _migrate(self) -> None:
+        try:
+            migrate(self.writer)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give every connection back; SQLite then folds its write-ahead log into the file."""
@@ -70,10 +103,12 @@ class Database:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables to the newest revision, in one transaction."""
+    """Bring the tables to the newest revision, in one transaction; of several processes one does it, and the rest wait."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # SQLite's writer holds the whole database anyway
+            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -92,7 +127,21 @@ def insert_or_replace(dialect: Dialect, table: type[DeclarativeBase], key: str) 
     return insert.on_conflict_do_update(index_elements=[key], set_=columns)
 
 
-def _with_driver(url: URL) -> URL:
+def rows_of(dialect: Dialect, columns: Mapping[str, TypeEngine[Any]], rows: Sequence[Sequence[Any]]) -> FromClause:
+    """`rows` as a table to join with: one parameter however many they are, where a list of values would be planned for
+    each number of them anew (PostgreSQL took 49 ms for 500 keys, of this 3 ms).
+    """
+    if dialect.name == "sqlite":
+        each = func.json_each(json.dumps(rows)).table_valued("value")
+        parts = (func.json_extract(each.c.value, f"$[{at}]").label(name) for at, name in enumerate(columns))
+        return select(*parts).subquery()
+    arrays = (literal([row[at] for row in rows], ARRAY(kind)) for at, kind in enumerate(columns.values()))
+    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+
+
+def with_driver(text: str) -> URL:
+    """The URL, with the driver that we use. Raises SQLAlchemy's ArgumentError where it is none."""
+    url = make_url(text)
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
 
 
@@ -104,12 +153,18 @@ def _make_file(url: URL) -> None:
         path.touch(mode=0o600)
 
 
-def _engine(url: URL, pool_size: int, begin: str) -> Engine:
-    engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=url.get_backend_name() != "sqlite")
-    if engine.dialect.name == "sqlite":
-        # The driver of its own begins a transaction only at the first write: too late to read and write in one.
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        told = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
+        # The writer tries again anyway; a reader asks first whether its connection still lives.
+        engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=not writes, connect_args=told)
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
+    engine = create_engine(url, pool_size=pool_size, max_overflow=0)
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    # The driver of its own begins a transaction only at the first write: too late to read and write in one.
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 
@@ -117,3 +172,11 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    """A commit is on the disk when it returns; who asked for more than that, such as a replica's disk, keeps it."""
+    setting = "'synchronous_commit'"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT set_config({setting}, 'on', false) WHERE current_setting({setting}) = 'off'")
+    connection.commit()

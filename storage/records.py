@@ -5,16 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, and_, delete, func, insert, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from broker.contract import StressLevel
-from storage.database import insert_new, insert_or_replace
+from storage.database import insert_new, insert_or_replace, rows_of
 from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, Alert, DeviceState, HistoryStress, Rejected
 from storage.writer import CrossedError
-
-LOOKUP_KEYS = 500
-"""Keys in one look-up; three parameters each, SQLite takes 32,766."""
 
 
 class RecordKey(NamedTuple):
@@ -64,14 +61,20 @@ def stored(connection: Connection, keys: Sequence[RecordKey]) -> dict[RecordKey,
         _h.temp,
         _h.eda,
     )
-    found: dict[RecordKey, StoredReading] = {}
-    for start in range(0, len(keys), LOOKUP_KEYS):
-        query = select(*columns).where(tuple_(_h.device_id, _h.boot, _h.seq).in_(keys[start : start + LOOKUP_KEYS]))
-        found.update(
-            (RecordKey(*row[:3]), StoredReading(row[3], row[4], row[5], (row[6], row[7], row[8])))
-            for row in connection.execute(query)
-        )
-    return found
+    wanted = rows_of(connection.dialect, {name: getattr(_h, name).type for name in RecordKey._fields}, keys)
+    same = and_(_h.device_id == wanted.c.device_id, _h.boot == wanted.c.boot, _h.seq == wanted.c.seq)
+    return {
+        RecordKey(*row[:3]): StoredReading(row[3], row[4], row[5], (row[6], row[7], row[8]))
+        for row in connection.execute(select(*columns).join(wanted, same))
+    }
+
+
+def newest_ids(connection: Connection, device_ids: Sequence[str]) -> dict[str, int]:
+    """The id of each device's newest row; a device without one is missing."""
+    given = rows_of(connection.dialect, {"device_id": _h.device_id.type}, [(device_id,) for device_id in device_ids])
+    # A subquery for each, which both databases answer from the end of an index; grouped they would read all of it.
+    newest = select(func.max(_h.id)).where(_h.device_id == given.c.device_id).scalar_subquery()
+    return {row[0]: row[1] for row in connection.execute(select(given.c.device_id, newest)) if row[1] is not None}
 
 
 def insert_readings(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[RecordKey, int]:
@@ -101,7 +104,8 @@ def refused_one_by_one(connection: Connection, rows: Sequence[dict[str, Any]]) -
             with connection.begin_nested():
                 insert_readings(connection, [row])
         except (IntegrityError, DataError) as error:
-            refused[RecordKey(row["device_id"], row["boot"], row["seq"])] = str(error.orig)
+            reason = str(error.orig).partition("\n")[0]  # PostgreSQL then shows the whole row
+            refused[RecordKey(row["device_id"], row["boot"], row["seq"])] = reason
     return refused
 
 

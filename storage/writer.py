@@ -58,7 +58,7 @@ class Writer:
             except CrossedError:
                 continue
             except (IntegrityError, DataError) as error:
-                raise RowsRefusedError(str(error.orig)) from error
+                raise RowsRefusedError(str(error.orig).partition("\n")[0]) from error
             except DBAPIError as error:
                 self._set_state(str(error.orig).splitlines()[0] if str(error.orig) else type(error).__name__)
                 if self._stopping.is_set():

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from storage.database import Database
 from tests.harness import Stack, mosquitto
+from tests.postgres import PostgresServer, fast_postgres
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -14,6 +16,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def runs(request: pytest.FixtureRequest) -> int:
     """How often a fault is brought about: now and then in every test run, often in `make faults`."""
     return int(request.config.getoption("--runs"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL for the tests of this process."""
+    with fast_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty database is to be had, on each of the two."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'record.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.create()
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    """A real SQLite file, for what only SQLite does."""
+    with Database(f"sqlite:///{tmp_path / 'record.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open database, migrated, on each of the two."""
+    with Database(database_url) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -30,12 +62,13 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(params=["embedded", "mosquitto"])
+@pytest.fixture(params=["embedded, SQLite", "Mosquitto, PostgreSQL"])
 def any_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
-    """`stresswire up` on each of the two buses."""
-    if request.param == "embedded":
+    """`stresswire up` on each of the two buses and of the two databases."""
+    if request.param == "embedded, SQLite":
         with Stack(tmp_path) as running:
             yield running
     else:
-        with mosquitto(tmp_path) as url, Stack(tmp_path, mqtt_url=url) as running:
+        database_url = request.getfixturevalue("postgres").create()
+        with mosquitto(tmp_path) as url, Stack(tmp_path, mqtt_url=url, database_url=database_url) as running:
             yield running

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,7 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
 from broker.contract import ROOT
+from storage.database import with_driver
 from stresswire.simulate import person
 
 JS = Path(__file__).parent / "js"
@@ -115,12 +118,22 @@ class Process:
         self.wait()
 
 
+def rows(database_url: str, query: str) -> list[Any]:
+    """What a query answers on the database that a process writes."""
+    engine = create_engine(with_driver(database_url), poolclass=NullPool)
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
 class Stack(Process):
-    """`stresswire up` in a folder of its own, on free ports; `mqtt_url` puts it on an external broker."""
+    """`stresswire up` in a folder of its own, on free ports; `mqtt_url` puts it on an external broker, `database_url` on
+    another database than the folder's own SQLite.
+    """
 
     def __init__(self, folder: Path, *arguments: str, mqtt_url: str | None = None, **settings: str) -> None:
         self.database = folder / "var" / "stresswire.db"
         self.embedded = mqtt_url is None
+        self.database_url = settings.get("database_url", f"sqlite:///{self.database}")
         self.http_port = int(settings.setdefault("http_bind", f"127.0.0.1:{free_port()}").rpartition(":")[2])
         mqtt_bind = settings.setdefault("mqtt_bind", f"127.0.0.1:{free_port()}")
         self.mqtt_port = int((mqtt_url or mqtt_bind).rpartition(":")[2])
@@ -135,9 +148,8 @@ class Stack(Process):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
 
-    def rows(self, query: str, *parameters: object) -> list[Any]:
-        with contextlib.closing(sqlite3.connect(self.database)) as connection:
-            return connection.execute(query, parameters).fetchall()
+    def rows(self, query: str) -> list[Any]:
+        return rows(self.database_url, query)
 
     def count(self, table: str) -> int:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian packages that the tests need: real brokers, a real browser, a C++ compiler. Installed when root, else named.
+# Debian packages that the tests need: real brokers, a real database, a real browser, a C++ compiler. Installed when root, else named.
 set -eu
 missing=""
 need() { # need COMMAND PACKAGE
@@ -7,10 +7,14 @@ need() { # need COMMAND PACKAGE
 }
 need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
+need rabbitmq-server rabbitmq-server
+need ip iproute2
 need chromium chromium
 need g++ g++
 need curl curl
 need openssl openssl
+# Debian keeps PostgreSQL's programs out of the PATH, one folder a version.
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ]; then
     echo "The tests need these Debian packages: apt-get install$missing" >&2

@@ -1,6 +1,3 @@
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from models.predictor import Predictor
@@ -12,13 +9,6 @@ from tests.ingest.fakes import Pipeline
 def predictor() -> Predictor:
     """The shipped model."""
     return Predictor.load()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A real SQLite file."""
-    with Database(f"sqlite:///{tmp_path / 'record.db'}") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,23 +1,27 @@
 """Alerts that samples raise and clear: their rows and messages."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from storage.tables import Alert
 from tests.ingest.fakes import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, Told, sample, stream
 
 LONG_S = RAISED_AGAIN_S + 10
-ALERTS = "SELECT id, device_id, raised_id, record_id, state, level, late, timestamp FROM alerts ORDER BY id"
+ALERTS = select(
+    *(Alert.id, Alert.device_id, Alert.raised_id, Alert.record_id, Alert.state, Alert.level, Alert.late, Alert.timestamp)
+).order_by(Alert.id)
 
 
 def moment(seconds: float) -> str:
     return (NOW + timedelta(seconds=seconds)).isoformat()[:19] + "Z"
 
 
-def stored_at(seconds: float) -> str:
-    return (NOW + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S.%f")
+def stored_at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
 
 
 def one_by_one(pipeline: Pipeline, samples: Sequence[dict[str, Any]], *, device_id: str = "d") -> Iterator[Told]:
@@ -47,10 +51,10 @@ def test_an_alert_is_raised_and_cleared_and_raised_again(pipeline: Pipeline) -> 
     policy = pipeline.predictor.policy
     assert 100 * policy.raise_at <= raised["confidence"] <= 100
     assert 100 * (1 - policy.clear_at) <= cleared["confidence"] <= 100
-    assert pipeline.rows(ALERTS) == [
-        (1, "d", None, RAISED_S + 1, "raised", "high_stress", 0, stored_at(RAISED_S)),
-        (2, "d", 1, CLEARED_S + 1, "cleared", "normal", 0, stored_at(CLEARED_S)),
-        (3, "d", None, RAISED_AGAIN_S + 1, "raised", "high_stress", 0, stored_at(RAISED_AGAIN_S)),
+    assert pipeline.select(ALERTS) == [
+        (1, "d", None, RAISED_S + 1, "raised", "high_stress", False, stored_at(RAISED_S)),
+        (2, "d", 1, CLEARED_S + 1, "cleared", "normal", False, stored_at(CLEARED_S)),
+        (3, "d", None, RAISED_AGAIN_S + 1, "raised", "high_stress", False, stored_at(RAISED_AGAIN_S)),
     ]
     smoothed = [row[0] for row in pipeline.rows("SELECT stress_probability FROM alerts ORDER BY id")]
     assert raised["confidence"] == round(100 * smoothed[0], 2)
@@ -77,7 +81,7 @@ def test_a_resend_alarms_nobody_again(pipeline: Pipeline) -> None:
 def test_an_alert_in_data_older_than_ten_minutes_is_late(pipeline: Pipeline, age_s: float, late: bool) -> None:
     told = pipeline.send(stream(RAISED_S + 1), at=NOW + timedelta(seconds=RAISED_S + age_s))
     assert [one["late"] for one in told.alerts] == [late]
-    assert [row[6] for row in pipeline.rows(ALERTS)] == [late]
+    assert [row[6] for row in pipeline.select(ALERTS)] == [late]
 
 
 def test_what_is_older_than_the_newest_moves_no_live_alert(pipeline: Pipeline) -> None:
@@ -123,7 +127,7 @@ def test_the_live_alert_and_the_backfill_s_have_ids_of_their_own(pipeline: Pipel
     assert [(one["state"], one["alert_id"], one["late"]) for one in backfill.alerts] == [("raised", 2, True)]
     rest = [alert for told in one_by_one(pipeline, samples[RAISED_S + 20 : CLEARED_S + 1]) for alert in told.alerts]
     assert [(one["state"], one["alert_id"], one["late"]) for one in rest] == [("cleared", 1, False)]
-    assert [row[2] for row in pipeline.rows(ALERTS)] == [None, None, 1]
+    assert [row[2] for row in pipeline.select(ALERTS)] == [None, None, 1]
 
 
 def test_devices_do_not_share_an_alert(pipeline: Pipeline) -> None:

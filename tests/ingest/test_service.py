@@ -18,6 +18,7 @@ from models.predictor import Predictor
 from storage.database import Database
 from storage.writer import Result, Writer
 from tests.broker.aio import run, turns, until
+from tests.databases import another, no_table, refuse
 from tests.ingest.fakes import NOW, FakeBus, encoded, sample
 
 
@@ -159,20 +160,18 @@ def test_what_is_refused_is_kept_told_and_acknowledged(
     ]
 
 
-def test_while_the_database_fails_nothing_is_told_or_acknowledged(
-    database: Database, predictor: Predictor, tmp_path: Path
-) -> None:
+def test_while_the_database_fails_nothing_is_told_or_acknowledged(database: Database, predictor: Predictor) -> None:
     async def main() -> None:
-        with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as other:
-            other.execute("ALTER TABLE history_stress RENAME TO hidden")
+        with another(database) as other:
+            other.exec_driver_sql("ALTER TABLE history_stress RENAME TO hidden")
             async with serving(database, predictor, [sample(1)]) as now:
                 await until(lambda: now.writer.state != "ok")
                 await now.bus.arrive(sample(2, at=NOW + timedelta(seconds=1)))
                 await until(lambda: now.writer.tries >= 2)
                 await turns()
                 assert now.bus.journal == []
-                assert now.writer.state == "no such table: history_stress"
-                other.execute("ALTER TABLE hidden RENAME TO history_stress")
+                assert now.writer.state == no_table(database, "history_stress")
+                other.exec_driver_sql("ALTER TABLE hidden RENAME TO history_stress")
                 await now.acknowledged(2)
                 assert now.writer.state == "ok"
                 once = ["commit", "data_received 0", "new_sensor_data 0", "ack"]
@@ -224,10 +223,7 @@ def test_a_device_is_remembered_and_not_read_again_from_the_record(database: Dat
 
 
 def test_a_row_that_the_database_refuses_does_not_block_the_rest(database: Database, predictor: Predictor) -> None:
-    with database.writer.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE TRIGGER refuse BEFORE INSERT ON history_stress WHEN NEW.hr = 111 BEGIN SELECT RAISE(ABORT, 'no'); END"
-        )
+    refuse(database, 111)
 
     async def main() -> None:
         payloads = [sample(1), sample(2, hr=111), sample(3)]

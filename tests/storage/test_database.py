@@ -1,6 +1,10 @@
-"""Opening and migrating real SQLite files."""
+"""Opening and migrating real databases."""
 
+import signal
 import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,27 +15,87 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from storage.database import BUSY_TIMEOUT_MS, Database, DatabaseError, migrate
 from storage.tables import Base
+from tests.postgres import FAST, PostgresServer
 
 
 def url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
-    with Database(url(tmp_path / "a.db")) as database, database.reader.connect() as connection:
+def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
+    with database.reader.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
         assert set(inspect(connection).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
 
 
-def test_the_comparison_sees_a_difference(tmp_path: Path) -> None:
-    with Database(url(tmp_path / "a.db")) as database:
-        with database.writer.begin() as connection:
-            connection.execute(text("DROP INDEX ix_history_stress_timestamp"))
-            connection.execute(text("ALTER TABLE alerts ADD COLUMN extra INTEGER"))
-        with database.reader.connect() as connection:
-            differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
-            assert {str(one[0]) for one in differences} == {"add_index", "remove_column"}
+def test_the_comparison_sees_a_difference(database: Database) -> None:
+    with database.writer.begin() as connection:
+        connection.execute(text("DROP INDEX ix_history_stress_timestamp"))
+        connection.execute(text("ALTER TABLE alerts ADD COLUMN extra INTEGER"))
+    with database.reader.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+        assert {str(one[0]) for one in differences} == {"add_index", "remove_column"}
+
+
+def revision(database_url: str) -> list[str]:
+    with Database(database_url) as database, database.reader.connect() as connection:
+        return list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
+
+
+def test_processes_that_migrate_at_once_do_not_mind_each_other(database_url: str) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        assert len({str(one) for one in threads.map(revision, [database_url] * 8)}) == 1
+
+
+KILLED = """
+import os, signal, sys
+from sqlalchemy import Engine, event
+from storage.database import Database
+
+statements = 0
+
+def count(*_):
+    global statements
+    statements += 1
+    if statements == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+event.listen(Engine, "before_cursor_execute", count)
+Database(sys.argv[1]).close()
+print(statements)
+"""
+
+
+def killed_at(database_url: str, statement: int) -> subprocess.CompletedProcess[str]:
+    """Migrate, and be killed before that statement."""
+    command = [sys.executable, "-c", KILLED, database_url, str(statement)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_migration_that_is_killed_is_done_whole_the_next_time(database_url: str) -> None:
+    statement = 4
+    while (killed := killed_at(database_url, statement)).returncode == -signal.SIGKILL:
+        statement += 9
+    assert killed.returncode == 0, killed.stderr
+    assert int(killed.stdout) > 4
+    assert statement > 20
+    with Database(database_url) as database, database.reader.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_a_commit_in_postgresql_is_on_the_disk_whatever_the_server_says(postgres: PostgresServer) -> None:
+    with Database(postgres.create()) as database, database.writer.begin() as connection:
+        assert "synchronous_commit=off" in FAST
+        assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+        assert connection.execute(text("SHOW timezone")).scalar_one() == "UTC"
+
+
+def test_what_the_url_says_of_the_connection_stands(postgres: PostgresServer) -> None:
+    told = postgres.create() + "?application_name=laboratory&options=-c%20synchronous_commit%3Dremote_apply"
+    with Database(told) as database, database.writer.begin() as connection:
+        assert connection.execute(text("SHOW application_name")).scalar_one() == "laboratory"
+        assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "remote_apply"
 
 
 def ids_after_all_rows_were_deleted(connection: Connection) -> list[int]:
@@ -85,12 +149,12 @@ def test_the_writer_takes_the_lock_at_the_beginning(tmp_path: Path) -> None:
             other.execute("BEGIN IMMEDIATE")
 
 
-def test_migrating_twice_is_harmless(tmp_path: Path) -> None:
-    with Database(url(tmp_path / "a.db")) as database:
+def test_migrating_twice_is_harmless(database_url: str) -> None:
+    with Database(database_url) as database:
         with database.writer.begin() as connection:
-            connection.execute(text("INSERT INTO device_state VALUES ('d', 1, '2024-01-01', x'')"))
+            connection.execute(text("INSERT INTO device_state VALUES ('d', 1, '2024-01-01', '')"))
         migrate(database.writer)
-    with Database(url(tmp_path / "a.db")) as database, database.reader.connect() as connection:
+    with Database(database_url) as database, database.reader.connect() as connection:
         assert connection.execute(text("SELECT device_id FROM device_state")).scalars().all() == ["d"]
         assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
 
@@ -147,7 +211,7 @@ def test_a_file_where_a_folder_should_be_is_one_line(tmp_path: Path) -> None:
     assert "cannot open the database" in refusal(url(tmp_path / "file" / "a.db"))
 
 
-def test_a_database_of_a_later_version_is_one_line(tmp_path: Path) -> None:
-    with Database(url(tmp_path / "a.db")) as database, database.writer.begin() as connection:
+def test_a_database_of_a_later_version_is_one_line(database_url: str) -> None:
+    with Database(database_url) as database, database.writer.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    assert "9999" in refusal(url(tmp_path / "a.db"))
+    assert "9999" in refusal(database_url)

@@ -1,0 +1,37 @@
+"""What tests do to a database from beside the product, on SQLite and on PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from storage.database import Database
+
+_REFUSE = {
+    "sqlite": "CREATE TRIGGER refuse BEFORE INSERT ON history_stress WHEN NEW.hr = {hr} "
+    "BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+    "postgresql": "ALTER TABLE history_stress ADD CONSTRAINT not_this_one CHECK (hr IS DISTINCT FROM {hr})",
+}
+NO_TABLE = {"sqlite": "no such table: {table}", "postgresql": 'relation "{table}" does not exist'}
+"""How each says that a table is missing."""
+
+
+@contextmanager
+def another(database: Database) -> Iterator[Connection]:
+    """Another client's connection, which commits each statement by itself."""
+    engine = create_engine(database.url, poolclass=NullPool)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+    engine.dispose()
+
+
+def refuse(database: Database, hr: float) -> None:
+    """From now on the database refuses rows with this heart rate."""
+    with another(database) as connection:
+        connection.exec_driver_sql(_REFUSE[database.writer.dialect.name].format(hr=hr))
+
+
+def no_table(database: Database, table: str) -> str:
+    """What the database says of a table that is missing."""
+    return NO_TABLE[database.writer.dialect.name].format(table=table)
