@@ -114,7 +114,7 @@ class Router:
 
     def held_up_by(self, topic: str) -> Subscription | None:
         """A durable subscriber here that must have a message on `topic` and has no room."""
-        return next((one for one in self._local.match(topic) if one.durable and one.full), None)
+        return next((one for one in self._local.match(topic) if one.durable and one.full_for(topic)), None)
 
     def arrive(self, arrival: Arrival) -> int:
         """A message from the network, once nobody is `held_up_by` it; how many acknowledgements are to be awaited."""

@@ -94,7 +94,7 @@ class Upstream:
     def _wait_for(self, waiting: _Waiting) -> None:
         self._intake.hold(Hold.ROOM)
         self._waiting = waiting
-        waiting.subscription.when_room(waiting.call)
+        waiting.subscription.when_room(waiting.call, waiting.publish.topic)
 
     def _wait_no_more(self) -> None:
         if self._waiting is not None:

@@ -19,11 +19,13 @@ from storage.writer import RowsRefusedError, Writer, WriterStoppedError
 
 log = logging.getLogger(__name__)
 
-BUFFER = 5_000
+BUFFER = 20_000
 """Messages that may wait for ingest; beyond it senders are held back."""
 TAKE = 500
 """Messages in one transaction at most."""
-TRANSACTION_SAMPLES = 2_000
+TAKE_BYTES = 128 * 1024
+"""So that a transaction full of batches, too, is over before a live reading has waited long."""
+TRANSACTION_SAMPLES = 1_000
 """A transaction is not filled beyond this, so that batches of hundreds do not delay everybody else's answer."""
 DECODED_AT_ONCE = 64 * 1024
 """Bytes that are decoded before others have their turn."""
@@ -64,7 +66,7 @@ class Ingest:
 
     async def run(self) -> None:
         """Serve until the bus closes, then what is still waiting."""
-        while messages := await self._subscription.take(TAKE):
+        while messages := await self._subscription.take(TAKE, TAKE_BYTES):
             received_at = self._now()
             arrivals = await self._arrivals(messages, received_at)
             for some in _portions(arrivals):

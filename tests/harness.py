@@ -1,6 +1,7 @@
 """Starts the real things for the tests: the product, Mosquitto, and clients, on free loopback ports."""
 
 import contextlib
+import getpass
 import json
 import os
 import re
@@ -23,12 +24,12 @@ from stresswire.simulate import person
 
 JS = Path(__file__).parent / "js"
 START_S = 30.0
-MOSQUITTO_CONF = """\
-listener {port} 127.0.0.1
-allow_anonymous true
-max_inflight_messages 1000
-max_queued_messages 100000
-"""
+MOSQUITTO = {
+    "allow_anonymous": "true",
+    "user": getpass.getuser(),  # as root it would take another, who cannot read the test's folder
+    "max_inflight_messages": 1_000,
+    "max_queued_messages": 100_000,
+}
 
 
 def free_port() -> int:
@@ -178,11 +179,12 @@ def publish(port: int, device_id: str, payload: str | bytes, *, name: str = "esp
 
 
 @contextlib.contextmanager
-def mosquitto(folder: Path) -> Iterator[str]:
-    """A real Mosquitto; yields its URL."""
-    port = free_port()
+def mosquitto(folder: Path, *, port: int | None = None, **options: object) -> Iterator[str]:
+    """A real Mosquitto, with these options beside or instead of the usual ones; yields its URL."""
+    port = port or free_port()
+    lines = {**MOSQUITTO, **options}
     config = folder / "mosquitto.conf"
-    config.write_text(MOSQUITTO_CONF.format(port=port))
+    config.write_text(f"listener {port} 127.0.0.1\n" + "".join(f"{name} {value}\n" for name, value in lines.items()))
     program = "mosquitto" if not Path("/usr/sbin/mosquitto").exists() else "/usr/sbin/mosquitto"
     with Process([program, "-c", str(config)]) as process:
         process.wait_for("running")

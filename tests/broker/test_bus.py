@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from broker.bus import Message, Subscription
+from broker.bus import BUFFER_BYTES, Message, Subscription
+from broker.fair import LINE, OVERHEAD
 from broker.topics import topic_matches
 from tests.broker.aio import run, turns
 
@@ -176,6 +177,113 @@ def test_what_comes_after_close_is_ignored_and_displaces_nothing() -> None:
         await sub.put(message(2))
         assert numbers(await sub.take(9)) == [0]
         assert sub.dropped == 0
+
+    run(main)
+
+
+def sent(topic: str, number: int, size: int = 0) -> Message:
+    return Message(topic, str(number).encode().rjust(size), trusted=True)
+
+
+def fill(sub: Subscription, topic: str, size: int) -> int:
+    """As many messages as may wait of a topic."""
+    count = 0
+    while not sub.full_for(topic):
+        sub.offer(sent(topic, count, size))
+        count += 1
+    return count
+
+
+def test_what_may_wait_of_one_topic_is_bounded_and_the_others_do_not_notice() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=10_000)
+        assert fill(sub, "a/much", 50_000) == -(-LINE // (50_000 + OVERHEAD))
+        assert fill(sub, "a/small", 100) == -(-LINE // (100 + OVERHEAD))
+        assert not sub.full
+        assert not sub.full_for("a/third")
+        late = asyncio.create_task(sub.put(sent("a/much", 99)))
+        await turns()
+        await asyncio.wait_for(sub.put(sent("a/third", 0)), 1)
+        assert not late.done()
+        sub.close()
+        await late
+
+    run(main)
+
+
+def test_who_waits_for_one_topic_does_not_hold_up_who_waits_for_another() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=10_000)
+        fill(sub, "a/much", 200_000)
+        fill(sub, "a/small", 100)
+        much = asyncio.create_task(sub.put(sent("a/much", 99)))
+        small = asyncio.create_task(sub.put(sent("a/small", 99)))
+        await turns()
+        while not small.done():
+            assert {one.topic for one in await sub.take(5)} == {"a/small"}
+            await turns()
+        assert not much.done()
+        sub.close()
+        await much
+
+    run(main)
+
+
+def test_a_topic_with_little_does_not_wait_behind_one_with_much() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=10_000)
+        batches = [fill(sub, f"a/{name}", 50_000) for name in range(50)]
+        for number in range(10):
+            sub.offer(sent(f"b/{number}", number))
+        first = await sub.take(500, size=128 * 1024)
+        assert [one.topic for one in first if one.topic.startswith("b/")] == [f"b/{number}" for number in range(10)]
+        assert len(first) <= 10 + 3
+        rest: list[Message] = []
+        while len(sub):
+            rest += await sub.take(500, size=128 * 1024)
+        for name in range(50):
+            line = [int(one.payload) for one in [*first, *rest] if one.topic == f"a/{name}"]
+            assert line == list(range(batches[name]))
+        halfway = [one.topic for one in [*first, *rest]][10 : 10 + sum(batches) // 2]
+        assert {halfway.count(f"a/{name}") for name in range(50)} <= {2, 3, 4}
+
+    run(main)
+
+
+def test_take_stops_at_a_size_but_gives_at_least_one() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=9)
+        for number in range(5):
+            sub.offer(sent("a/b", number, 100))
+        assert [len(await sub.take(9, size=size)) for size in (1, 100, 101, 9_999)] == [1, 1, 2, 1]
+
+    run(main)
+
+
+def test_all_topics_together_are_bounded_by_their_bytes() -> None:
+    async def main() -> None:
+        sub = subscription(buffer=100_000)
+        count = 0
+        while not sub.full:
+            sub.offer(sent(f"a/{count}", 0, 250_000))
+            count += 1
+        assert count == -(-BUFFER_BYTES // 250_000)
+        assert sub.full_for("a/new")
+
+    run(main)
+
+
+def test_a_durable_subscriber_loses_only_what_nobody_asks_an_acknowledgement_of() -> None:
+    async def ack() -> None:
+        """Nobody listens."""
+
+    async def main() -> None:
+        sub = subscription(buffer=2)
+        for number in range(4):
+            sub.offer(message(number))
+        sub.offer(Message("a/b", b"9", trusted=True, ack=ack))
+        assert sub.dropped == 2
+        assert numbers(await sub.take(9)) == [0, 1, 9]
 
     run(main)
 

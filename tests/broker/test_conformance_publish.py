@@ -229,10 +229,10 @@ async def test_every_retained_message_comes_however_many_there_are(server: Serve
 @served()
 async def test_answers_come_in_the_order_of_the_messages(server: Server) -> None:
     """Also where they are committed in another order."""
-    durable = server.bus.subscribe(["slow/#"], qos=1, durable=True, buffer=50)
+    durable = server.bus.subscribe(["slow"], qos=1, durable=True, buffer=50)
     publisher = await server.join()
     expected = []
-    for number, (qos, topic) in enumerate(itertools.product((1, 2, 1), ("slow/a", "fast", "slow/b")), 1):
+    for number, (qos, topic) in enumerate(itertools.product((1, 2, 1), ("slow", "fast", "slow")), 1):
         publisher.send(publish(topic, qos=qos, packet_id=number))
         expected.append((PUBACK if qos == 1 else PUBREC, number))
     await publisher.alive()

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from broker.bus import Message, Subscription
+from broker.bus import BusError, Message, Subscription
+from broker.contract import DATA_RECEIVED
+from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttAddress, MqttBus, parse_url
-from tests.broker.aio import run, until
-from tests.harness import Process, mosquitto
+from tests.broker.aio import run, turns, until
+from tests.broker.logins import PASSWORD, authenticate
+from tests.harness import Process, free_port, mosquitto
 
 
 @pytest.fixture(scope="module")
@@ -153,15 +156,6 @@ def test_what_is_published_before_the_connection_is_sent_after_it(url: str) -> N
     run(main)
 
 
-async def broker_has_read_all(bus: MqttBus, subscription: Subscription, topic: str) -> None:
-    """An acknowledgement that a close overtakes may be lost, and its message comes again; here that is not the question.
-
-    The broker reads in order: what comes back was sent after every acknowledgement.
-    """
-    await bus.publish(topic, b"there and back")
-    assert payloads(await next_of(subscription, 1)) == [b"there and back"]
-
-
 def test_an_unacknowledged_message_comes_again_to_the_same_client_and_an_acknowledged_one_does_not(url: str) -> None:
     async def main() -> None:
         topic = "durable/a"
@@ -169,20 +163,19 @@ def test_an_unacknowledged_message_comes_again_to_the_same_client_and_an_acknowl
             subscription = first.subscribe([topic], qos=1, durable=True, buffer=10)
             await first.open()
             await subscribed(first, subscription, topic)
-            await network_publish(url, topic, "held", "done", "held too")
+            await network_publish(url, topic, "done", "held", "done too early")
             taken = await next_of(subscription, 3)
-            assert payloads(taken) == [b"held", b"done", b"held too"]
-            await taken[1].ack()
-            await broker_has_read_all(first, subscription, topic)
+            assert payloads(taken) == [b"done", b"held", b"done too early"]
+            await taken[0].ack()
+            await taken[2].ack()  # waits for the one before it: acknowledgements are in order [MQTT-4.6.0-2]
         await network_publish(url, topic, "while away")
         async with MqttBus(parse_url(url), "keeper") as second:
             subscription = second.subscribe([topic], qos=1, durable=True, buffer=10)
             await second.open()
             again = await next_of(subscription, 3)
-            assert payloads(again) == [b"held", b"held too", b"while away"]
+            assert payloads(again) == [b"held", b"done too early", b"while away"]
             for one in again:
                 await one.ack()
-            await broker_has_read_all(second, subscription, topic)
         async with MqttBus(parse_url(url), "keeper") as third:
             subscription = third.subscribe([topic], qos=1, durable=True, buffer=10)
             await third.open()
@@ -241,6 +234,145 @@ def test_the_state_tells_of_the_connection_and_comes_back_with_the_broker(tmp_pa
                 await subscribed(bus, subscription, "a")
                 assert bus.state == "ok"
             assert bus.state == "not connected"
+
+    run(main)
+
+
+def test_an_acknowledgement_right_before_the_end_is_not_overtaken_by_it(url: str) -> None:
+    """The broker goes on sending, which it does not read the rest of."""
+
+    async def main() -> None:
+        topic, count = "overtaken", 300
+        for start in range(0, count, 100):
+            async with MqttBus(parse_url(url), "hasty") as bus:
+                subscription = bus.subscribe([topic], qos=1, durable=True, buffer=1_000)
+                await bus.open()
+                if not start:
+                    await subscribed(bus, subscription, topic)
+                    await network_publish(url, topic, *(str(number) for number in range(count)))
+                taken = await next_of(subscription, 100)
+                assert payloads(taken) == [b"%d" % number for number in range(start, start + 100)]
+                for one in taken:
+                    await one.ack()
+
+    run(main)
+
+
+def test_draining_takes_nothing_more_and_still_acknowledges(url: str) -> None:
+    async def main() -> None:
+        topic = "drained"
+        async with MqttBus(parse_url(url), "drained") as first:
+            subscription = first.subscribe([topic], qos=1, durable=True, buffer=10)
+            light = first.subscribe(["after"], qos=1, durable=False, buffer=10)
+            await first.open()
+            await subscribed(first, subscription, topic)
+            await network_publish(url, topic, "before")
+            await until(lambda: len(subscription) == 1)
+            await first.drain()
+            await network_publish(url, topic, "later")
+            await network_publish(url, "after", "there")
+            assert payloads(await next_of(light, 1)) == [b"there"]
+            (waiting,) = [one async for one in subscription]
+            assert waiting.payload == b"before"
+            await waiting.ack()
+        async with MqttBus(parse_url(url), "drained") as second:
+            subscription = second.subscribe([topic], qos=1, durable=True, buffer=10)
+            await second.open()
+            assert payloads(await next_of(subscription, 1)) == [b"later"]
+
+    run(main)
+
+
+def test_a_message_is_for_every_subscriber_that_asks_for_it(url: str) -> None:
+    async def main() -> None:
+        async with MqttBus(parse_url(url), "all") as bus:
+            durable = bus.subscribe(["all/+"], qos=1, durable=True, buffer=10)
+            light = bus.subscribe(["all/#"], qos=1, durable=False, buffer=10)
+            await bus.open()
+            await subscribed(bus, durable, "all/a")
+            await network_publish(url, "all/a", "both")
+            assert (await next_of(durable, 1))[0].payload == b"both"
+            assert b"both" in payloads(await light.take(10))
+
+    run(main)
+
+
+def test_who_has_no_room_is_not_read_for_and_gets_everything_in_the_end(tmp_path: Path) -> None:
+    """The broker of this test sends as much as it likes."""
+
+    async def main() -> None:
+        with mosquitto(tmp_path, max_inflight_messages=0) as address:
+            async with MqttBus(parse_url(address), "slow") as bus:
+                subscription = bus.subscribe(["slow/+"], qos=1, durable=True, buffer=200)
+                await bus.open()
+                await subscribed(bus, subscription, "slow/probe")
+                count = 6_000
+                sent = [f"{number} ".ljust(1_000, ".") for number in range(count)]
+                await network_publish(address, "slow/a", *sent)
+                await until(lambda: subscription.full)
+                await turns(500)
+                # What one call of the library reads, at most, comes beyond it.
+                assert len(subscription) < 1_000
+                taken: list[bytes] = []
+                while len(taken) < count:
+                    for one in await subscription.take(50):
+                        taken.append(one.payload.split()[0])
+                        await one.ack()
+                assert taken == [b"%d" % number for number in range(count)]
+                assert subscription.dropped == 0
+                assert bus.state == "ok"
+
+    run(main)
+
+
+def test_deliver_returns_when_the_broker_has_it_however_long_it_is_away(tmp_path: Path) -> None:
+    async def main() -> None:
+        port = free_port()
+        async with MqttBus(MqttAddress("127.0.0.1", port, tls=False)) as bus:
+            await bus.open()
+            delivery = asyncio.create_task(bus.deliver("delivered", b"one"))
+            await until(lambda: bus.state.startswith("nobody answers"))
+            assert not delivery.done()
+            with mosquitto(tmp_path, port=port):
+                await delivery
+            await until(lambda: bus.state != "ok")
+            lost = asyncio.create_task(bus.deliver("delivered", b"two"))
+            await turns()
+        with pytest.raises(BusError, match="closed"):
+            await lost
+        with pytest.raises(BusError, match="closed"):
+            await bus.deliver("delivered", b"three")
+
+    run(main)
+
+
+def test_a_subscription_that_the_broker_refuses_is_no_health() -> None:
+    async def main() -> None:
+        async with EmbeddedBus("127.0.0.1", 0, authenticate=authenticate) as broker:
+            await broker.open()
+            login = MqttAddress("127.0.0.1", broker.port, tls=False, username="alice", password=PASSWORD)
+            async with MqttBus(login) as bus:
+                own, other = DATA_RECEIVED.topic("alice"), DATA_RECEIVED.topic("bob")
+                bus.subscribe([own, other], qos=1, durable=True, buffer=10)
+                await bus.open()
+                await until(lambda: bus.state == f"refuses the subscription to {other}")
+
+    run(main)
+
+
+def test_a_broker_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.mqtt.KEEPALIVE_S", 1)
+
+    async def main() -> None:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server, MqttBus(MqttAddress("127.0.0.1", port, tls=False)) as bus:
+            await bus.open()
+            await until(lambda: bus.state.startswith("connection failed"))
 
     run(main)
 
