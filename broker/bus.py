@@ -189,8 +189,13 @@ class Subscription:
 class Bus(Protocol):
     """Subscribe first, then `open`: nothing arrives before everybody who must see it is there. `async with` closes it."""
 
-    def subscribe(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> Subscription:
-        """Take part in `filters`; only a durable subscriber's `ack` releases a message at its broker."""
+    def subscribe(
+        self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int, group: str | None = None
+    ) -> Subscription:
+        """Take part in `filters`; only a durable subscriber's `ack` releases a message at its broker.
+
+        The members of a `group`, in several processes, share the messages as their broker sees fit.
+        """
         ...
 
     async def open(self) -> None:
@@ -199,6 +204,14 @@ class Bus(Protocol):
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         """Send to every subscriber of `topic`."""
+        ...
+
+    async def deliver(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 1, and return when the broker has it. Raises `BusError` where it does not take it."""
+        ...
+
+    async def drain(self) -> None:
+        """Durable subscribers get what has come, and nothing more; they can still acknowledge and publish."""
         ...
 
     async def close(self) -> None:

@@ -148,8 +148,11 @@ class EmbeddedBus(Bus):
         """Open connections."""
         return len(self._connections)
 
-    def subscribe(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> Subscription:
-        """Take part in `filters` inside this process."""
+    def subscribe(
+        self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int, group: str | None = None
+    ) -> Subscription:
+        """Take part in `filters` inside this process, where a group has one member."""
+        del group
         subscription = Subscription(filters, qos=qos, durable=durable, buffer=buffer)
         self._router.subscribe_here(subscription)
         return subscription
@@ -177,6 +180,12 @@ class EmbeddedBus(Bus):
         """Send to the subscribers in the process and on the network."""
         if not self._closed:
             await self._router.publish(topic, payload, qos, retain=retain)
+
+    async def deliver(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 1; this broker has it at once."""
+        if self._closed:
+            raise BusError("the embedded broker is closed")
+        await self._router.publish(topic, payload, 1, retain=False)
 
     def connect(self, wire: Wire, address: str, certificate: str | None = None) -> Connection:
         """A client on another transport, such as a WebSocket; its owner tells it what comes, and when it is `lost`."""
@@ -209,6 +218,14 @@ class EmbeddedBus(Bus):
         )
         await engine.start()
         return self
+
+    async def drain(self) -> None:
+        """Let nobody in; what has come for durable subscribers can be taken, and is answered. The rest stays unanswered."""
+        if self._listener is not None:
+            self._listener.close()
+        for subscription in self._router.local:
+            if subscription.durable:
+                subscription.close()
 
     async def close(self) -> None:
         """End every subscription and connection; a second time it does nothing."""

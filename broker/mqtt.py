@@ -30,6 +30,8 @@ OUTGOING_WINDOW: Final = 1_000
 RECONNECT_FIRST_S: Final = 1.0
 RECONNECT_MOST_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 5.0
+OPEN_S: Final = 10.0
+"""How long `open` waits at most for the first answers of the broker."""
 KEEPALIVE_S: Final = 10
 """A connection that was cut without a word is given up after two of these at most."""
 CLOSE_S: Final = 2.0
@@ -138,6 +140,7 @@ class MqttBus(Bus):
         self._loop = asyncio.get_running_loop()
         self._state = "not connected"
         self._connected = asyncio.Event()
+        self._tried = asyncio.Event()
         self._connection: _Connection | None = None
         self._fd: int | None = None
         self._paused = False
@@ -145,7 +148,8 @@ class MqttBus(Bus):
         self._waiting: deque[_Outgoing] = deque()
         self._untaken: dict[int, asyncio.Future[None]] = {}
         self._granted: dict[int, asyncio.Future[None]] = {}
-        self._filters: dict[int, tuple[str, ...]] = {}
+        self._asked: dict[Subscription, Sequence[str]] = {}
+        self._filters: dict[int, Sequence[str]] = {}
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
         self._client = self._make_client(client_id)
@@ -181,17 +185,22 @@ class MqttBus(Bus):
         """`ok` while connected and subscribed, else why not."""
         return self._state
 
-    def subscribe(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> Subscription:
-        """Take part in `filters`, now and after every reconnect."""
+    def subscribe(
+        self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int, group: str | None = None
+    ) -> Subscription:
+        """Take part in `filters`, now and after every reconnect; a group is a shared subscription of the broker."""
         subscription = Subscription(filters, qos=qos, durable=durable, buffer=buffer)
         self._subscriptions.append(subscription)
+        self._asked[subscription] = [one if group is None else f"$share/{group}/{one}" for one in filters]
         if self._connected.is_set():
             self._ask_for(subscription)
         return subscription
 
     async def open(self) -> None:
-        """Start to connect; the bus goes on trying until it is closed."""
+        """Connect and subscribe, or find out why that does not work now: the bus then goes on trying until it is closed."""
         self._task = asyncio.create_task(self._stay_connected(), name=f"MQTT {self.address}")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), OPEN_S)
 
     async def connected(self) -> None:
         """Wait for a connection."""
@@ -341,6 +350,7 @@ class MqttBus(Bus):
 
     def _away(self, reason: str) -> None:
         """Say once why there is no connection; the bus goes on trying."""
+        self._tried.set()
         if self._state != reason:
             self._state = reason
             log.warning("%s: %s; trying again", self.address, reason)
@@ -371,10 +381,11 @@ class MqttBus(Bus):
 
     def _ask_for(self, subscription: Subscription) -> asyncio.Future[None] | None:
         """Subscribe; the future is done with the broker's answer, None where the connection is gone."""
-        _, mid = self._client.subscribe([(topic_filter, subscription.qos) for topic_filter in subscription.filters])
+        asked = self._asked[subscription]
+        _, mid = self._client.subscribe([(topic_filter, subscription.qos) for topic_filter in asked])
         if mid is None:
             return None
-        self._filters[mid] = subscription.filters
+        self._filters[mid] = asked
         granted = self._granted[mid] = self._loop.create_future()
         return granted
 
@@ -388,6 +399,8 @@ class MqttBus(Bus):
         self._connected.set()
         for subscription in self._subscriptions:
             self._ask_for(subscription)
+        if not self._granted:
+            self._tried.set()
         waiting, self._waiting = self._waiting, deque()
         for one in waiting:
             self._send(one)
@@ -404,6 +417,8 @@ class MqttBus(Bus):
         granted = self._granted.pop(mid, None)
         if granted is not None and not granted.done():
             granted.set_result(None)
+        if not self._granted:
+            self._tried.set()
 
     def _on_publish(self, _client: paho.Client, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:
         taken = self._untaken.pop(mid, None)

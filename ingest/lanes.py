@@ -2,6 +2,9 @@
 
 A lane's time only goes forward. A sample older than the live lane's newest goes to the backfill lane, whose alerts are
 always late, so that yesterday never moves today's alert. A sample older than the backfill lane's newest begins a new one.
+
+No sample is accepted that is far ahead of the server's clock. So where the live lane is, that clock was wrong when it got
+there, and the lane begins again: it would else let nothing in until that time has come.
 """
 
 from collections import OrderedDict
@@ -9,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from broker.contract import CLOCK_AHEAD_S
 from models.alerts import AlertState
 from models.features import FeatureState
 
@@ -17,6 +21,8 @@ MAX_DEVICES: Final = 10_000
 SAME_S: Final = 1e-3
 """Samples with the same timestamp, as whole seconds at 2 Hz give, are in order of arrival."""
 NUDGE_S: Final = 1e-6
+NUDGED_S: Final = 1.0
+"""A lane's time may be this far ahead of its timestamps, where many share one."""
 _VERSION: Final = 1
 
 
@@ -45,6 +51,12 @@ class Lane:
         """A twin that moves by itself."""
         return Lane(self.features.copy(), self.alert, self.alert_id)
 
+    def rewind(self) -> None:
+        """Begin again at whatever time comes next; what is known of the person, and the alert, stay."""
+        self.features.rewind()
+        self.alert = AlertState(smoothed=self.alert.smoothed, raised=self.alert.raised)
+        self.newest_s = self.told_s = None
+
     def place(self, t_s: float) -> float | None:
         """`t_s`, moved if need be to stand just after the newest sample; None where it is older."""
         if self.told_s is not None and t_s <= self.told_s - SAME_S:
@@ -55,14 +67,17 @@ class Lane:
 
 
 class Device:
-    """A device's two lanes. `saved_s` is when its snapshot was taken, in server time."""
+    """A device's two lanes. `saved_s` is when its snapshot was taken, in server time; `last_id` is the newest row in it,
+    0 where there is none.
+    """
 
-    __slots__ = ("backfill", "live", "saved_s")
+    __slots__ = ("backfill", "last_id", "live", "saved_s")
 
-    def __init__(self, live: Lane, backfill: Lane | None = None, saved_s: float | None = None) -> None:
+    def __init__(self, live: Lane, backfill: Lane | None = None, saved_s: float | None = None, last_id: int = 0) -> None:
         self.live = live
         self.backfill = backfill
         self.saved_s = saved_s
+        self.last_id = last_id
 
     @classmethod
     def new(cls) -> "Device":
@@ -71,10 +86,13 @@ class Device:
 
     def copy(self) -> "Device":
         """A twin that can be moved without moving this one, for a transaction that may fail."""
-        return Device(self.live.copy(), None if self.backfill is None else self.backfill.copy(), self.saved_s)
+        backfill = None if self.backfill is None else self.backfill.copy()
+        return Device(self.live.copy(), backfill, self.saved_s, self.last_id)
 
-    def route(self, t_s: float) -> tuple[Lane, float]:
-        """The lane that takes a sample at `t_s`, and the time at which it takes it."""
+    def route(self, t_s: float, received_s: float) -> tuple[Lane, float]:
+        """The lane that takes a sample at `t_s`, received at `received_s`, and the time at which it takes it."""
+        if self.live.newest_s is not None and self.live.newest_s - NUDGED_S > received_s + CLOCK_AHEAD_S:
+            self.live.rewind()
         placed_s = self.live.place(t_s)
         if placed_s is not None:
             return self.live, placed_s

@@ -11,8 +11,14 @@ from storage.records import load_state, readings_after
 log = logging.getLogger(__name__)
 
 
-def recover(connection: Connection, device_id: str, policy: AlertPolicy) -> Device:
-    """The state that the device had at the last commit. A device without a snapshot starts anew."""
+def recover(connection: Connection, device_id: str, policy: AlertPolicy, newest_id: int) -> Device:
+    """The state at the last commit, whose newest row is `newest_id`. A device without a snapshot starts anew."""
+    device = _replayed(connection, device_id, policy)
+    device.last_id = newest_id
+    return device
+
+
+def _replayed(connection: Connection, device_id: str, policy: AlertPolicy) -> Device:
     found = load_state(connection, device_id)
     if found is None:
         return Device.new()
@@ -22,7 +28,7 @@ def recover(connection: Connection, device_id: str, policy: AlertPolicy) -> Devi
         log.warning("%s starts anew: %s", device_id, error)
         return Device.new()
     for row in readings_after(connection, device_id, found.last_id):
-        lane, t_s = device.route(row.timestamp.timestamp())
+        lane, t_s = device.route(row.timestamp.timestamp(), row.received_at.timestamp())
         lane.features.step(t_s, row.hr, row.temp, row.eda)
         usable = "warming_up" not in row.quality
         lane.alert, change = step(policy, lane.alert, t_s, row.stress_probability, usable=usable)

@@ -10,9 +10,11 @@ from functools import partial
 import msgspec
 
 from broker.bus import Bus, Message
-from broker.contract import SENSOR_DATA, ErrorDetail
+from broker.contract import SENSOR_DATA, ErrorDetail, device_of
 from ingest.arrivals import Arrival, Stamps, arrive
 from ingest.lanes import Devices
+from ingest.outbox import AlertOutbox
+from ingest.share import Share
 from ingest.transaction import Outcome, store
 from models.predictor import Predictor
 from storage.writer import RowsRefusedError, Writer, WriterStoppedError
@@ -49,10 +51,18 @@ class Ingest:
         predictor: the model.
         now: the server's time, in UTC.
         process_id: makes the keys of this process unique; 64 random bits or more.
+        share: the devices that are for this process.
     """
 
     def __init__(
-        self, bus: Bus, writer: Writer, predictor: Predictor, *, now: Callable[[], datetime], process_id: str
+        self,
+        bus: Bus,
+        writer: Writer,
+        predictor: Predictor,
+        *,
+        now: Callable[[], datetime],
+        process_id: str,
+        share: Share = Share(),  # noqa: B008 - it is immutable
     ) -> None:
         self.counts = Counts()
         self._bus = bus
@@ -62,11 +72,22 @@ class Ingest:
         self._stamps = Stamps(process_id)
         self._devices = Devices()
         self._warned_s = -WARN_EVERY_S
-        self._subscription = bus.subscribe([SENSOR_DATA.topic("+")], qos=SENSOR_DATA.qos, durable=True, buffer=BUFFER)
+        self._share = share
+        self._alerts = AlertOutbox(bus, writer, share.owns)
+        self._subscription = bus.subscribe(
+            [SENSOR_DATA.topic("+")], qos=SENSOR_DATA.qos, durable=True, buffer=BUFFER, group=share.group
+        )
 
     async def run(self) -> None:
-        """Serve until the bus closes, then what is still waiting."""
-        while messages := await self._subscription.take(TAKE, TAKE_BYTES):
+        """Serve until the bus is drained or closed, then what is still waiting."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._alerts.run(), name="alert outbox")
+            await self._serve()
+            self._alerts.finish()
+
+    async def _serve(self) -> None:
+        while taken := await self._subscription.take(TAKE, TAKE_BYTES):
+            messages = await self._own(taken)
             received_at = self._now()
             arrivals = await self._arrivals(messages, received_at)
             for some in _portions(arrivals):
@@ -76,6 +97,18 @@ class Ingest:
                     log.error("stopped without the database: what came last is neither stored nor acknowledged")  # noqa: TRY400
                     return
                 await self._tell(outcome, messages[some])
+
+    async def _own(self, messages: list[Message]) -> list[Message]:
+        """What is for this process; another one stores the rest, and has it from the broker itself."""
+        if self._share.parts == 1:
+            return messages
+        own: list[Message] = []
+        for message in messages:
+            if self._share.owns(device_of(message.topic)):
+                own.append(message)
+            else:
+                await message.ack()
+        return own
 
     async def _arrivals(self, messages: Sequence[Message], received_at: datetime) -> list[Arrival]:
         """Decode, and let others have their turn now and then: refusing a large message well takes milliseconds."""
@@ -109,6 +142,7 @@ class Ingest:
             await self._bus.publish(publication.topic, publication.payload, qos=publication.qos)
         for message in messages:
             await message.ack()
+        self._alerts.add(outcome.alerts)
 
     def _warn(self, device_id: str, error: ErrorDetail) -> None:
         now_s = time.monotonic()

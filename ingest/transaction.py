@@ -21,10 +21,13 @@ from models.predictor import Prediction, Predictor, Reading
 from storage.records import (
     RecordKey,
     StoredReading,
+    Unsent,
     insert_alert,
     insert_readings,
     insert_rejected,
+    insert_unsent,
     kept_payload,
+    newest_ids,
     refused_one_by_one,
     save_state,
     stored,
@@ -36,9 +39,10 @@ _CONFLICT = ErrorDetail("conflict", "boot and seq are those of another sample: d
 
 
 class Outcome(NamedTuple):
-    """What follows a commit. `refused`: with the device, why."""
+    """What follows a commit. `alerts` are in the outbox until the broker has them. `refused`: with the device, why."""
 
     publications: list[Publication]
+    alerts: list[Unsent]
     states: dict[str, Device]
     fresh: int
     duplicates: int
@@ -79,10 +83,13 @@ class _Transaction:
         self._predictor = predictor
         self._states: dict[str, Device] = {}
         self._results: dict[Place, Result] = {}
-        self._publications: list[Publication] = []
+        self._readings: list[Publication] = []
+        self._alerts: list[tuple[str, str, bytes]] = []
+        self._newest: dict[str, int] = {}
 
     def run(self, isolate: bool) -> Outcome:
         new, resends = self._split()
+        self._newest = newest_ids(self._connection, list({self._at(place).key.device_id for place in new}))
         fresh = self._predict(new)
         if isolate:
             fresh = self._isolated(fresh)
@@ -98,9 +105,10 @@ class _Transaction:
             for at, arrival in enumerate(self._arrivals)
         ]
         refused = self._reject()
-        self._snapshot(ids)
+        self._move_on(ids)
+        alerts = insert_unsent(self._connection, self._alerts)
         duplicates = sum(isinstance(result, Stored) and result.duplicate for result in self._results.values())
-        return Outcome(answers + self._publications, self._states, len(ids), duplicates, refused)
+        return Outcome(answers + self._readings, alerts, self._states, len(ids), duplicates, refused)
 
     def _split(self) -> tuple[list[Place], dict[Place, Place]]:
         """The places of new samples, and of resends of these; what else there is gets its result here."""
@@ -133,7 +141,8 @@ class _Transaction:
             # One array is sorted by time; two messages are not mixed.
             for place in sorted(places, key=lambda place: self._at(place).at):
                 one = self._at(place)
-                routed.append((place, one, *self._staged(one.key.device_id).route(one.at.timestamp())))
+                device, received_at = self._staged(one.key.device_id), self._arrivals[place.arrival].received_at
+                routed.append((place, one, *device.route(one.at.timestamp(), received_at.timestamp())))
         predictions = self._predictor.score([Reading(lane.features, t_s, *_values(one)) for _, one, lane, t_s in routed])
         return [Fresh(*route, prediction) for route, prediction in zip(routed, predictions, strict=True)]
 
@@ -150,12 +159,12 @@ class _Transaction:
         return self._predict([one.place for one in fresh if one.incoming.key not in refused])
 
     def _staged(self, device_id: str) -> Device:
-        """The device's state as this transaction moves it."""
+        """The device's state as this transaction moves it: the one in memory, unless the record has gone on without it."""
         device = self._states.get(device_id)
         if device is None:
-            committed = self._devices.get(device_id)
-            if committed is None:
-                device = recover(self._connection, device_id, self._predictor.policy)
+            committed, newest_id = self._devices.get(device_id), self._newest.get(device_id, 0)
+            if committed is None or committed.last_id != newest_id:
+                device = recover(self._connection, device_id, self._predictor.policy, newest_id)
             else:
                 device = committed.copy()
             self._states[device_id] = device
@@ -182,7 +191,7 @@ class _Transaction:
         """What follows from a stored row: the reading, and the alert that it may raise or clear."""
         prediction = one.prediction
         self._results[one.place] = Stored(record_id, prediction.level, prediction.confidence, duplicate=False)
-        self._publications.append(
+        self._readings.append(
             new_reading(
                 record_id, one.incoming, prediction.level, prediction.probability, prediction.confidence, _quality(one)
             )
@@ -212,7 +221,8 @@ class _Transaction:
         }
         alert_id = insert_alert(self._connection, row)
         shown_id = alert_id if state == "raised" or lane.alert_id is None else lane.alert_id
-        self._publications.append(alert_message(one.incoming, shown_id, state, level, smoothed, late=late))
+        message = alert_message(one.incoming, shown_id, state, level, smoothed, late=late)
+        self._alerts.append((device_id, message.topic, message.payload))
         lane.alert_id = alert_id if state == "raised" else None
 
     def _repeated(self, original: Place) -> Result:
@@ -245,13 +255,15 @@ class _Transaction:
         insert_rejected(self._connection, rows)
         return refused
 
-    def _snapshot(self, ids: dict[RecordKey, int]) -> None:
+    def _move_on(self, ids: dict[RecordKey, int]) -> None:
+        """Note each state's newest row, and take the snapshots that are due."""
         newest: dict[str, int] = {}
         for key, record_id in ids.items():
             newest[key.device_id] = max(record_id, newest.get(key.device_id, 0))
         saved_at = self._arrivals[-1].received_at
         for device_id, last_id in newest.items():
             device = self._states[device_id]
+            device.last_id = last_id
             if device.saved_s is None or saved_at.timestamp() - device.saved_s >= SNAPSHOT_S:
                 device.saved_s = saved_at.timestamp()
                 save_state(self._connection, device_id, last_id, saved_at, device.to_bytes())

@@ -117,6 +117,12 @@ class FeatureState:
         for baseline in self._baselines[2:]:
             baseline.restore((nan, 0.0, 0.0))
 
+    def rewind(self) -> None:
+        """Begin again at whatever time comes next, earlier ones too; the baselines stay as they were."""
+        self.newest_s = None
+        for channel in self._channels:
+            channel.newest_s = None
+
     @property
     def age_s(self) -> float:
         """Seconds of unbroken stream since the windows last started; 0 before the first sample."""

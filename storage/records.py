@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from broker.contract import StressLevel
 from storage.database import insert_new, insert_or_replace, rows_of
-from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, Alert, DeviceState, HistoryStress, Rejected
+from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, Alert, DeviceState, HistoryStress, OutboxRow, Rejected
 from storage.writer import CrossedError
 
 
@@ -31,11 +31,21 @@ class StoredReading(NamedTuple):
     values: tuple[float | None, float | None, float | None]
 
 
+class Unsent(NamedTuple):
+    """A message in the outbox."""
+
+    id: int
+    device_id: str
+    topic: str
+    payload: bytes
+
+
 class ReplayedReading(NamedTuple):
     """What rebuilds a device's live state."""
 
     id: int
     timestamp: datetime
+    received_at: datetime
     hr: float | None
     temp: float | None
     eda: float | None
@@ -114,6 +124,27 @@ def insert_alert(connection: Connection, row: dict[str, Any]) -> int:
     return connection.execute(insert(Alert).returning(Alert.id), row).scalar_one()
 
 
+def insert_unsent(connection: Connection, messages: Sequence[tuple[str, str, bytes]]) -> list[Unsent]:
+    """Put messages (device, topic, payload) into the outbox, in their order."""
+    if not messages:
+        return []
+    rows = [{"device_id": device_id, "topic": topic, "payload": payload} for device_id, topic, payload in messages]
+    ids = connection.execute(insert(OutboxRow).returning(OutboxRow.id, sort_by_parameter_order=True), rows).scalars()
+    return [Unsent(row_id, *message) for row_id, message in zip(ids, messages, strict=True)]
+
+
+def unsent_after(connection: Connection, last_id: int, limit: int) -> list[Unsent]:
+    """The oldest messages in the outbox after `last_id`."""
+    columns = tuple(getattr(OutboxRow, name) for name in Unsent._fields)
+    query = select(*columns).where(OutboxRow.id > last_id).order_by(OutboxRow.id).limit(limit)
+    return [Unsent(*row) for row in connection.execute(query)]
+
+
+def settle(connection: Connection, ids: Sequence[int]) -> None:
+    """Take messages out of the outbox; those that are gone already do not matter."""
+    connection.execute(delete(OutboxRow).where(OutboxRow.id.in_(ids)))
+
+
 def insert_rejected(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Keep what was refused; of all of it the newest `REJECTED_KEPT`."""
     if not rows:
@@ -155,7 +186,7 @@ def save_state(connection: Connection, device_id: str, last_id: int, saved_at: d
 
 def readings_after(connection: Connection, device_id: str, last_id: int) -> Iterator[ReplayedReading]:
     """A device's rows after `last_id`, in the order in which they were stored."""
-    columns = (_h.id, _h.timestamp, _h.hr, _h.temp, _h.eda, _h.stress_probability, _h.quality, Alert.id)
+    columns = (_h.id, _h.timestamp, _h.received_at, _h.hr, _h.temp, _h.eda, _h.stress_probability, _h.quality, Alert.id)
     raised = and_(Alert.record_id == _h.id, Alert.device_id == device_id, Alert.state == "raised")
     query = select(*columns).outerjoin(Alert, raised).where(_h.device_id == device_id, _h.id > last_id).order_by(_h.id)
     return (ReplayedReading(*row) for row in connection.execute(query))

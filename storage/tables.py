@@ -107,6 +107,18 @@ class DeviceState(Base):
     state: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class OutboxRow(Base):
+    """A message that a transaction committed and that no broker has yet."""
+
+    __tablename__ = "outbox"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(64))
+    topic: Mapped[str] = mapped_column(String(128))
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class LoginRow(Base):
     """Who may connect: a device, a person or a part of the pipeline; of its token only the SHA-256, in hex."""
 

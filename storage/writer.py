@@ -11,12 +11,13 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from broker.backoff import Backoff
 from storage.database import Database
 
 log = logging.getLogger(__name__)
 
-RETRY_MIN_S = 0.2
-RETRY_MAX_S = 5.0
+RETRY_FIRST_S = 0.2
+RETRY_MOST_S = 5.0
 
 Result = TypeVar("Result")
 
@@ -51,7 +52,7 @@ class Writer:
             RowsRefusedError: a constraint or a value that the database does not take.
             WriterStoppedError: the database was away when `stop` was called.
         """
-        pause_s = RETRY_MIN_S
+        backoff = Backoff(RETRY_FIRST_S, RETRY_MOST_S)
         while True:
             try:
                 result = await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
@@ -64,8 +65,7 @@ class Writer:
                 if self._stopping.is_set():
                     raise WriterStoppedError from error
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause_s)
-                pause_s = min(2 * pause_s, RETRY_MAX_S)
+                    await asyncio.wait_for(self._stopping.wait(), backoff.next_s())
             else:
                 self._set_state("ok")
                 return result

@@ -57,12 +57,13 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
             _gateway(settings, bus, history, f"ok, {predictor.version}", lambda: writer.state) as gateway,
             stopped_by_signal() as stop,
         ):
-            ingest = Ingest(bus, writer, predictor, now=utc_now, process_id=process_id())
+            ingest = _ingest(settings, bus, writer, predictor)
             await gateway.open()
             await bus.open()
             people = [simulate(demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)] if demo else []
             announce(_welcome(settings, database, gateway, bus))
-            await _serve(stop, bus, ingest.run(), gateway.run(), writer=writer, beside=[*people, *watching(book, bus)])
+            beside = [*people, *watching(book, bus)]
+            await _serve(stop, bus, gateway.run(), ingest=ingest, writer=writer, beside=beside)
             announce("stopped")
 
 
@@ -87,13 +88,14 @@ async def serve_ingest(settings: Settings, announce: Announce) -> None:
         predictor = Predictor.load(settings.model_dir)
         async with (
             Writer(database) as writer,
-            _external_bus(settings, "stresswire-ingest") as bus,
+            _external_bus(settings, settings.ingest_shard.client_id) as bus,
             stopped_by_signal() as stop,
         ):
-            ingest = Ingest(bus, writer, predictor, now=utc_now, process_id=process_id())
+            ingest = _ingest(settings, bus, writer, predictor)
             await bus.open()
             announce(f"ingest on {bus.address}, record in {database}")
-            await _serve(stop, bus, ingest.run(), writer=writer)
+            await _serve(stop, bus, ingest=ingest, writer=writer)
+            announce("stopped")
 
 
 async def serve_gateway(settings: Settings, announce: Announce) -> None:
@@ -115,23 +117,32 @@ async def _serve(
     stop: asyncio.Event,
     bus: Bus,
     *parts: Coroutine[Any, Any, None],
+    ingest: Ingest | None = None,
     writer: Writer | None = None,
     beside: Sequence[Coroutine[Any, Any, None]] = (),
 ) -> None:
-    """Run `parts` until `stop`; then the bus closes and they finish what has arrived. What runs `beside` is cancelled.
-
-    `writer` is told not to wait for a database that is away.
+    """Run `parts` and `ingest` until `stop`. Then what runs `beside` is cancelled, `ingest` commits, answers and
+    acknowledges what has arrived, and the rest ends with the bus. `writer` does not wait for a database that is away.
     """
     async with asyncio.TaskGroup() as tasks:
         for part in parts:
             tasks.create_task(part, name=getattr(part, "__qualname__", None))
         cancelled = [tasks.create_task(one) for one in beside]
+        storing = None if ingest is None else tasks.create_task(ingest.run(), name="ingest")
         await stop.wait()
         for task in cancelled:
             task.cancel()
-        await bus.close()
+        await bus.drain()
         if writer is not None:
             writer.stop()
+        if storing is not None:
+            await storing
+        await bus.close()
+
+
+def _ingest(settings: Settings, bus: Bus, writer: Writer, predictor: Predictor) -> Ingest:
+    share = settings.ingest_shard
+    return Ingest(bus, writer, predictor, now=utc_now, process_id=process_id(), share=share)
 
 
 def open_database(settings: Settings) -> Database:
@@ -174,7 +185,7 @@ async def stopped_by_signal() -> AsyncIterator[asyncio.Event]:
 
 def _bus(settings: Settings, book: LoginBook | None) -> EmbeddedBus | MqttBus:
     address = settings.mqtt_address
-    return embedded(settings, book) if address is None else MqttBus(address, "stresswire-up")
+    return embedded(settings, book) if address is None else MqttBus(address, settings.ingest_shard.client_id)
 
 
 def _external_bus(settings: Settings, client_id: str | None) -> MqttBus:

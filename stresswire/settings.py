@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from broker.mqtt import MqttAddress, parse_url
+from ingest.share import Share
 
 PREFIX = "STRESSWIRE_"
 _SECRETS = ("mqtt_url", "database_url")
@@ -57,6 +58,10 @@ def _bind(value: Any) -> Any:
     return Bind(host.strip("[]"), int(port))
 
 
+def _share(value: Any) -> Any:
+    return Share.parse(value) if isinstance(value, str) else value
+
+
 def _origins(value: Any) -> Any:
     return tuple(origin.strip() for origin in value.split(",") if origin.strip()) if isinstance(value, str) else value
 
@@ -81,6 +86,7 @@ class Settings(BaseSettings):
     mqtt_tls_ca: Path | None = None
     mqtt_url: Annotated[SecretStr | None, AfterValidator(_mqtt_url)] = None
     database_url: SecretStr = SecretStr("sqlite:///var/stresswire.db")
+    ingest_shard: Annotated[Share, NoDecode, BeforeValidator(_share)] = Share()
     model_dir: Path | None = None
     auth: Literal["auto", "required", "off"] = "auto"
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
@@ -100,6 +106,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}MQTT_TLS_CERT and {PREFIX}MQTT_TLS_KEY belong together: one of them is not set")
         if self.mqtt_tls_ca is not None and self.mqtt_tls_cert is None:
             raise ValueError(f"{PREFIX}MQTT_TLS_CA needs {PREFIX}MQTT_TLS_CERT and {PREFIX}MQTT_TLS_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _a_broker_to_share(self) -> Self:
+        if self.mqtt_url is None and self.ingest_shard != Share():
+            raise ValueError(f"{PREFIX}INGEST_SHARD needs {PREFIX}MQTT_URL: the embedded broker has one ingest")
         return self
 
     @property

@@ -178,16 +178,22 @@ def publish(port: int, device_id: str, payload: str | bytes, *, name: str = "esp
     subprocess.run(command, input=payload if isinstance(payload, bytes) else payload.encode(), check=True, timeout=START_S)
 
 
-@contextlib.contextmanager
-def mosquitto(folder: Path, *, port: int | None = None, **options: object) -> Iterator[str]:
-    """A real Mosquitto, with these options beside or instead of the usual ones; yields its URL."""
-    port = port or free_port()
+def start_mosquitto(folder: Path, port: int, **options: object) -> Process:
+    """A real Mosquitto, with these options beside or instead of the usual ones."""
     lines = {**MOSQUITTO, **options}
     config = folder / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\n" + "".join(f"{name} {value}\n" for name, value in lines.items()))
     program = "mosquitto" if not Path("/usr/sbin/mosquitto").exists() else "/usr/sbin/mosquitto"
-    with Process([program, "-c", str(config)]) as process:
-        process.wait_for("running")
+    process = Process([program, "-c", str(config)])
+    process.wait_for("running")
+    return process
+
+
+@contextlib.contextmanager
+def mosquitto(folder: Path, *, port: int | None = None, **options: object) -> Iterator[str]:
+    """As `start_mosquitto`, for the time of the `with`; yields its URL."""
+    port = port or free_port()
+    with start_mosquitto(folder, port, **options):
         yield f"mqtt://127.0.0.1:{port}"
 
 

@@ -29,6 +29,7 @@ PURE = (
     "models/alerts.py",
     "ingest/clock.py",
     "ingest/lanes.py",
+    "ingest/share.py",
 )
 IO_LIBRARIES = {"asyncio", "socket", "time", "os", "pathlib", "sqlalchemy", "aiohttp", "random", "secrets", "logging"}
 

@@ -118,13 +118,17 @@ class Client:
         return cls(*await asyncio.open_connection(host, port))
 
     @classmethod
-    async def join(cls, port: int, sent: bytes | None = None) -> Self:
+    async def join(cls, port: int, sent: bytes | None = None, host: str = HOST) -> Self:
         """A connection that was accepted; without `sent` an anonymous clean session."""
-        client = await cls.open(port)
-        client.send(connect() if sent is None else sent)
-        answer = await client.read()
-        assert answer.kind == CONNACK
-        assert answer.body[1] == 0, f"refused with {answer.body[1]}"
+        client = await cls.open(port, host)
+        try:
+            client.send(connect() if sent is None else sent)
+            answer = await client.read()
+            assert answer.kind == CONNACK
+            assert answer.body[1] == 0, f"refused with {answer.body[1]}"
+        except BaseException:
+            client.writer.close()
+            raise
         return client
 
     def send(self, *packets: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from sqlalchemy import Select, text
 
-from broker.bus import Message, Subscription
+from broker.bus import BusError, Message, Subscription
 from broker.contract import SENSOR_DATA, name_of
 from ingest.arrivals import Arrival, Stamps, arrive
 from ingest.lanes import Devices
@@ -99,7 +99,9 @@ class Told:
         self.outcome = outcome
 
     def named(self, name: str) -> list[Any]:
-        return [json.loads(one.payload) for one in self.outcome.publications if name_of(one.topic) == name]
+        told = [(one.topic, one.payload) for one in self.outcome.publications]
+        told += [(one.topic, one.payload) for one in self.outcome.alerts]
+        return [json.loads(payload) for topic, payload in told if name_of(topic) == name]
 
     @property
     def answers(self) -> list[Any]:
@@ -125,9 +127,14 @@ class FakeBus:
     def __init__(self) -> None:
         self.journal: list[tuple[str, bytes]] = []
         self.subscriptions: list[Subscription] = []
+        self.refuses = 0
+        self.groups: list[str | None] = []
         self.state = "ok"
 
-    def subscribe(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> Subscription:
+    def subscribe(
+        self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int, group: str | None = None
+    ) -> Subscription:
+        self.groups.append(group)
         self.subscriptions.append(Subscription(filters, qos=qos, durable=durable, buffer=buffer))
         return self.subscriptions[-1]
 
@@ -137,6 +144,15 @@ class FakeBus:
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         assert not retain, "health data is never retained"
         self.journal.append((f"{name_of(topic)} {qos}", payload))
+
+    async def deliver(self, topic: str, payload: bytes) -> None:
+        if self.refuses:
+            self.refuses -= 1
+            raise BusError("away")
+        await self.publish(topic, payload, qos=1)
+
+    async def drain(self) -> None:
+        await self.close()
 
     async def arrive(self, payload: object, device_id: str = "d") -> None:
         """A message from a device."""

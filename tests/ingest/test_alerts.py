@@ -1,5 +1,6 @@
 """Alerts that samples raise and clear: their rows and messages."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from storage.records import unsent_after
 from storage.tables import Alert
 from tests.ingest.fakes import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, Told, sample, stream
 
@@ -61,12 +63,13 @@ def test_an_alert_is_raised_and_cleared_and_raised_again(pipeline: Pipeline) -> 
     assert cleared["confidence"] == round(100 * (1 - smoothed[1]), 2)
 
 
-def test_alerts_are_sent_at_qos_1_after_the_reading(pipeline: Pipeline) -> None:
-    outcome = pipeline.send(stream(RAISED_S + 1), at=NOW + timedelta(seconds=RAISED_S)).outcome
-    assert [(one.topic, one.qos) for one in outcome.publications[-2:]] == [
-        ("stress/v1/d/new_sensor_data", 0),
-        ("stress/v1/d/stress_alert", 1),
-    ]
+def test_an_alert_is_in_the_outbox_from_the_same_transaction_on(pipeline: Pipeline) -> None:
+    samples = stream(CLEARED_S + 1)
+    outcome = pipeline.send(samples, at=NOW + timedelta(seconds=CLEARED_S)).outcome
+    assert [json.loads(one.payload)["state"] for one in outcome.alerts] == ["raised", "cleared"]
+    assert {(one.device_id, one.topic) for one in outcome.alerts} == {("d", "stress/v1/d/stress_alert")}
+    with pipeline.database.reader.connect() as connection:
+        assert unsent_after(connection, 0, 9) == outcome.alerts
 
 
 def test_a_resend_alarms_nobody_again(pipeline: Pipeline) -> None:

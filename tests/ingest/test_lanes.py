@@ -7,10 +7,11 @@ from ingest.lanes import MAX_DEVICES, NUDGE_S, SAME_S, Device, Devices, Lane
 from models.alerts import AlertState
 
 T0 = 1.7e9
+RECEIVED_S = T0 + 5_000
 
 
 def step(device: Device, t_s: float, hr: float = 70.0) -> Lane:
-    lane, placed_s = device.route(t_s)
+    lane, placed_s = device.route(t_s, RECEIVED_S)
     lane.features.step(placed_s, hr, 33.5, 0.5)
     return lane
 
@@ -18,7 +19,7 @@ def step(device: Device, t_s: float, hr: float = 70.0) -> Lane:
 def test_what_is_newer_stays_live() -> None:
     device = Device.new()
     for t_s in (T0, T0 + 1, T0 + 1.5, T0 + 1000):
-        lane, placed_s = device.route(t_s)
+        lane, placed_s = device.route(t_s, RECEIVED_S)
         assert lane is device.live
         assert placed_s == t_s
     assert device.backfill is None
@@ -26,20 +27,20 @@ def test_what_is_newer_stays_live() -> None:
 
 def test_samples_of_the_same_second_stay_live_in_the_order_of_arrival() -> None:
     device = Device.new()
-    placed = [device.route(T0) for _ in range(5)]
+    placed = [device.route(T0, RECEIVED_S) for _ in range(5)]
     assert all(lane is device.live for lane, _ in placed)
     times = [placed_s for _, placed_s in placed]
     assert times == sorted(set(times))
     assert times[-1] - T0 == pytest.approx(4 * NUDGE_S, abs=1e-6)
-    lane, placed_s = device.route(T0 + 1)
+    lane, placed_s = device.route(T0 + 1, RECEIVED_S)
     assert (lane, placed_s) == (device.live, T0 + 1)
 
 
 @pytest.mark.parametrize(("behind_s", "live"), [(0, True), (SAME_S / 2, True), (2 * SAME_S, False), (1, False)])
 def test_how_much_older_is_older(behind_s: float, live: bool) -> None:
     device = Device.new()
-    device.route(T0)
-    lane, _ = device.route(T0 - behind_s)
+    device.route(T0, RECEIVED_S)
+    lane, _ = device.route(T0 - behind_s, RECEIVED_S)
     assert (lane is device.live) is live
 
 
@@ -90,6 +91,37 @@ def test_a_copy_does_not_move_the_original() -> None:
     assert device.backfill.newest_s == T0 - 100
 
 
+def test_where_the_server_s_clock_was_ahead_the_live_lane_begins_again_and_keeps_what_it_knows() -> None:
+    device = Device.new()
+    for t in range(100):
+        step(device, T0 + t, 60.0 + t % 17)
+    device.live.alert = AlertState(0.7, True, T0 + 99, T0 + 9, T0 + 50)
+    device.live.alert_id = 42
+    known = device.live.features._baselines[0].dump()
+    # A minute is what a device may be ahead of the server.
+    lane, _ = device.route(T0 + 50, T0 + 40)
+    assert lane is device.backfill
+    assert device.live.newest_s == T0 + 99
+    lane, placed_s = device.route(T0 - 3_600, T0 - 3_600)
+    assert (lane, placed_s) == (device.live, T0 - 3_600)
+    assert device.live.features._baselines[0].dump() == known
+    assert (device.live.alert, device.live.alert_id) == (AlertState(0.7, True), 42)
+    lane.features.step(placed_s, 70, 33, 0.5)
+    assert lane.features.age_s == 0
+    assert step(device, T0 - 3_599) is device.live
+
+
+def test_samples_that_share_a_second_do_not_make_the_server_s_clock_wrong() -> None:
+    device = Device.new()
+    for _ in range(500):
+        device.route(T0 + 60, T0)
+    lane, _ = device.route(T0 + 60, T0)
+    assert lane is device.live
+    assert device.live.told_s == T0 + 60
+    assert device.live.newest_s is not None
+    assert device.live.newest_s > T0 + 60
+
+
 @pytest.mark.parametrize("backfilled", [False, True])
 def test_a_snapshot_goes_on_as_the_original(backfilled: bool) -> None:
     device = Device.new()
@@ -104,8 +136,8 @@ def test_a_snapshot_goes_on_as_the_original(backfilled: bool) -> None:
     assert (twin.live.alert, twin.live.alert_id, twin.live.newest_s) == (device.live.alert, 42, T0 + 99)
     assert (twin.backfill is not None) is backfilled
     for t_s in (T0 + 99, T0 + 100, T0 - 90, T0 - 300):
-        lane, placed_s = device.route(t_s)
-        twin_lane, twin_placed_s = twin.route(t_s)
+        lane, placed_s = device.route(t_s, RECEIVED_S)
+        twin_lane, twin_placed_s = twin.route(t_s, RECEIVED_S)
         assert placed_s == twin_placed_s
         assert repr(lane.features.step(placed_s, 80, 33, 1)) == repr(twin_lane.features.step(placed_s, 80, 33, 1))
         assert lane.alert_id == twin_lane.alert_id

@@ -2,20 +2,27 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select, update
 
+from ingest.recovery import recover
+from ingest.transaction import store
 from models.predictor import Predictor
 from storage.database import Database
+from storage.records import unsent_after
 from storage.tables import DeviceState
 from tests.databases import refuse
 from tests.ingest.fakes import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, sample, stream
 
 ROWS = "SELECT device_id, boot, seq, timestamp, stress_level, confidence, stress_probability, quality FROM history_stress"
 ALERTS = "SELECT id, device_id, raised_id, record_id, state, late, timestamp, stress_probability FROM alerts"
+NUMBERS = count()
 Group = tuple[float, list[dict[str, Any]]]
 """When a transaction is, in seconds after NOW, and the samples of its one batch."""
 
@@ -135,6 +142,73 @@ def test_nor_with_sensors_that_lose_contact_and_clocks_that_are_not_set(runs: Ru
 def test_nor_one_after_a_resend(runs: Runs, uninterrupted: Outcome) -> None:
     resent = [*GROUPS[:20], (GROUPS[19][0], GROUPS[18][1]), *GROUPS[20:]]
     assert runs.outcome(resent, [21]) == uninterrupted
+
+
+@pytest.mark.parametrize("turn", [1, 2, 7, 30])
+def test_nor_do_workers_that_take_a_device_over_from_each_other(
+    database: Database, predictor: Predictor, runs: Runs, turn: int
+) -> None:
+    """What a worker remembers of a device is worth nothing once another one has stored more of it."""
+    groups = seconds(stream(RAISED_S + 60))
+    expected_rows, expected_alerts = runs.outcome(groups)
+    workers = [Pipeline(database, predictor) for _ in range(3)]
+    for number, (at_s, samples) in enumerate(groups):
+        workers[number // turn % 3].send(samples, at=NOW + timedelta(seconds=at_s))
+    key = "SELECT seq, stress_level, stress_probability, quality FROM history_stress ORDER BY id"
+    assert workers[0].rows(key) == [(row[2], row[4], row[6], row[7]) for row in expected_rows]
+    alerts = workers[0].rows("SELECT id, raised_id, state, stress_probability FROM alerts ORDER BY id")
+    assert alerts == [(row[0], row[2], row[4], row[7]) for row in expected_alerts]
+
+
+def test_nor_does_a_commit_whose_answer_was_lost(pipeline: Pipeline, predictor: Predictor, runs: Runs) -> None:
+    """The connection ends between the commit and its confirmation: all is tried again, and is there already."""
+    groups = batches(stream(RAISED_S + 60), 5)
+    expected_rows, expected_alerts = runs.outcome(groups)
+    for number, (at_s, samples) in enumerate(groups):
+        arrivals = pipeline.arrivals(samples, at=NOW + timedelta(seconds=at_s))
+        if number % 3 == 0:
+            with pipeline.database.writer.begin() as connection:
+                store(connection, arrivals, pipeline.devices, predictor)
+        told = pipeline.store(arrivals)
+        assert told.duplicates == (5 if number % 3 == 0 else 0)
+    key = "SELECT seq, stress_probability FROM history_stress ORDER BY id"
+    assert pipeline.rows(key) == [(row[2], row[6]) for row in expected_rows]
+    with pipeline.database.reader.connect() as connection:
+        assert len(unsent_after(connection, 0, 100)) == len(expected_alerts) == 1
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.2, 1.0, 1.0, 1.0, 5.0, 29.0, 31.0, 400.0, -1.0, -40.0, -3_600.0]),  # seconds of event time
+        st.sampled_from([1.0, 1.0, 1.0, -7_200.0]),  # seconds of the server's clock
+        st.sampled_from([60.0, 75.0, 130.0, None]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, group=st.integers(1, 6))
+def test_the_state_is_the_same_from_memory_and_from_the_record(
+    pipeline: Pipeline, steps: list[tuple[float, float, float | None]], group: int
+) -> None:
+    device_id = f"d{next(NUMBERS)}"
+    at_s, server_s = 0.0, 0.0
+    waiting: list[dict[str, Any]] = []
+    for seq, (step_s, clock_s, hr) in enumerate(steps):
+        at_s, server_s = at_s + step_s, server_s + clock_s
+        waiting.append(sample(seq, at=NOW + timedelta(seconds=at_s), hr=hr))
+        if len(waiting) == group or seq == len(steps) - 1:
+            told = pipeline.send(*waiting, device_id=device_id, at=NOW + timedelta(seconds=server_s))
+            assert {one["status"] for one in told.answers} == {"success"}
+            waiting = []
+    committed = pipeline.devices.get(device_id)
+    assert committed is not None
+    with pipeline.database.reader.connect() as connection:
+        again = recover(connection, device_id, pipeline.predictor.policy, committed.last_id)
+    assert again.to_bytes() == committed.to_bytes()
+    assert again.saved_s == committed.saved_s
 
 
 def test_a_snapshot_is_taken_once_a_minute_in_the_same_transaction(pipeline: Pipeline) -> None:

@@ -133,7 +133,7 @@ def test_readings_after_are_one_device_s_in_the_order_of_storing_with_the_alerts
         (ids[RecordKey("d", "b", 6)], None),
     ]
     assert after[0] == ReplayedReading(
-        ids[RecordKey("d", "b", 2)], NOON - timedelta(seconds=2), 62.0, 33.5, 0.4, 0.15, "", None
+        ids[RecordKey("d", "b", 2)], NOON - timedelta(seconds=2), NOON, 62.0, 33.5, 0.4, 0.15, "", None
     )
 
 

@@ -1,0 +1,155 @@
+"""Deployments whose parts can be killed and started again, each on its own folder and free ports."""
+
+import signal
+import sys
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from tests.faults.ledger import AnsweredDevice, Device, Fleet, HttpDevice, Key, MqttDevice
+from tests.harness import Process, Stack, free_port, rows, start_mosquitto
+from tests.postgres import PostgresServer
+
+Starter = Callable[[], Process]
+
+
+class Scene(ABC):
+    """Parts by name, started in their order and stopped in the other; devices of a `kind` that connect to `port`."""
+
+    kind: type[Device]
+    port: int
+    database_url: str
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running: dict[str, Process] = {}
+        self._stack = ExitStack()
+
+    @abstractmethod
+    def parts(self) -> Mapping[str, Starter]:
+        """How each part is started."""
+
+    def fleet(self, count: int) -> Fleet:
+        return Fleet(self.kind, count, self.port)
+
+    def keys(self, fleet: Fleet) -> Counter[Key]:
+        """How often each key of the fleet is stored."""
+        query = f"SELECT boot, seq FROM history_stress WHERE boot LIKE '{fleet.run}%'"  # noqa: S608
+        return Counter((boot, seq) for boot, seq in rows(self.database_url, query))
+
+    def start(self, part: str) -> None:
+        self._running[part] = self.parts()[part]()
+
+    def kill(self, part: str) -> None:
+        process = self._running.pop(part)
+        process.send(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+    def resident_mb(self, part: str) -> float:
+        return self._running[part].resident_mb()
+
+    def ended(self, part: str) -> int:
+        """Wait until a part ends by itself; its status."""
+        return self._running.pop(part).wait()
+
+    def __enter__(self) -> Self:
+        for part in self.parts():
+            self.start(part)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        ended = {}
+        for part, process in reversed(self._running.items()):
+            ended[part] = process.stop()
+        self._stack.close()
+        if error == (None, None, None):
+            assert set(ended.values()) <= {0}, ended
+
+
+class Up(Scene):
+    """`stresswire up` with the embedded broker and SQLite."""
+
+    kind = MqttDevice
+
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+        self._http_port = free_port()
+        self.database_url = database_url or f"sqlite:///{folder / 'record.db'}"
+
+    def parts(self) -> Mapping[str, Starter]:
+        return {"up": self._up}
+
+    def _up(self) -> Process:
+        binds = {"mqtt_bind": f"127.0.0.1:{self.port}", "http_bind": f"127.0.0.1:{self._http_port}"}
+        return Stack(self.folder, database_url=self.database_url, **binds)
+
+    @property
+    def ready_url(self) -> str:
+        return f"http://127.0.0.1:{self._http_port}/readyz"
+
+
+class UpOnPostgres(Up):
+    """`stresswire up` with the embedded broker and PostgreSQL."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._server = self._stack.enter_context(PostgresServer())
+        self.database_url = self._server.create()
+
+    def start(self, part: str) -> None:
+        if part == "postgresql":
+            self._server.start()
+        else:
+            super().start(part)
+
+    def kill(self, part: str) -> None:
+        if part == "postgresql":
+            self._server.kill()
+        else:
+            super().kill(part)
+
+
+class Apart(Scene):
+    """Ingest and gateway on Mosquitto, which keeps its sessions on disk, and on PostgreSQL."""
+
+    kind: type[Device] = AnsweredDevice
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+        self.http_port = free_port()
+        self.database_url = self._stack.enter_context(PostgresServer()).create()
+
+    def parts(self) -> Mapping[str, Starter]:
+        return {
+            "mosquitto": self._mosquitto,
+            "ingest": lambda: self._part("ingest", "ingest on"),
+            "gateway": lambda: self._part("gateway", "gateway on"),
+        }
+
+    def _mosquitto(self) -> Process:
+        options = {"persistence": "true", "persistence_location": f"{self.folder}/", "autosave_interval": 1}
+        return start_mosquitto(self.folder, self.port, **options)
+
+    def _part(self, name: str, sign: str) -> Process:
+        env = {
+            "STRESSWIRE_MQTT_URL": f"mqtt://127.0.0.1:{self.port}",
+            "STRESSWIRE_DATABASE_URL": self.database_url,
+            "STRESSWIRE_HTTP_BIND": f"127.0.0.1:{self.http_port}",
+        }
+        process = Process([sys.executable, "-m", name], env=env, cwd=self.folder)
+        process.wait_for(sign)
+        return process
+
+
+class OverHttp(Apart):
+    """The same, with devices that speak HTTP."""
+
+    kind = HttpDevice
+
+    def fleet(self, count: int) -> Fleet:
+        return Fleet(self.kind, count, self.http_port)
