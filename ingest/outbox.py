@@ -1,6 +1,7 @@
 """Alerts on their way from the commit to the broker: at least once, whatever falls over between."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,17 +32,19 @@ class AlertOutbox:
         bus: where alerts go.
         writer: the database that has them until then.
         owns: whether a device is for this process; another one sends the rest.
+        grace_s: how long what an earlier process left waits, where those who want it lost their connections with it.
     """
 
-    def __init__(self, bus: Bus, writer: Writer, owns: Callable[[str], bool]) -> None:
+    def __init__(self, bus: Bus, writer: Writer, owns: Callable[[str], bool], *, grace_s: float = 0.0) -> None:
         self._bus = bus
         self._writer = writer
         self._owns = owns
+        self._grace_s = grace_s
         self._waiting: deque[Unsent] = deque()
         self._reading = True  # what an earlier process left comes first
         self._missed = False
         self._wake = asyncio.Event()
-        self._finishing = False
+        self._finishing = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
 
     def add(self, alerts: Sequence[Unsent]) -> None:
@@ -56,7 +59,7 @@ class AlertOutbox:
 
     def finish(self) -> None:
         """Nothing more is added: `run` ends when all is sent, or after `FINISH_S`."""
-        self._finishing = True
+        self._finishing.set()
         self._wake.set()
         if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time() + FINISH_S)
@@ -67,7 +70,7 @@ class AlertOutbox:
             async with asyncio.timeout(None) as self._limit:
                 while True:
                     await self._send_all()
-                    if self._finishing:
+                    if self._finishing.is_set():
                         return
                     self._wake.clear()
                     await self._wake.wait()
@@ -93,10 +96,18 @@ class AlertOutbox:
             some = await self._writer.run(lambda connection: unsent_after(connection, last_id, AT_ONCE))  # noqa: B023
             if some:
                 last_id = some[-1].id
+                await self._let_them_come_back()
                 await self._send([one for one in some if self._owns(one.device_id)])
             elif not self._missed:
                 self._reading = False
                 return
+
+    async def _let_them_come_back(self) -> None:
+        """Once, and only where something waits for them."""
+        wait_s, self._grace_s = self._grace_s, 0.0
+        if wait_s:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._finishing.wait(), wait_s)
 
     async def _send(self, alerts: Sequence[Unsent]) -> None:
         """In their order; again as long as the broker does not take them."""

@@ -52,6 +52,7 @@ class Ingest:
         now: the server's time, in UTC.
         process_id: makes the keys of this process unique; 64 random bits or more.
         share: the devices that are for this process.
+        grace_s: see `AlertOutbox`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Ingest:
         now: Callable[[], datetime],
         process_id: str,
         share: Share = Share(),  # noqa: B008 - it is immutable
+        grace_s: float = 0.0,
     ) -> None:
         self.counts = Counts()
         self._bus = bus
@@ -73,7 +75,7 @@ class Ingest:
         self._devices = Devices()
         self._warned_s = -WARN_EVERY_S
         self._share = share
-        self._alerts = AlertOutbox(bus, writer, share.owns)
+        self._alerts = AlertOutbox(bus, writer, share.owns, grace_s=grace_s)
         self._subscription = bus.subscribe(
             [SENSOR_DATA.topic("+")], qos=SENSOR_DATA.qos, durable=True, buffer=BUFFER, group=share.group
         )

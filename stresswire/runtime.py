@@ -34,6 +34,8 @@ Announce = Callable[[str], None]
 Result = TypeVar("Result")
 
 DEMO_DEVICE = "demo"
+RECONNECT_S = 5.0
+"""Until then frontends and subscribers that lost `up` are back, for the alerts that it still has."""
 FULL_COLLECTION = 200
 """Middle garbage collections before a full one; Python's own is 10."""
 
@@ -57,7 +59,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
             _gateway(settings, bus, history, f"ok, {predictor.version}", lambda: writer.state) as gateway,
             stopped_by_signal() as stop,
         ):
-            ingest = _ingest(settings, bus, writer, predictor)
+            ingest = _ingest(settings, bus, writer, predictor, grace_s=RECONNECT_S)
             await gateway.open()
             await bus.open()
             people = [simulate(demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)] if demo else []
@@ -140,9 +142,9 @@ async def _serve(
         await bus.close()
 
 
-def _ingest(settings: Settings, bus: Bus, writer: Writer, predictor: Predictor) -> Ingest:
+def _ingest(settings: Settings, bus: Bus, writer: Writer, predictor: Predictor, *, grace_s: float = 0.0) -> Ingest:
     share = settings.ingest_shard
-    return Ingest(bus, writer, predictor, now=utc_now, process_id=process_id(), share=share)
+    return Ingest(bus, writer, predictor, now=utc_now, process_id=process_id(), share=share, grace_s=grace_s)
 
 
 def open_database(settings: Settings) -> Database:

@@ -23,6 +23,7 @@ from storage.database import with_driver
 from stresswire.simulate import person
 
 JS = Path(__file__).parent / "js"
+REPOSITORY = Path(__file__).parent.parent
 START_S = 30.0
 MOSQUITTO = {
     "allow_anonymous": "true",
@@ -131,7 +132,14 @@ class Stack(Process):
     another database than the folder's own SQLite.
     """
 
-    def __init__(self, folder: Path, *arguments: str, mqtt_url: str | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        mqtt_url: str | None = None,
+        program: Sequence[str] = ("stresswire",),
+        **settings: str,
+    ) -> None:
         self.database = folder / "var" / "stresswire.db"
         self.embedded = mqtt_url is None
         self.database_url = settings.get("database_url", f"sqlite:///{self.database}")
@@ -139,10 +147,11 @@ class Stack(Process):
         mqtt_bind = settings.setdefault("mqtt_bind", f"127.0.0.1:{free_port()}")
         self.mqtt_port = int((mqtt_url or mqtt_bind).rpartition(":")[2])
         env = {
+            "PYTHONPATH": str(REPOSITORY),  # for a program that is the tests' own
             **({"STRESSWIRE_MQTT_URL": mqtt_url} if mqtt_url else {}),
             **{f"STRESSWIRE_{name.upper()}": value for name, value in settings.items()},
         }
-        super().__init__([sys.executable, "-m", "stresswire", "up", *arguments], env=env, cwd=folder)
+        super().__init__([sys.executable, "-m", *program, "up", *arguments], env=env, cwd=folder)
         self.wait_for("Ctrl-C stops.")
 
     @property

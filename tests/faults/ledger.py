@@ -6,12 +6,15 @@ import json
 import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Self
 
 import aiohttp
 
 from broker.contract import DATA_RECEIVED, SENSOR_DATA
 from gateway.routes import DATA
+from stresswire.simulate import person
 from tests.broker import wire
 from tests.broker.wire import Client
 
@@ -22,6 +25,7 @@ PATIENCE_S = 5.0
 """How long a device waits for an acknowledgement before it connects again and sends again."""
 LOST = (OSError, TimeoutError, asyncio.IncompleteReadError, aiohttp.ClientError, AssertionError)
 """How a connection ends, or does not come about: an AssertionError is a CONNACK that is none."""
+PERSON = list(islice(person(0, calm_s=150, stress_s=120), 1_000))
 Key = tuple[str, int]
 """A boot and a number."""
 
@@ -169,6 +173,24 @@ class AnsweredDevice(MqttDevice):
         return int(answer["seq"]) if answer["boot"] == self.boot else None
 
 
+class Patient(MqttDevice):
+    """A person who is calm, then stressed, and again: in event time, from an hour ago on. Raises and clears alerts."""
+
+    def __init__(self, name: str, boot: str, port: int, host: str = wire.HOST) -> None:
+        super().__init__(name, boot, port, host)
+        self._start = datetime.now(UTC) - timedelta(hours=1)
+
+    def payload(self, seq: int) -> bytes:
+        state = PERSON[seq % len(PERSON)]
+        values = {"hr": round(state.hr, 1), "temp": round(state.temp, 2), "eda": round(state.eda, 3)}
+        timestamp = (self._start + timedelta(seconds=seq)).isoformat()
+        return json.dumps({**values, "boot": self.boot, "seq": seq, "timestamp": timestamp}).encode()
+
+
+class AnsweredPatient(Patient, AnsweredDevice):
+    """The same on another broker."""
+
+
 class HttpDevice(Device):
     """Over HTTP: 200 or 201 is the proof. Each message has its own request."""
 
@@ -209,11 +231,12 @@ class HttpDevice(Device):
 
 
 class Fleet:
-    """Many devices at once. `boot` of the run: what all of theirs begin with."""
+    """Many devices at once. `run` is what all their names and boots begin with."""
 
     def __init__(self, kind: type[Device], count: int, port: int, host: str = wire.HOST) -> None:
         self.run = f"{random.getrandbits(64):016x}"
-        self.devices: Sequence[Device] = [kind(f"d{number}", f"{self.run}-{number}", port, host) for number in range(count)]
+        names = [f"{self.run}-{number}" for number in range(count)]
+        self.devices: Sequence[Device] = [kind(name, name, port, host) for name in names]
 
     @property
     def sent(self) -> int:

@@ -1,5 +1,7 @@
 """Deployments whose parts can be killed and started again, each on its own folder and free ports."""
 
+import asyncio
+import random
 import signal
 import sys
 from abc import ABC, abstractmethod
@@ -9,8 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from tests.faults.ledger import AnsweredDevice, Device, Fleet, HttpDevice, Key, MqttDevice
-from tests.harness import Process, Stack, free_port, rows, start_mosquitto
+from tests.faults.ledger import AnsweredDevice, AnsweredPatient, Device, Fleet, HttpDevice, Key, MqttDevice, Patient
+from tests.faults.report import Row
+from tests.harness import REPOSITORY, Process, Stack, free_port, rows, start_mosquitto
 from tests.postgres import PostgresServer
 
 Starter = Callable[[], Process]
@@ -20,11 +23,13 @@ class Scene(ABC):
     """Parts by name, started in their order and stopped in the other; devices of a `kind` that connect to `port`."""
 
     kind: type[Device]
+    patient: type[Device]
     port: int
     database_url: str
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._program: tuple[str, ...] = ("stresswire",)
         self._running: dict[str, Process] = {}
         self._stack = ExitStack()
 
@@ -35,6 +40,10 @@ class Scene(ABC):
     def fleet(self, count: int) -> Fleet:
         return Fleet(self.kind, count, self.port)
 
+    def patients(self, count: int) -> Fleet:
+        """Devices whose samples raise alerts."""
+        return Fleet(self.patient, count, self.port)
+
     def keys(self, fleet: Fleet) -> Counter[Key]:
         """How often each key of the fleet is stored."""
         query = f"SELECT boot, seq FROM history_stress WHERE boot LIKE '{fleet.run}%'"  # noqa: S608
@@ -42,6 +51,12 @@ class Scene(ABC):
 
     def start(self, part: str) -> None:
         self._running[part] = self.parts()[part]()
+
+    def start_to_be_killed(self, part: str, point: str, nth: int) -> None:
+        """Start a part that kills itself when it comes to a point of `killed_at` for the `nth` time."""
+        self._program = ("tests.faults.killed_at", point, str(nth))
+        self.start(part)
+        self._program = ("stresswire",)
 
     def kill(self, part: str) -> None:
         process = self._running.pop(part)
@@ -54,6 +69,17 @@ class Scene(ABC):
     def ended(self, part: str) -> int:
         """Wait until a part ends by itself; its status."""
         return self._running.pop(part).wait()
+
+    async def aftermath(self, part: str, fleet: Fleet, publishing: asyncio.Task[None], row: Row) -> None:
+        """A part was killed: start it again, look what is stored, send again what was not acknowledged, and look again."""
+        await asyncio.sleep(random.uniform(0, 0.5))
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
+        promised = fleet.acknowledged
+        await asyncio.to_thread(self.start, part)
+        before = await asyncio.to_thread(self.keys, fleet)
+        await fleet.resend()
+        row.add(fleet, promised, before, await asyncio.to_thread(self.keys, fleet))
 
     def __enter__(self) -> Self:
         for part in self.parts():
@@ -73,6 +99,7 @@ class Up(Scene):
     """`stresswire up` with the embedded broker and SQLite."""
 
     kind = MqttDevice
+    patient = Patient
 
     def __init__(self, folder: Path, database_url: str | None = None) -> None:
         super().__init__(folder)
@@ -85,7 +112,7 @@ class Up(Scene):
 
     def _up(self) -> Process:
         binds = {"mqtt_bind": f"127.0.0.1:{self.port}", "http_bind": f"127.0.0.1:{self._http_port}"}
-        return Stack(self.folder, database_url=self.database_url, **binds)
+        return Stack(self.folder, program=self._program, database_url=self.database_url, **binds)
 
     @property
     def ready_url(self) -> str:
@@ -117,6 +144,7 @@ class Apart(Scene):
     """Ingest and gateway on Mosquitto, which keeps its sessions on disk, and on PostgreSQL."""
 
     kind: type[Device] = AnsweredDevice
+    patient = AnsweredPatient
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -141,7 +169,8 @@ class Apart(Scene):
             "STRESSWIRE_DATABASE_URL": self.database_url,
             "STRESSWIRE_HTTP_BIND": f"127.0.0.1:{self.http_port}",
         }
-        process = Process([sys.executable, "-m", name], env=env, cwd=self.folder)
+        env["PYTHONPATH"] = str(REPOSITORY)
+        process = Process([sys.executable, "-m", *self._program, name], env=env, cwd=self.folder)
         process.wait_for(sign)
         return process
 

@@ -59,14 +59,7 @@ def test_what_was_acknowledged_is_stored_exactly_once(part: str, tmp_path: Path,
                 # At a time that no one can foresee: before a commit, after it, between two acknowledgements.
                 await asyncio.sleep(random.uniform(0.5, 1.5))
                 await asyncio.to_thread(scene.kill, part)
-                await asyncio.sleep(random.uniform(0, 0.5))
-                publishing.cancel()
-                await asyncio.gather(publishing, return_exceptions=True)
-                promised = fleet.acknowledged
-                await asyncio.to_thread(scene.start, part)
-                before = await asyncio.to_thread(scene.keys, fleet)
-                await fleet.resend()
-                row.add(fleet, promised, before, await asyncio.to_thread(scene.keys, fleet))
+                await scene.aftermath(part, fleet, publishing, row)
             assert (row.lost, row.doubled) == (0, 0)
             assert row.sent == row.stored >= row.acknowledged > 0
 
