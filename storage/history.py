@@ -17,6 +17,8 @@ from storage.database import READERS, Database
 from storage.tables import HistoryStress
 
 Result = TypeVar("Result")
+STATE_S = 3.0
+"""Where the network swallows what we send, nothing else would say so for ten seconds."""
 _h = HistoryStress
 _TO_THE_LAST_MOMENT = timedelta(days=1) - timedelta(microseconds=1)
 
@@ -45,9 +47,12 @@ class History:
             raise HistoryError(ErrorDetail("database", "the database does not answer now")) from error
 
     async def state(self) -> str:
-        """`ok` where the database answers, else why not."""
+        """`ok` where the database answers, else why not; within `STATE_S`."""
         try:
-            await self._run(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+            async with asyncio.timeout(STATE_S):
+                await self._run(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+        except TimeoutError:
+            return "does not answer"
         except (DBAPIError, PoolTimeoutError) as error:
             return str(getattr(error, "orig", error)).partition("\n")[0]
         return "ok"

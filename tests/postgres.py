@@ -80,11 +80,14 @@ class PostgresServer:
     def kill(self) -> None:
         """kill -9, of every process of the server."""
         assert self._process is not None
-        group = [self.pid, *_children(self.pid)]
-        for pid in group:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self._process.wait()
+
+    def signal(self, sign: signal.Signals) -> None:
+        """Send a signal to every process of the server; SIGSTOP makes it one that answers nothing."""
+        for pid in (self.pid, *_children(self.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sign)
 
     def __enter__(self) -> Self:
         if os.getuid() == 0:

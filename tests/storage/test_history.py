@@ -1,5 +1,6 @@
 """Pages of the record."""
 
+import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from storage.database import Database
 from storage.history import History, HistoryError, parse_request
 from storage.records import insert_readings
 from tests.broker.aio import run
+from tests.postgres import fast_postgres
 from tests.storage.rows import NOON, row
 
 
@@ -178,6 +180,26 @@ def test_the_state_is_ok_or_says_why_not(tmp_path: Path) -> None:
                 assert await history.state() == "unable to open database file"
 
     run(main)
+
+
+def test_a_database_that_says_nothing_is_no_state_to_wait_for() -> None:
+    async def main() -> None:
+        with fast_postgres() as server, Database(server.create()) as database:
+            async with History(database) as history:
+                assert await history.state() == "ok"
+                server.signal(signal.SIGSTOP)
+                try:
+                    assert await history.state() == "does not answer"
+                finally:
+                    server.signal(signal.SIGCONT)
+                await until_ok(history)
+
+    run(main)
+
+
+async def until_ok(history: History) -> None:
+    while await history.state() != "ok":
+        pass
 
 
 def test_the_record_is_not_changed_by_reading(database: Database) -> None:
