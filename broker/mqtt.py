@@ -200,7 +200,8 @@ class MqttBus(Bus):
         """Connect and subscribe, or find out why that does not work now: the bus then goes on trying until it is closed."""
         self._task = asyncio.create_task(self._stay_connected(), name=f"MQTT {self.address}")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._tried.wait(), OPEN_S)
+            async with asyncio.timeout(OPEN_S):
+                await self._tried.wait()
 
     async def connected(self) -> None:
         """Wait for a connection."""
@@ -293,7 +294,8 @@ class MqttBus(Bus):
             self._loop.add_writer(self._fd, self._client.loop_write)
         while not connection.lost.is_set() and not self._ending.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(connection.lost.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await connection.lost.wait()
             if self._connected.is_set():
                 backoff.reset()
             if not self._paused:
@@ -302,7 +304,8 @@ class MqttBus(Bus):
 
     async def _unless_ending(self, wait_s: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._ending.wait()
 
     async def _room(self) -> None:
         """Wait until every durable subscriber can take another message."""

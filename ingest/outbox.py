@@ -107,7 +107,8 @@ class AlertOutbox:
         wait_s, self._grace_s = self._grace_s, 0.0
         if wait_s:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._finishing.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._finishing.wait()
 
     async def _send(self, alerts: Sequence[Unsent]) -> None:
         """In their order; again as long as the broker does not take them."""

@@ -65,7 +65,8 @@ class Writer:
                 if self._stopping.is_set():
                     raise WriterStoppedError from error
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), backoff.next_s())
+                    async with asyncio.timeout(backoff.next_s()):
+                        await self._stopping.wait()
             else:
                 self._set_state("ok")
                 return result

@@ -89,7 +89,8 @@ class Device(ABC):
         self._news.clear()
         if not listening.done():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._news.wait()
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[asyncio.Task[None]]:

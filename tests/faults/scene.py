@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -163,8 +164,9 @@ class Apart(Scene):
         options = {"persistence": "true", "persistence_location": f"{self.folder}/", "autosave_interval": 1}
         return start_mosquitto(self.folder, self.port, **options)
 
-    def _part(self, name: str, sign: str) -> Process:
+    def _part(self, name: str, sign: str, **settings: str) -> Process:
         env = {
+            **settings,
             "STRESSWIRE_MQTT_URL": f"mqtt://127.0.0.1:{self.port}",
             "STRESSWIRE_DATABASE_URL": self.database_url,
             "STRESSWIRE_HTTP_BIND": f"127.0.0.1:{self.http_port}",
@@ -173,6 +175,28 @@ class Apart(Scene):
         process = Process([sys.executable, "-m", *self._program, name], env=env, cwd=self.folder)
         process.wait_for(sign)
         return process
+
+
+class Workers(Apart):
+    """Several ingests that share the devices: as parts of a whole, or as members of the broker's shared subscription."""
+
+    def __init__(self, folder: Path, *shares: str) -> None:
+        super().__init__(folder)
+        self.shares = shares
+
+    def parts(self) -> Mapping[str, Starter]:
+        workers = {
+            share: partial(self._part, "ingest", "ingest on", STRESSWIRE_INGEST_SHARD=share) for share in self.shares
+        }
+        return {"mosquitto": self._mosquitto, **workers}
+
+    def become(self, *shares: str) -> None:
+        """Other workers, in place of those that run: the new ones come first, so that nobody is left alone."""
+        before, self.shares = self.shares, shares
+        for share in shares:
+            self.start(share)
+        for share in before:
+            assert self._running.pop(share).stop() == 0
 
 
 class OverHttp(Apart):
