@@ -79,6 +79,10 @@ class Process:
             self.__exit__()
             raise
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def resident_mb(self) -> float:
         """Its resident memory."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()

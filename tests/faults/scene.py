@@ -64,6 +64,9 @@ class Scene(ABC):
         process.send(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
 
+    def pid(self, part: str) -> int:
+        return self._running[part].pid
+
     def resident_mb(self, part: str) -> float:
         return self._running[part].resident_mb()
 
