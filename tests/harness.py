@@ -191,13 +191,20 @@ def publish(port: int, device_id: str, payload: str | bytes, *, name: str = "esp
     subprocess.run(command, input=payload if isinstance(payload, bytes) else payload.encode(), check=True, timeout=START_S)
 
 
-def start_mosquitto(folder: Path, port: int, **options: object) -> Process:
-    """A real Mosquitto, with these options beside or instead of the usual ones."""
+def start_mosquitto(
+    folder: Path,
+    port: int,
+    options: Mapping[str, object],
+    *,
+    listen: str = "127.0.0.1",
+    prefix: Sequence[str] = (),
+) -> Process:
+    """A real Mosquitto, with these options beside or instead of the usual ones; `prefix` is a command that starts it."""
     lines = {**MOSQUITTO, **options}
     config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\n" + "".join(f"{name} {value}\n" for name, value in lines.items()))
+    config.write_text(f"listener {port} {listen}\n" + "".join(f"{name} {value}\n" for name, value in lines.items()))
     program = "mosquitto" if not Path("/usr/sbin/mosquitto").exists() else "/usr/sbin/mosquitto"
-    process = Process([program, "-c", str(config)])
+    process = Process([*prefix, program, "-c", str(config)])
     process.wait_for("running")
     return process
 
@@ -206,7 +213,7 @@ def start_mosquitto(folder: Path, port: int, **options: object) -> Process:
 def mosquitto(folder: Path, *, port: int | None = None, **options: object) -> Iterator[str]:
     """As `start_mosquitto`, for the time of the `with`; yields its URL."""
     port = port or free_port()
-    with start_mosquitto(folder, port, **options):
+    with start_mosquitto(folder, port, options):
         yield f"mqtt://127.0.0.1:{port}"
 
 

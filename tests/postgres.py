@@ -35,13 +35,17 @@ class PostgresServer:
     """A PostgreSQL server; the `with` starts it, `kill` and `start` may follow each other within.
 
     Args:
-        host: the address to listen on.
+        host: the address in its URLs.
+        listen: the addresses that it listens on, if others.
         prefix: a command that starts another, such as one that enters a network namespace.
         settings: `name=value` each, in addition to the defaults.
     """
 
-    def __init__(self, host: str = "127.0.0.1", prefix: Sequence[str] = (), settings: Sequence[str] = ()) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", prefix: Sequence[str] = (), settings: Sequence[str] = (), listen: str | None = None
+    ) -> None:
         self.host = host
+        self._listen = listen or host
         self.port = free_port()
         self._prefix = tuple(prefix)
         self._settings = ("log_min_messages=log", "unix_socket_directories=", "max_connections=50", *settings)
@@ -72,7 +76,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start, and wait until it takes connections; after a crash that includes the recovery."""
         settings = [argument for one in self._settings for argument in ("-c", one)]
-        address = ("-h", self.host, "-p", str(self.port))
+        address = ("-h", self._listen, "-p", str(self.port))
         command = [*self._prefix, *as_postgres(), programs() / "postgres", "-D", self._folder / "data", *address, *settings]
         self._process = Process([str(part) for part in command], cwd=Path("/"))
         self._process.wait_for("database system is ready to accept connections")
@@ -95,6 +99,8 @@ class PostgresServer:
         options = ("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions", "-U", USER)
         command = [*as_postgres(), programs() / "initdb", "-D", self._folder / "data", *options]
         subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL, timeout=60, cwd="/")
+        with (self._folder / "data" / "pg_hba.conf").open("a") as rights:
+            rights.write("host all all 10.0.0.0/8 trust\n")
         self.start()
         return self
 

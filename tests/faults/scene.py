@@ -165,7 +165,7 @@ class Apart(Scene):
 
     def _mosquitto(self) -> Process:
         options = {"persistence": "true", "persistence_location": f"{self.folder}/", "autosave_interval": 1}
-        return start_mosquitto(self.folder, self.port, **options)
+        return start_mosquitto(self.folder, self.port, options)
 
     def _part(self, name: str, sign: str, **settings: str) -> Process:
         env = {
