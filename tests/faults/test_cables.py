@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.broker.aio import until
+from tests.faults.cables import HERE, Cable, Network
 from tests.faults.ledger import AnsweredDevice, Fleet, MqttDevice
-from tests.faults.network import HERE, Cable, Network
 from tests.faults.report import Report
 from tests.faults.scene import Scene, Starter
 from tests.harness import REPOSITORY, Process, free_port, start_mosquitto
@@ -80,7 +80,7 @@ class FourMachines(Scene):
         return {"mosquitto": self._mosquitto, "ingest": self._start_ingest}
 
     def _mosquitto(self) -> Process:
-        return start_mosquitto(self.folder, self.port, listen="0.0.0.0", prefix=self._broker.prefix)
+        return start_mosquitto(self.folder, self.port, {}, listen="0.0.0.0", prefix=self._broker.prefix)
 
     def _start_ingest(self) -> Process:
         env = {
