@@ -1,12 +1,12 @@
 """Whose turn it is: a queue in which a sender of much does not hold up senders of little. Pure."""
 
-from collections import deque
+from heapq import heappop, heappush
 from typing import Final, Generic, Protocol, TypeVar
 
 OVERHEAD: Final = 256
 """What a message costs beside its payload, in bytes of payload: storing a sample costs about as much as decoding this."""
-TURN: Final = 4 * 1024
-"""What a topic may spend before the next has its turn."""
+SILENT: Final = 1_000
+"""Topics of which nothing waits, and what they have used is still remembered."""
 LINE: Final = 256 * 1024
 """What may wait of one topic; with more of it, its senders wait."""
 
@@ -28,42 +28,60 @@ class Queued(Protocol):
 Item = TypeVar("Item", bound=Queued)
 
 
+class _Line:
+    """What waits of one topic: how many, what they cost, and when the last of them is done in virtual time."""
+
+    __slots__ = ("cost", "count", "finish")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.cost = 0
+        self.finish = 0
+
+
 class FairQueue(Generic[Item]):
     """First in, first out for each topic, and a fair share for every topic, in bytes.
 
-    Deficit round robin: M. Shreedhar and G. Varghese, "Efficient fair queueing using deficit round robin", SIGCOMM 1995.
+    Weighted fair queueing with equal weights: A. Demers, S. Keshav and S. Shenker, "Analysis and simulation of a fair
+    queueing algorithm", SIGCOMM 1989. Next is what would be done first if all topics were served at once, byte by byte; the
+    virtual time is how many bytes of each were then served. So a topic that uses less than its share waits for the one
+    message that is being taken, and not, as in a round robin, for one of each other topic.
     """
 
     def __init__(self) -> None:
-        self._lines: dict[str, _Line[Item]] = {}
-        self._length = 0
+        self._heap: list[tuple[int, int, int, Item]] = []  # finish, number, cost
+        self._lines: dict[str, _Line] = {}
+        self._active = 0
+        self._now = 0
+        self._number = 0
 
     def append(self, item: Item) -> None:
         """Add at the end of the topic's line."""
         line = self._lines.get(item.topic)
         if line is None:
             line = self._lines[item.topic] = _Line()
-        line.items.append(item)
-        line.cost += _cost(item)
-        self._length += 1
+        cost = OVERHEAD + len(item.payload)
+        self._active += not line.count
+        line.count += 1
+        line.cost += cost
+        line.finish = max(self._now, line.finish) + cost
+        self._number += 1
+        heappush(self._heap, (line.finish, self._number, cost, item))
 
     def popleft(self) -> Item:
-        """Whose turn it is. Raises StopIteration where nothing waits."""
-        while True:
-            topic = next(iter(self._lines))
-            line = self._lines[topic]
-            cost = _cost(line.items[0])
-            if cost <= line.credit:
-                line.credit -= cost
-                line.cost -= cost
-                self._length -= 1
-                item = line.items.popleft()
-                if not line.items:
-                    del self._lines[topic]
-                return item
-            line.credit += TURN
-            del self._lines[topic]
-            self._lines[topic] = line  # to the end: a dict keeps the order of insertion
+        """Whose turn it is. Raises IndexError where nothing waits."""
+        _, _, cost, item = heappop(self._heap)
+        self._now += cost // self._active
+        line = self._lines[item.topic]
+        line.count -= 1
+        line.cost -= cost
+        self._active -= not line.count
+        if not self._heap:
+            self._lines.clear()
+            self._now = 0
+        elif len(self._lines) > 2 * self._active + SILENT:
+            self._lines = {topic: one for topic, one in self._lines.items() if one.count or one.finish > self._now}
+        return item
 
     def crowded(self, topic: str) -> bool:
         """Whether so much waits of a topic that its senders have to."""
@@ -71,19 +89,4 @@ class FairQueue(Generic[Item]):
         return line is not None and line.cost >= LINE
 
     def __len__(self) -> int:
-        return self._length
-
-
-class _Line(Generic[Item]):
-    """What waits of one topic: the sum of its costs, and what it may spend in this turn."""
-
-    __slots__ = ("cost", "credit", "items")
-
-    def __init__(self) -> None:
-        self.items: deque[Item] = deque()
-        self.cost = 0
-        self.credit = TURN
-
-
-def _cost(item: Queued) -> int:
-    return OVERHEAD + len(item.payload)
+        return len(self._heap)

@@ -25,7 +25,7 @@ BUFFER = 20_000
 """Messages that may wait for ingest; beyond it senders are held back."""
 TAKE = 500
 """Messages in one transaction at most."""
-TAKE_BYTES = 128 * 1024
+TAKE_BYTES = 32 * 1024
 """So that a transaction full of batches, too, is over before a live reading has waited long."""
 TRANSACTION_SAMPLES = 1_000
 """A transaction is not filled beyond this, so that batches of hundreds do not delay everybody else's answer."""

@@ -34,6 +34,9 @@ Announce = Callable[[str], None]
 Result = TypeVar("Result")
 
 DEMO_DEVICE = "demo"
+SWITCH_S = 0.0005
+"""How long the loop waits for the thread that predicts and stores, each time that it has read or written a socket; Python's
+own 5 ms make seconds of it where there are many."""
 RECONNECT_S = 5.0
 """Until then frontends and subscribers that lost `up` are back, for the alerts that it still has."""
 FULL_COLLECTION = 200
@@ -44,6 +47,7 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run in an event loop of uvloop, or in asyncio's own where there is none."""
     # With thousands of sessions a full collection stops the loop for seconds, and finds next to nothing: rarely, then.
     gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION)
+    sys.setswitchinterval(SWITCH_S)
     return asyncio.run(main) if sys.platform == "win32" else uvloop.run(main)
 
 

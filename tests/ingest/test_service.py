@@ -143,8 +143,7 @@ def test_large_batches_are_several_transactions_each_acknowledged_by_itself(
             told = [what for what in now.what if what in ("commit", "ack")]
             acknowledged = [len(group.split()) for group in " ".join(told).split("commit")[1:]]
             assert sum(acknowledged) == 5
-            assert acknowledged[0] == each
-            assert max(acknowledged) <= each
+            assert 1 <= max(acknowledged) <= each
             assert count(database) == 5 * batch
 
     run(main)
