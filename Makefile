@@ -42,7 +42,7 @@ test: install-dev
 	@PATH="$$($(BIN)/python hatch_build.py --node-folder):$$PATH" $(BIN)/python -m pytest
 
 faults: install-dev
-	@$(BIN)/python -m pytest tests/faults --runs 20 --numprocesses 0 --capture no
+	@$(BIN)/python -m pytest tests/faults --runs 25 --numprocesses 0 --capture no
 
 check: install-dev
 	@$(BIN)/ruff check .
