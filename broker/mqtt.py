@@ -406,7 +406,8 @@ class MqttBus(Bus):
             self._tried.set()
         waiting, self._waiting = self._waiting, deque()
         for one in waiting:
-            self._send(one)
+            if not self._send(one) and one.taken is not None:
+                one.taken.set_exception(BusError(f"{self.address} takes too little"))
         log.info("connected to %s", self.address)
 
     def _on_subscribe(
@@ -433,7 +434,7 @@ class MqttBus(Bus):
         self._connected.clear()
         self._filters.clear()
         for granted in self._granted.values():
-            granted.cancel()
+            granted.set_result(None)  # there is nothing more to wait for
         self._granted.clear()
         if self._connection is not None:
             self._connection.lost.set()

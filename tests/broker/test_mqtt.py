@@ -377,6 +377,29 @@ def test_a_broker_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.
     run(main)
 
 
+def test_a_broker_that_goes_away_while_we_leave_holds_nobody_up() -> None:
+    """It answers the first SUBSCRIBE, and ends the connection at the second: the one that asks whether it has read all."""
+
+    async def main() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for reply in (b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x01", b""):
+                await reader.read(1_000)
+                writer.write(reply)
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            bus = MqttBus(MqttAddress("127.0.0.1", server.sockets[0].getsockname()[1], tls=False), "leaver")
+            bus.subscribe(["a"], qos=1, durable=True, buffer=10)
+            await bus.open()
+            assert bus.state == "ok"
+            async with asyncio.timeout(1.5):
+                await bus.close()
+            assert bus.state == "not connected"
+
+    run(main)
+
+
 def test_close_ends_the_subscriptions_and_a_second_time_does_nothing(url: str) -> None:
     async def main() -> None:
         bus = MqttBus(parse_url(url))
