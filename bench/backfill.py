@@ -1,6 +1,6 @@
 """What a backfill costs those who are live: `python -m bench.backfill [--quick]`.
 
-Fifty devices send yesterday in batches, each as fast as it is acknowledged, while others send a sample a second. The time to
+Fifty devices send yesterday in batches, each as fast as it is acknowledged; others send a sample a second. The time to
 their PUBACK, which comes after the commit, is taken without the backfill and with it.
 """
 

@@ -70,6 +70,9 @@ class Scene(ABC):
     def resident_mb(self, part: str) -> float:
         return self._running[part].resident_mb()
 
+    def send(self, part: str, sign: signal.Signals) -> None:
+        self._running[part].send(sign)
+
     def ended(self, part: str) -> int:
         """Wait until a part ends by itself; its status."""
         return self._running.pop(part).wait()
