@@ -55,6 +55,7 @@ class Connection:
         self._intake.expect(Type.CONNECT)
         self._upstream = Upstream(house.router, self._intake, wire)
         self._closed = False
+        self._finishing = False
         self._lost = False
         self._unsent = 0
         self._pumping = False
@@ -92,12 +93,17 @@ class Connection:
 
     def finished(self) -> None:
         """The client sends no more: what it has sent counts, then the connection ends."""
+        if self._finishing:
+            self.close(None)
+            return
         self._upstream.left()
         self._intake.finish()
 
     def lost(self) -> None:
         """The transport is gone; what has come before still counts, but waits neither for room nor for the client."""
         self._lost = True
+        if self._finishing:
+            self.close(None)
         self._cancel_stall()
         self._upstream.lost()
         self._intake.holds &= Hold.ANSWER | Hold.TURN
@@ -289,6 +295,12 @@ class Connection:
         self.pump()
 
     # --- the end
+
+    def finish(self) -> None:
+        """Take nothing more from the client, and let it read to the end what it has been told."""
+        self._finishing = True
+        self._intake.stop()
+        self._wire.finish()
 
     def close(self, reason: str | None, *, at_once: bool = False) -> None:
         """End the connection; without a DISCONNECT the will goes out. `reason` is for the log: None, nothing is wrong."""

@@ -21,6 +21,8 @@ MAX_CONNECTIONS: Final = 20_000
 MAX_STRANGERS: Final = 1_000
 """Connections without a CONNECT yet; one more displaces the oldest, so that nobody is locked out by those who only wait."""
 BACKLOG: Final = 1_024
+LINGER_S: Final = 0.5
+"""How long clients may take, at the end, to read their last acknowledgements and close."""
 
 
 class _Transport(asyncio.Protocol):
@@ -77,6 +79,10 @@ class _Transport(asyncio.Protocol):
     def resume(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+
+    def finish(self) -> None:
+        if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
+            self._transport.write_eof()
 
     def close(self) -> None:
         if self._transport is not None:
@@ -238,8 +244,15 @@ class EmbeddedBus(Bus):
             self._listener.close()
         leaving = list(self._connections)
         for connection in leaving:
-            connection.close(None, at_once=True)
-        await asyncio.gather(*(connection.ended.wait() for connection in leaving))
+            connection.finish()
+        ended = asyncio.gather(*(connection.ended.wait() for connection in leaving))
+        try:
+            async with asyncio.timeout(LINGER_S):
+                await asyncio.shield(ended)
+        except TimeoutError:
+            for connection in leaving:
+                connection.close(None, at_once=True)
+            await ended
         await self._running().engine.shutdown()
 
     def _running(self) -> House:

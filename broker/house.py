@@ -47,6 +47,12 @@ class Wire(Protocol):
         """Read on."""
         ...
 
+    def finish(self) -> None:
+        """Write no more, where the transport can say so, and go on reading: with something unread a close is a reset, which
+        may overtake what was written last.
+        """
+        ...
+
     def close(self) -> None:
         """Close after what was written."""
         ...

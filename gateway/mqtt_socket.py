@@ -94,6 +94,9 @@ class _Frames(Wire):
         self._filled.set()
         self.readable.set()
 
+    def finish(self) -> None:
+        """A WebSocket cannot say that it writes no more."""
+
     def abort(self) -> None:
         self.close()
         if self._transport is not None:

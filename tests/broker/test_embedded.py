@@ -136,7 +136,7 @@ def test_only_what_asks_to_be_is_retained() -> None:
                 await asyncio.to_thread(listener.wait_for, "t/kept 1 1 status")
                 await asyncio.to_thread(listener.wait_for, "t/theirs 1 1 theirs")
                 await bus.publish("t/end", b"end", qos=1)
-                await asyncio.to_thread(listener.wait_for, "t/end")
+                await asyncio.to_thread(listener.wait_for, "t/end 0 1 end")
                 assert sorted(listener.heard) == ["t/end 0 1 end", "t/kept 1 1 status", "t/theirs 1 1 theirs"]
 
     run(main)

@@ -95,9 +95,11 @@ class Scene(ABC):
 
     def __exit__(self, *error: object) -> None:
         ended = {}
-        for part, process in reversed(self._running.items()):
-            ended[part] = process.stop()
-        self._stack.close()
+        with self._stack:
+            for process in self._running.values():
+                self._stack.callback(process.__exit__)  # whatever happens to the others
+            for part, process in reversed(self._running.items()):
+                ended[part] = process.stop()
         if error == (None, None, None):
             assert set(ended.values()) <= {0}, ended
 

@@ -151,6 +151,36 @@ def test_more_than_is_remembered_is_read_again(database: Database, monkeypatch: 
     run(main)
 
 
+def test_at_the_start_everything_waits_for_those_who_come_back(database: Database) -> None:
+    async def main() -> None:
+        async with Writer(database) as writer, asyncio.TaskGroup() as tasks:
+            case = Case(database, writer, everybody)
+            case.outbox = AlertOutbox(case.bus, writer, everybody, grace_s=0.3)
+            await case.commit("old")
+            started_s = asyncio.get_running_loop().time()
+            tasks.create_task(case.outbox.run())
+            case.outbox.add(await case.commit("new"))
+            await until(lambda: case.sent == [b"old", b"new"])
+            assert asyncio.get_running_loop().time() - started_s >= 0.3
+            case.outbox.finish()
+
+    run(main)
+
+
+def test_the_end_does_not_wait_for_those_who_come_back(database: Database) -> None:
+    async def main() -> None:
+        async with Writer(database) as writer, asyncio.TaskGroup() as tasks:
+            case = Case(database, writer, everybody)
+            case.outbox = AlertOutbox(case.bus, writer, everybody, grace_s=3_600)
+            await case.commit("old")
+            tasks.create_task(case.outbox.run())
+            await turns()
+            case.outbox.finish()
+        assert case.sent == [b"old"]
+
+    run(main)
+
+
 def test_without_the_database_it_ends_and_says_so(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with running(database) as case:

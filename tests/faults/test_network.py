@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.broker.aio import until
-from tests.faults.cables import HERE, Cable, Network
 from tests.faults.ledger import AnsweredDevice, Fleet, MqttDevice
+from tests.faults.network import HERE, Cable, Network
 from tests.faults.report import Report
 from tests.faults.scene import Scene, Starter
 from tests.harness import REPOSITORY, Process, free_port, start_mosquitto
