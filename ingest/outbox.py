@@ -32,7 +32,7 @@ class AlertOutbox:
         bus: where alerts go.
         writer: the database that has them until then.
         owns: whether a device is for this process; another one sends the rest.
-        grace_s: how long everything waits at the start, where those who want it lost their connections with the process.
+        grace_s: how long what an earlier process left waits, where those who want it lost their connections with it.
     """
 
     def __init__(self, bus: Bus, writer: Writer, owns: Callable[[str], bool], *, grace_s: float = 0.0) -> None:
@@ -67,10 +67,7 @@ class AlertOutbox:
     async def run(self) -> None:
         """Send until `finish`."""
         try:
-            await self._let_them_come_back()
             async with asyncio.timeout(None) as self._limit:
-                if self._finishing.is_set():
-                    self.finish()
                 while True:
                     await self._send_all()
                     if self._finishing.is_set():
@@ -81,6 +78,8 @@ class AlertOutbox:
             log.warning("%s takes no alerts: they are sent after the next start", self._bus.state)
         except WriterStoppedError:
             log.warning("stopped without the database: alerts that it holds are sent, or sent again, after the next start")
+        finally:
+            self._limit = None
 
     async def _send_all(self) -> None:
         """First what is in memory: it is older than what must be read."""
@@ -99,14 +98,17 @@ class AlertOutbox:
             some = await self._writer.run(lambda connection: unsent_after(connection, last_id, AT_ONCE))  # noqa: B023
             if some:
                 last_id = some[-1].id
+                await self._let_them_come_back()
                 await self._send([one for one in some if self._owns(one.device_id)])
             elif not self._missed:
                 self._reading = False
                 return
 
     async def _let_them_come_back(self) -> None:
+        """Once, and only where something was left for them."""
+        wait_s, self._grace_s = self._grace_s, 0.0
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._grace_s):
+            async with asyncio.timeout(wait_s):
                 await self._finishing.wait()
 
     async def _send(self, alerts: Sequence[Unsent]) -> None:

@@ -14,7 +14,7 @@ from typing import Self
 
 from tests.faults.ledger import AnsweredDevice, AnsweredPatient, Device, Fleet, HttpDevice, Key, MqttDevice, Patient
 from tests.faults.report import Row
-from tests.harness import REPOSITORY, Process, Stack, free_port, rows, start_mosquitto
+from tests.harness import REPOSITORY, Process, Stack, free_port, rows, start_mosquitto, wait_until
 from tests.postgres import PostgresServer
 
 Starter = Callable[[], Process]
@@ -77,14 +77,19 @@ class Scene(ABC):
         """Wait until a part ends by itself; its status."""
         return self._running.pop(part).wait()
 
-    async def aftermath(self, part: str, fleet: Fleet, publishing: asyncio.Task[None], row: Row) -> None:
-        """A part was killed: start it again, look what is stored, send again what was not acknowledged, and look again."""
+    async def aftermath(
+        self, part: str, fleet: Fleet, publishing: asyncio.Task[None], row: Row, back: Callable[[], bool] = lambda: True
+    ) -> None:
+        """A part was killed: start it again, look what is stored, send again what was not acknowledged, and look again.
+        `back`: whoever else lost the part has found it again.
+        """
         await asyncio.sleep(random.uniform(0, 0.5))
         publishing.cancel()
         await asyncio.gather(publishing, return_exceptions=True)
         promised = fleet.acknowledged
         await asyncio.to_thread(self.start, part)
         before = await asyncio.to_thread(self.keys, fleet)
+        await asyncio.to_thread(wait_until, back)
         await fleet.resend()
         row.add(fleet, promised, before, await asyncio.to_thread(self.keys, fleet))
 

@@ -50,7 +50,9 @@ def test_what_was_acknowledged_is_stored_and_every_alert_is_sent(
             with Subscriber(scene.port) as subscriber:
                 publishing = asyncio.create_task(fleet.publish())
                 assert await asyncio.to_thread(scene.ended, part) == -signal.SIGKILL
-                await scene.aftermath(part, fleet, publishing, row)
+                subscribed = 2 if part == "up" else 1  # Mosquitto was there all the time
+                back = lambda: subscriber.output.count("Subscribed") >= subscribed  # noqa: B023, E731
+                await scene.aftermath(part, fleet, publishing, row, back)
                 raised = alerts(scene, fleet.run)
                 await asyncio.to_thread(wait_until, lambda: raised <= heard(subscriber))  # noqa: B023
                 await asyncio.to_thread(wait_until, lambda: not rows(scene.database_url, "SELECT id FROM outbox"))

@@ -151,7 +151,7 @@ def test_more_than_is_remembered_is_read_again(database: Database, monkeypatch: 
     run(main)
 
 
-def test_at_the_start_everything_waits_for_those_who_come_back(database: Database) -> None:
+def test_what_was_left_waits_for_those_who_come_back(database: Database) -> None:
     async def main() -> None:
         async with Writer(database) as writer, asyncio.TaskGroup() as tasks:
             case = Case(database, writer, everybody)
