@@ -289,10 +289,8 @@ class MqttBus(Bus):
     async def _serve(self, sock: Any, connection: _Connection, backoff: Backoff) -> None:
         """Until the connection is lost. paho looks after pings and their answers when it is asked to."""
         self._fd = sock.fileno()
-        self._loop.add_reader(self._fd, self._readable)
-        if self._client.want_write():
-            self._loop.add_writer(self._fd, self._client.loop_write)
         while not connection.lost.is_set() and not self._ending.is_set():
+            self._watch(self._fd)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await connection.lost.wait()
@@ -321,14 +319,19 @@ class MqttBus(Bus):
         for _ in range(READ_AT_ONCE):
             seen = self._seen
             self._client.loop_read()
-            if self._fd is None or self._paused or self._seen == seen:
+            if self._fd is None or self._paused:
+                return
+            if self._seen == seen:
                 break
+        else:
+            self._loop.call_soon(self._still_readable, self._connection)
+            return
         sock: Any = self._client.socket()
-        if not self._paused and isinstance(sock, ssl.SSLSocket) and sock.pending():
+        if isinstance(sock, ssl.SSLSocket) and sock.pending():
             self._loop.call_soon(self._still_readable, self._connection)
 
     def _still_readable(self, connection: _Connection | None) -> None:
-        """What TLS has decrypted does not make the socket readable."""
+        """Neither what TLS has decrypted nor what lies before an error makes the socket readable."""
         if connection is self._connection and self._fd is not None and not self._paused:
             self._readable()
 
@@ -344,6 +347,17 @@ class MqttBus(Bus):
             self._loop.add_reader(self._fd, self._readable)
             self._loop.call_soon(self._still_readable, self._connection)
         self._paused = False
+
+    def _watch(self, fd: int) -> None:
+        """Watch the socket afresh. After an error on it uvloop calls once and then never again, though there may be more to
+        read before the error comes; and refuses what is asked of its dead watcher.
+        """
+        self._loop.remove_reader(fd)
+        self._loop.remove_writer(fd)
+        if not self._paused:
+            self._loop.add_reader(fd, self._readable)
+        if self._client.want_write():
+            self._loop.add_writer(fd, self._client.loop_write)
 
     def _unwatch(self) -> None:
         if self._fd is not None:
@@ -434,7 +448,8 @@ class MqttBus(Bus):
         self._connected.clear()
         self._filters.clear()
         for granted in self._granted.values():
-            granted.set_result(None)  # there is nothing more to wait for
+            if not granted.done():  # whoever waited may have given up
+                granted.set_result(None)
         self._granted.clear()
         if self._connection is not None:
             self._connection.lost.set()
@@ -465,7 +480,10 @@ class MqttBus(Bus):
     def _on_write_wanted(self, _client: paho.Client, _data: Any, sock: Any) -> None:
         # While it connects, in a thread, nobody watches the socket yet: `_serve` looks what is to be written.
         if self._fd is not None and sock.fileno() == self._fd:
-            self._loop.add_writer(self._fd, self._client.loop_write)
+            try:
+                self._loop.add_writer(self._fd, self._client.loop_write)
+            except RuntimeError:
+                self._watch(self._fd)
 
     def _on_write_not_wanted(self, _client: paho.Client, _data: Any, _sock: Any) -> None:
         if self._fd is not None:

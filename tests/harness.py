@@ -80,6 +80,10 @@ class Process:
             raise
 
     @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 

@@ -1,6 +1,8 @@
 """The bus on an external broker: a real Mosquitto."""
 
 import asyncio
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from broker.bus import BusError, Message, Subscription
 from broker.contract import DATA_RECEIVED
 from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttAddress, MqttBus, parse_url
+from tests.broker import wire
 from tests.broker.aio import run, turns, until
 from tests.broker.logins import PASSWORD, authenticate
 from tests.harness import Process, free_port, mosquitto
@@ -396,6 +399,43 @@ def test_a_broker_that_goes_away_while_we_leave_holds_nobody_up() -> None:
             async with asyncio.timeout(1.5):
                 await bus.close()
             assert bus.state == "not connected"
+
+    run(main)
+
+
+@pytest.mark.parametrize("publishing", [True, False])
+def test_a_reset_with_much_unread_is_read_to_its_end_and_the_bus_connects_again(publishing: bool) -> None:
+    """So it looks when a broker is killed: what it had sent, and then a reset."""
+    payload, sent = b"x" * 200, 3_000
+
+    async def main() -> None:
+        connections = 0
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            for reply in (b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x00"):
+                await reader.read(1_000)
+                writer.write(reply)
+            if connections == 1:
+                writer.write(wire.publish("a", payload) * sent)
+                await asyncio.sleep(0)
+                no_farewell = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_farewell)
+                writer.transport.abort()
+            else:
+                await reader.read()
+                writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server, MqttBus(MqttAddress("127.0.0.1", server.sockets[0].getsockname()[1], tls=False)) as bus:
+            bus.subscribe(["a"], qos=0, durable=False, buffer=sent)
+            await bus.open()
+            async with asyncio.timeout(8):  # less than the keep-alive, which would notice as well
+                while connections < 2:
+                    if publishing:
+                        await bus.publish("b", b"")
+                    await asyncio.sleep(0.0001)
 
     run(main)
 

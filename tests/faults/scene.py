@@ -90,8 +90,19 @@ class Scene(ABC):
         await asyncio.to_thread(self.start, part)
         before = await asyncio.to_thread(self.keys, fleet)
         await asyncio.to_thread(wait_until, back)
-        await fleet.resend()
+        await self.resent(fleet)
         row.add(fleet, promised, before, await asyncio.to_thread(self.keys, fleet))
+
+    async def resent(self, fleet: Fleet) -> None:
+        """Let the fleet send again what was not acknowledged; fail at once where a part that should take it has ended."""
+        resending = asyncio.create_task(fleet.resend())
+        try:
+            while not (await asyncio.wait({resending}, timeout=1))[0]:
+                ended = {part: process.output for part, process in self._running.items() if not process.runs}
+                assert not ended, "\n".join(f"{part} has ended:\n{output}" for part, output in ended.items())
+            await resending
+        finally:
+            resending.cancel()
 
     def __enter__(self) -> Self:
         for part in self.parts():
