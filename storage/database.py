@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -77,8 +79,7 @@ class Database:
         except ModuleNotFoundError as error:
             raise DatabaseError(f"the database {self} needs a package more: pip install 'stresswire[postgres]'") from error
         except (SQLAlchemyError, CommandError, OSError, NoSuchModuleError) as error:
-            cause = getattr(error, "orig", None) or error
-            raise DatabaseError(f"cannot open the database {self}: {cause}".splitlines()[0]) from error
+            raise DatabaseError(f"cannot open the database {self}: {reason_of(error)}") from error
 
     def _migrate(self) -> None:
         try:
@@ -100,6 +101,12 @@ class Database:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def reason_of(error: BaseException) -> str:
+    """What the driver says, in one line: PostgreSQL would then show the whole row."""
+    cause = getattr(error, "orig", None) or error
+    return str(cause).partition("\n")[0] or type(cause).__name__
 
 
 def migrate(engine: Engine) -> None:
@@ -170,8 +177,24 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    _use_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: Any) -> None:
+    """Several processes may want it at once, for the first time: there SQLite gives up without its busy timeout."""
+    give_up_s = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from broker.contract import ErrorDetail, HistoryRequest, NewSensorData
-from storage.database import READERS, Database
+from storage.database import READERS, Database, reason_of
 from storage.tables import HistoryStress
 
 Result = TypeVar("Result")
@@ -54,7 +54,7 @@ class History:
         except TimeoutError:
             return "does not answer"
         except (DBAPIError, PoolTimeoutError) as error:
-            return str(getattr(error, "orig", error)).partition("\n")[0]
+            return reason_of(error)
         return "ok"
 
     async def _run(self, work: Callable[[Connection], Result]) -> Result:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from broker.contract import StressLevel
-from storage.database import insert_new, insert_or_replace, rows_of
+from storage.database import insert_new, insert_or_replace, reason_of, rows_of
 from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, Alert, DeviceState, HistoryStress, OutboxRow, Rejected
 from storage.writer import CrossedError
 
@@ -114,8 +114,7 @@ def refused_one_by_one(connection: Connection, rows: Sequence[dict[str, Any]]) -
             with connection.begin_nested():
                 insert_readings(connection, [row])
         except (IntegrityError, DataError) as error:
-            reason = str(error.orig).partition("\n")[0]  # PostgreSQL then shows the whole row
-            refused[RecordKey(row["device_id"], row["boot"], row["seq"])] = reason
+            refused[RecordKey(row["device_id"], row["boot"], row["seq"])] = reason_of(error)
     return refused
 
 

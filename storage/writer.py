@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from broker.backoff import Backoff
-from storage.database import Database
+from storage.database import Database, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,9 @@ class Writer:
             except CrossedError:
                 continue
             except (IntegrityError, DataError) as error:
-                raise RowsRefusedError(str(error.orig).partition("\n")[0]) from error
+                raise RowsRefusedError(reason_of(error)) from error
             except DBAPIError as error:
-                self._set_state(str(error.orig).splitlines()[0] if str(error.orig) else type(error).__name__)
+                self._set_state(reason_of(error))
                 if self._stopping.is_set():
                     raise WriterStoppedError from error
                 with contextlib.suppress(TimeoutError):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from broker.contract import SENSOR_DATA, Role
+from storage.database import reason_of
 from storage.logins import Login, LoginError, add_login, logins, revoke_login, rotate_login
 from stresswire import runtime
 from stresswire.logins import check_name, new_token, sha256_of
@@ -114,7 +115,7 @@ def _in_database(work: Callable[[Connection], Result]) -> Result:
             with database.writer.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
-            raise LoginError(f"the database {database} does not take it: {error.orig}") from error
+            raise LoginError(f"the database {database} does not take it: {reason_of(error)}") from error
 
 
 def _tell(name: str, role: Role | None, secret: str) -> None:

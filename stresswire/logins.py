@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE, Role
 from broker.rights import Credentials, Identity
-from storage.database import Database
+from storage.database import Database, reason_of
 from storage.logins import Login, LoginError, logins
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class LoginBook:
             try:
                 names = await asyncio.to_thread(self.load)
             except SQLAlchemyError as error:
-                self._say(readable=False, why=str(getattr(error, "orig", error)))
+                self._say(readable=False, why=reason_of(error))
                 names = self._replace(self._known)
             else:
                 self._say(readable=True)
@@ -118,7 +118,7 @@ class LoginBook:
             if readable:
                 log.info("the logins can be read again")
             else:
-                log.error("the logins cannot be read, those known before go on: %s", why.partition("\n")[0])
+                log.error("the logins cannot be read, those known before go on: %s", why)
 
 
 def _differs(before: Login, now: Login | None) -> bool:
