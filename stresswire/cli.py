@@ -9,8 +9,8 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 import typer
 
+from broker.address import MqttAddress
 from broker.bus import BusError
-from broker.mqtt import MqttAddress
 from gateway.service import GatewayError
 from models import offline
 from models.errors import ModelError

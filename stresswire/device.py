@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
+from broker.address import MqttAddress
 from broker.bus import BusError
 from broker.contract import DATA_RECEIVED, SENSOR_DATA, DataReceived, SensorSample, encode
-from broker.mqtt import MqttAddress, MqttBus
+from broker.mqtt import MqttBus
 
 WINDOW = 200
 """Messages that may be unanswered at once."""

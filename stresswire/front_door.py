@@ -8,10 +8,11 @@ from typing import Any, Final
 from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
+from broker.address import MqttAddress
 from broker.bus import Bus
 from broker.embedded import MAX_CONNECTIONS, EmbeddedBus
-from broker.mqtt import MqttAddress, MqttBus
-from storage.database import Database, DatabaseError
+from broker.mqtt import MqttBus
+from storage.database import Database, DatabaseError, reason_of
 from stresswire.logins import LoginBook
 from stresswire.settings import PREFIX, Bind, Settings, SettingsError
 from stresswire.tls import server_context
@@ -30,7 +31,7 @@ def login_book(settings: Settings, database: Database, now: Callable[[], datetim
     try:
         book = LoginBook(database, now)
     except SQLAlchemyError as error:
-        raise DatabaseError(f"the logins in {database} cannot be read: {getattr(error, 'orig', error)}") from error
+        raise DatabaseError(f"the logins in {database} cannot be read: {reason_of(error)}") from error
     if not book.anybody:
         raise SettingsError(
             f"{PREFIX}MQTT_BIND={settings.mqtt_bind} asks for logins, and there is none yet; add one with: stresswire"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from broker.address import MqttAddress
 from broker.contract import SensorSample
-from broker.mqtt import MqttAddress
 from models.recordings import Recording, RecordingError, Row, read_recordings
 from stresswire.device import Tally, connected
 

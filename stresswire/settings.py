@@ -15,7 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from broker.mqtt import MqttAddress, parse_url
+from broker.address import MqttAddress, parse_url
 from ingest.share import Share
 
 PREFIX = "STRESSWIRE_"

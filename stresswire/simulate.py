@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from broker.address import MqttAddress
 from broker.contract import SensorSample
-from broker.mqtt import MqttAddress
 from stresswire.device import connected
 
 CALM_S = 240

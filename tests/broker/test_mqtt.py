@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from broker.address import MqttAddress, parse_url
 from broker.bus import BusError, Message, Subscription
 from broker.contract import DATA_RECEIVED
 from broker.embedded import EmbeddedBus
-from broker.mqtt import MqttAddress, MqttBus, parse_url
+from broker.mqtt import MqttBus
 from tests.broker import wire
 from tests.broker.aio import run, turns, until
 from tests.broker.logins import PASSWORD, authenticate

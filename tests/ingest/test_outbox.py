@@ -22,11 +22,13 @@ def everybody(_device_id: str) -> bool:
 class Case:
     """An outbox, its bus and its database."""
 
-    def __init__(self, database: Database, writer: Writer, owns: Callable[[str], bool]) -> None:
+    def __init__(
+        self, database: Database, writer: Writer, owns: Callable[[str], bool] = everybody, grace_s: float = 0.0
+    ) -> None:
         self.database = database
         self.bus = FakeBus()
         self.writer = writer
-        self.outbox = AlertOutbox(self.bus, writer, owns)
+        self.outbox = AlertOutbox(self.bus, writer, owns, grace_s=grace_s)
 
     async def commit(self, *names: str, device_id: str = "d") -> list[Unsent]:
         """A transaction with these alerts."""
@@ -68,7 +70,7 @@ def test_what_is_committed_is_sent_once_and_then_forgotten(database: Database) -
 def test_what_an_earlier_process_left_comes_first(database: Database) -> None:
     async def main() -> None:
         async with Writer(database) as writer:
-            earlier = Case(database, writer, everybody)
+            earlier = Case(database, writer)
             await earlier.commit(*(str(number) for number in range(250)))
         async with running(database) as case:
             case.outbox.add(await case.commit("new"))
@@ -124,7 +126,7 @@ def test_at_the_end_what_waits_is_sent(database: Database) -> None:
 def test_others_are_left_to_the_one_who_serves_them(database: Database) -> None:
     async def main() -> None:
         async with Writer(database) as writer:
-            earlier = Case(database, writer, everybody)
+            earlier = Case(database, writer)
             await earlier.commit("mine", device_id="a")
             await earlier.commit("not mine", device_id="b")
         async with running(database, lambda device_id: device_id == "a") as case:
@@ -154,8 +156,7 @@ def test_more_than_is_remembered_is_read_again(database: Database, monkeypatch: 
 def test_what_was_left_waits_for_those_who_come_back(database: Database) -> None:
     async def main() -> None:
         async with Writer(database) as writer, asyncio.TaskGroup() as tasks:
-            case = Case(database, writer, everybody)
-            case.outbox = AlertOutbox(case.bus, writer, everybody, grace_s=0.3)
+            case = Case(database, writer, grace_s=0.3)
             await case.commit("old")
             started_s = asyncio.get_running_loop().time()
             tasks.create_task(case.outbox.run())
@@ -170,8 +171,7 @@ def test_what_was_left_waits_for_those_who_come_back(database: Database) -> None
 def test_the_end_does_not_wait_for_those_who_come_back(database: Database) -> None:
     async def main() -> None:
         async with Writer(database) as writer, asyncio.TaskGroup() as tasks:
-            case = Case(database, writer, everybody)
-            case.outbox = AlertOutbox(case.bus, writer, everybody, grace_s=3_600)
+            case = Case(database, writer, grace_s=3_600)
             await case.commit("old")
             tasks.create_task(case.outbox.run())
             await turns()
