@@ -1,12 +1,12 @@
 """Who is let in: decided from the CONNECT alone, before any session is touched. No I/O; the clock comes in."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
 from broker.contract import DEVICE_STATUS, MAX_DEVICE_ID, name_of
 from broker.packets import Connect, ReturnCode
 from broker.rights import Authenticate, Credentials, Identity, may_publish
+from broker.throttle import Guesses
 from broker.topics import too_deep
 
 MAX_SESSIONS: Final = 20_000
@@ -15,7 +15,6 @@ MAX_SESSIONS_OF_A_DEVICE: Final = 10
 MAX_SESSIONS_OF_A_LOGIN: Final = 1_000
 """So that no login can take all: a device connects once, and now and then under another client identifier."""
 MAX_CLIENT_ID: Final = 256
-ADDRESSES_KEPT: Final = 10_000
 
 
 class RefusedError(Exception):
@@ -26,37 +25,10 @@ class RefusedError(Exception):
         self.code = code
 
 
-class Throttle:
-    """A token bucket for each key: `burst` at once, then one each `every_s`. The longest unused keys are forgotten."""
-
-    def __init__(self, burst: int, every_s: float, now_s: Callable[[], float]) -> None:
-        self._burst = burst
-        self._every_s = every_s
-        self._now_s = now_s
-        self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def exhausted(self, key: str) -> bool:
-        """Whether the next one would be too many."""
-        return self._level(key) > self._burst - 1
-
-    def count(self, key: str) -> None:
-        """Count one."""
-        level = self._level(key)
-        self._used[key] = (level + 1, self._now_s())
-        self._used.move_to_end(key)
-        if len(self._used) > ADDRESSES_KEPT:
-            self._used.popitem(last=False)
-
-    def _level(self, key: str) -> float:
-        level, at_s = self._used.get(key, (0.0, 0.0))
-        return max(0.0, level - (self._now_s() - at_s) / self._every_s)
-
-
 class Admission:
     """Checks logins.
 
-    Failed logins are counted by address, and by address and user name; beyond the limit a guess is not even told that it is
-    wrong. The right token is always let in: nobody locks others out by guessing, also not behind a hospital's one address.
+    The right token is always let in: nobody locks others out by guessing, also not behind a hospital's one address.
 
     Args:
         authenticate: says who a client is; None: there are no logins, and everybody may do everything.
@@ -66,8 +38,7 @@ class Admission:
     def __init__(self, authenticate: Authenticate | None, now_s: Callable[[], float]) -> None:
         self.failed_logins = 0
         self._authenticate = authenticate
-        self._by_address = Throttle(100, 0.1, now_s)
-        self._by_login = Throttle(5, 5.0, now_s)
+        self._guesses = Guesses(now_s)
 
     def admit(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
         """Who the client is; None where there are no logins. Raises `RefusedError`."""
@@ -90,12 +61,10 @@ class Admission:
         if who is not None:
             return who
         name = (connect.username or "")[:MAX_DEVICE_ID]
-        login = f"{address} {name}"
-        if self._by_address.exhausted(address) or self._by_login.exhausted(login):
+        if self._guesses.wait_s(address, name):
             raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, "too many failed logins")
         self.failed_logins += 1
-        self._by_address.count(address)
-        self._by_login.count(login)
+        self._guesses.count(address, name)
         raise RefusedError(ReturnCode.BAD_CREDENTIALS, f"no such login, or a wrong token, for {name!r}")
 
 

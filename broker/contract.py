@@ -89,6 +89,10 @@ ErrorCode = Literal[
     "reserved",
     "device_mismatch",
     "conflict",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "rate_limited",
     "database",
     "timeout",
     "internal",
@@ -287,6 +291,12 @@ class AlertSubscription(Struct, frozen=True):
     status: Literal["subscribed"]
 
 
+class EventsSkipped(Struct, frozen=True):
+    """To a frontend that could not keep up: how many live events it was not sent; it has the newest of each device."""
+
+    count: int
+
+
 class ConnectionStatus(Struct, frozen=True):
     """Sent once after a client has joined."""
 
@@ -314,6 +324,7 @@ class Name(StrEnum):
     HEALTH_CHECK = "health_check"
     HEALTH_STATUS = "health_status"
     CONNECTION_STATUS = "connection_status"
+    EVENTS_SKIPPED = "events_skipped"
 
 
 class Channel(Struct, frozen=True):
@@ -374,6 +385,7 @@ CHANNELS = (SENSOR_DATA, DATA_RECEIVED, NEW_SENSOR_DATA, STRESS_ALERT, DEVICE_ST
 EVENTS = (
     Event(Name.CONNECTION_STATUS, ConnectionStatus, "server", "The client has joined."),
     Event(Name.CLIENT_STATS, ClientStats, "server", "How many clients are connected; to frontends, on every change."),
+    Event(Name.EVENTS_SKIPPED, EventsSkipped, "server", "Live events were left out, since the frontend could not keep up."),
     Event(Name.REQUEST_HISTORY, HistoryRequest, "client", "Asks for a page of the record.", Name.HISTORY_DATA),
     Event(Name.HISTORY_DATA, HistoryData, "server", "A page of the record, newest first."),
     Event(

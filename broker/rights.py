@@ -24,10 +24,17 @@ class Credentials(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """Who a client is; a device's login is the device's name."""
+    """Who a client is; a device's login is the device's name. `devices`: all that a person may see; None: every one."""
 
     login: str
     role: Role
+    devices: frozenset[str] | None = None
+
+    def concerns(self, device_id: str) -> bool:
+        """Whether a device is this client's own, or one that it may see."""
+        if self.role == "device":
+            return device_id == self.login
+        return self.devices is None or device_id in self.devices
 
 
 Authenticate = Callable[[Credentials], Identity | None]
@@ -68,15 +75,14 @@ def may_subscribe(who: Identity | None, topic_filter: str) -> bool:
     device_id, name = device_of(topic_filter), name_of(topic_filter)
     if topic_filter != f"{ROOT}/{device_id}/{name}" or name not in _CHANNELS:
         return False
-    if device_id == "+":
-        return who.role != "device" and _may_read(who, device_id, name)
-    return _names_a_device(device_id) is not None and _may_read(who, device_id, name)
+    # `+` concerns only who sees every device.
+    return (device_id == "+" or _names_a_device(device_id) is not None) and _may_read(who, device_id, name)
 
 
 def _may_read(who: Identity, device_id: str, name: str) -> bool:
     if who.role == "service":
         return True
-    return who.role in _CHANNELS[name].readers and (who.role != "device" or who.login == device_id)
+    return who.role in _CHANNELS[name].readers and who.concerns(device_id)
 
 
 def _channel_of(topic: str) -> tuple[str, str] | None:

@@ -10,8 +10,8 @@ from broker.connection import MAX_PACKET, Connection
 from broker.house import WRITE_AHEAD, Wire
 from broker.packets import FIXED_HEADER
 from gateway.origins import Origins
-from gateway.routes import MQTT
 
+MQTT: Final = "/mqtt"
 _SUBPROTOCOL: Final = "mqtt"
 
 

@@ -18,7 +18,7 @@ class Origins:
 
     def serve(self, host: str | None) -> bool:
         """Whether a request to this Host header is meant for us."""
-        if not self._loopback or "*" in self._allowed or host is None or _name(f"//{host}") in _LOOPBACK:
+        if not self._loopback or "*" in self._allowed or host is None or is_loopback(host):
             return True
         return any(urlsplit(origin).netloc == host for origin in self._allowed)
 
@@ -26,7 +26,16 @@ class Origins:
         """Whether a page from `origin` may read answers; `host` is the Host header. No origin: not a page."""
         if origin is None or "*" in self._allowed or origin in self._allowed:
             return True
-        return _name(origin) in _LOOPBACK or (host is not None and origin in (f"http://{host}", f"https://{host}"))
+        return _name(origin) in _LOOPBACK or self.own(origin, host)
+
+    def own(self, origin: str, host: str | None) -> bool:
+        """Whether a page is one of ours."""
+        return host is not None and origin in (f"http://{host}", f"https://{host}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a Host header names this machine itself."""
+    return _name(f"//{host}") in _LOOPBACK
 
 
 def _name(url: str) -> str | None:

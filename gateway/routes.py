@@ -1,16 +1,14 @@
 """The HTTP side: the fallback for devices, and what frontends ask."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from aiohttp import ClientPayloadError, hdrs, web
-from aiohttp.typedefs import Handler, Middleware
-from msgspec import Struct
 
 from broker.contract import (
+    ANSWER_TIMEOUT_S,
     CHANNELS,
     CLIENT_EVENTS,
     EVENTS,
@@ -23,31 +21,72 @@ from broker.contract import (
     HealthStatus,
     SystemStatus,
     WebSocketInfo,
-    encode,
 )
 from gateway import wire
-from gateway.compat import as_eio_4
-from gateway.origins import Origins
+from gateway.access import Right
+from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response
+from gateway.guard import SOCKET_IO
 from gateway.uplink import Malformed, Uplink, refusal
 
-log = logging.getLogger(__name__)
-
-DATA: Final = "/api/esp32/data"
-INFO: Final = "/api/websocket/info"
-STATUS: Final = "/api/system/status"
-TEST_PAGE: Final = "/api/websocket/test"
-READY: Final = "/readyz"
-MQTT: Final = "/mqtt"
 STATIC: Final = "/static/"
-SOCKET_IO: Final = "/socket.io/"
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
 RETRY_AFTER_S: Final = 5
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-)
 
 _STATUS_OF: Final[dict[ErrorCode, int]] = {"conflict": 409, "too_large": 413, "timeout": 503}
 
+POST_DATA: Final = Endpoint(
+    method="POST",
+    path="/api/esp32/data",
+    operation="post_sensor_data",
+    summary="A sample, or an array of them.",
+    right=Right.SEND,
+    answers={
+        200: Content("A resend: everything was stored before, and is answered with the first record.", DataReceived),
+        201: Content("Stored.", DataReceived),
+        207: Content("A part of the batch was stored; `errors` says what was refused.", DataReceived),
+        400: Content("Nothing was stored; `error` and `errors` say why.", DataReceived),
+        409: Content("Nothing was stored: the same key came before with other content.", DataReceived),
+        413: Content(f"Larger than {MAX_PAYLOAD_BYTES} bytes.", DataReceived),
+        415: Content("The content type is not JSON.", DataReceived),
+        503: Content(
+            f"No answer within {ANSWER_TIMEOUT_S:g} s: it may or may not be stored. Safe to repeat with a key.",
+            DataReceived,
+        ),
+    },
+)
+INFO: Final = Endpoint(
+    method="GET",
+    path="/api/websocket/info",
+    operation="websocket_info",
+    summary="How to connect with Socket.IO, and the events there are.",
+    right=Right.NONE,
+    answers={200: Content("The events.", WebSocketInfo)},
+)
+STATUS: Final = Endpoint(
+    method="GET",
+    path="/api/system/status",
+    operation="system_status",
+    summary="How the parts are, and who is connected.",
+    right=Right.WATCH,
+    answers={200: Content("How the parts are.", SystemStatus)},
+)
+TEST_PAGE: Final = Endpoint(
+    method="GET",
+    path="/api/websocket/test",
+    operation="websocket_test",
+    summary="A page that tries the connection.",
+    right=Right.NONE,
+    answers={200: Content("The page.", "text/html")},
+)
+READY: Final = Endpoint(
+    method="GET",
+    path="/readyz",
+    operation="ready",
+    summary="Whether every part can work.",
+    right=Right.NONE,
+    answers={200: Content("Every part can work.", HealthStatus), 503: Content("A part cannot work.", HealthStatus)},
+)
+ENDPOINTS: Final = (POST_DATA, INFO, STATUS, TEST_PAGE, READY)
 
 INFO_BODY: Final = WebSocketInfo(
     path=SOCKET_IO,
@@ -69,17 +108,18 @@ class Routes:
         self._health = health
         self._stats = stats
 
-    def add_to(self, app: web.Application) -> None:
+    def add_to(self, app: web.Application, endpoints: Endpoints) -> None:
         """Register every route."""
-        app.router.add_post(DATA, self._take)
-        app.router.add_get(INFO, self._info)
-        app.router.add_get(STATUS, self._status)
-        app.router.add_get(TEST_PAGE, self._test_page)
-        app.router.add_get(READY, self._ready)
+        endpoints.add(POST_DATA, self._take)
+        endpoints.add(INFO, self._info)
+        endpoints.add(STATUS, self._status)
+        endpoints.add(TEST_PAGE, self._test_page)
+        endpoints.add(READY, self._ready)
         if STATIC_FOLDER.is_dir():
             app.router.add_static(STATIC, STATIC_FOLDER)
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _take(self, call: Call) -> web.Response:
+        request = call.request
         if request.content_type != "application/json" and not request.content_type.endswith("+json"):
             message = f"Content-Type must be application/json, got {request.content_type}"
             return json_response(refusal(ErrorDetail("not_json", message)), 415)
@@ -87,64 +127,29 @@ class Routes:
             body = await request.read()
         except (web.RequestPayloadError, ClientPayloadError):
             return json_response(refusal(ErrorDetail("not_json", "the body does not have its Content-Encoding")), 400)
-        answer = await self._uplink.send(_read(body), request.headers.get("Idempotency-Key"))
+        answer = await self._uplink.send(_read(body), call.visitor.sends_as, request.headers.get("Idempotency-Key"))
         status = status_of(answer.received)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)} if status == 503 else None
         return web.Response(body=answer.raw, status=status, headers=headers, content_type="application/json")
 
-    async def _info(self, _request: web.Request) -> web.Response:
-        return json_response(INFO_BODY)
+    async def _info(self, _call: Call) -> WebSocketInfo:
+        return INFO_BODY
 
-    async def _status(self, _request: web.Request) -> web.Response:
+    async def _status(self, _call: Call) -> SystemStatus:
         health = await self._health()
-        return json_response(SystemStatus(**msgspec.structs.asdict(health), client_stats=self._stats()))
+        return SystemStatus(**msgspec.structs.asdict(health), client_stats=self._stats())
 
-    async def _ready(self, _request: web.Request) -> web.Response:
+    async def _ready(self, _call: Call) -> web.Response:
         health = await self._health()
         return json_response(health, 200 if health.status == "ok" else 503)
 
-    async def _test_page(self, _request: web.Request) -> web.StreamResponse:
+    async def _test_page(self, _call: Call) -> web.StreamResponse:
         page = STATIC_FOLDER / "device-test.html"
         if not page.is_file():
             return web.Response(
                 status=503, text="The pages have not been built: run `make install`, or install with pip.\n"
             )
         return web.FileResponse(page)
-
-
-def guard(origins: Origins) -> Middleware:
-    """A middleware: CORS for the origins that are allowed, security headers, and errors as JSON."""
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not origins.serve(request.host):
-            detail = ErrorDetail("invalid", f"{request.host} is not served here; name it in STRESSWIRE_CORS_ORIGINS")
-            return json_response(refusal(detail), 403)
-        if request.path.startswith(SOCKET_IO):
-            return await handler(as_eio_4(request))  # python-socketio sets its own headers
-        try:
-            response = web.Response(status=204) if _is_preflight(request) else await handler(request)
-        except web.HTTPException as error:
-            response = _as_json(error)
-        except Exception:  # whatever a client sends, it gets an answer and the listener goes on
-            log.exception("%s %s failed", request.method, request.path)
-            response = json_response(refusal(ErrorDetail("internal", "an error of the server's own")), 500)
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and origins.allow(origin, request.host):
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = "GET, POST, OPTIONS"
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = "Content-Type, Idempotency-Key"
-        response.headers[hdrs.VARY] = hdrs.ORIGIN
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return response
-
-    return middleware
-
-
-def json_response(body: Struct, status: int = 200) -> web.Response:
-    """`body` as JSON."""
-    return web.Response(body=encode(body), status=status, content_type="application/json")
 
 
 def status_of(received: DataReceived) -> int:
@@ -162,18 +167,3 @@ def _read(body: bytes) -> object:
         return wire.loads(body.decode())
     except ValueError:
         return Malformed(body)
-
-
-def _is_preflight(request: web.Request) -> bool:
-    return request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
-
-
-def _as_json(error: web.HTTPException) -> web.Response:
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
-        detail = ErrorDetail("too_large", f"a message must be at most {MAX_PAYLOAD_BYTES} bytes")
-    else:
-        detail = ErrorDetail("invalid", error.reason)
-    response = json_response(refusal(detail), error.status)
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
-    return response

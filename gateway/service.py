@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import Self
 
 import msgspec
 from aiohttp import web
+from msgspec import Struct
 
 from broker.bus import Bus, Message, why
 from broker.contract import (
@@ -22,13 +24,21 @@ from broker.contract import (
     HealthStatus,
     name_of,
 )
+from gateway.account import Account
+from gateway.door import Door, Logins
+from gateway.endpoints import Endpoints
+from gateway.guard import Guard
+from gateway.limits import Limits
 from gateway.mqtt_socket import Connect, MqttSocket
 from gateway.origins import Origins
+from gateway.proxies import Network, Proxies
 from gateway.quiet import OneLine
-from gateway.routes import Routes, guard
+from gateway.routes import Routes
+from gateway.sessions import Sessions
 from gateway.sockets import Sockets
 from gateway.uplink import Uplink
 from storage.history import History
+from storage.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +56,36 @@ class GatewayError(Exception):
     """The listener cannot be opened; the message says which address and why."""
 
 
+class Access(Struct, frozen=True):
+    """Who may come in.
+
+    Args:
+        logins: None: nobody needs one.
+        origins: pages that may connect beside the own and those on loopback.
+        loopback: only this machine reaches the listener.
+        trusted_proxies: whose word on their clients is taken.
+        rate_by_login, rate_by_address: requests a second.
+    """
+
+    logins: Logins | None
+    origins: Collection[str]
+    loopback: bool
+    trusted_proxies: Collection[Network]
+    rate_by_login: float
+    rate_by_address: float
+
+
 class Gateway:
     """Subscribes when it is made; `open` lets clients in, `run` forwards until the bus closes.
 
     Args:
         bus: where samples go and events come from.
         history: the record, for reading.
+        writer: the database, for sessions, the audit and what people add.
+        access: who may come in.
         model: how the model is, in a few words.
         writing: `ok`, or why the database does not take what is written; `ok` where nobody here writes.
-        origins: pages that may connect beside the own and those on loopback.
         host, port: where the listener opens; port 0 takes a free one, which `port` then tells.
-        loopback: only this machine reaches the listener.
         now: the server's time, in UTC.
         process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
         mqtt: lets pages in that speak MQTT over WebSocket; None where there is no embedded broker.
@@ -66,13 +95,13 @@ class Gateway:
         self,
         bus: Bus,
         history: History,
+        writer: Writer,
+        access: Access,
         *,
         model: str,
         writing: Callable[[], str],
-        origins: Collection[str],
         host: str,
         port: int,
-        loopback: bool,
         now: Callable[[], datetime],
         process_id: str,
         mqtt: Connect | None = None,
@@ -83,9 +112,12 @@ class Gateway:
         self._history = history
         self._model = model
         self._writing = writing
-        allowed = Origins(origins, loopback=loopback)
+        origins = Origins(access.origins, loopback=access.loopback)
+        limits = Limits(access.rate_by_login, access.rate_by_address, time.monotonic)
+        sessions = Sessions(history, writer, now)
+        door = Door(access.logins, sessions, origins, time.monotonic)
         self._uplink = Uplink(bus, process_id)
-        self.sockets = Sockets(self._uplink, history, self.health, allowed, now=now)
+        self.sockets = Sockets(self._uplink, history, self.health, origins, door, sessions, limits, now=now)
         self._answers = bus.subscribe(
             [DATA_RECEIVED.topic("+")], qos=DATA_RECEIVED.qos, durable=False, buffer=ANSWERS_BUFFER
         )
@@ -95,10 +127,14 @@ class Gateway:
             durable=False,
             buffer=LIVE_BUFFER,
         )
-        self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard(allowed)])
-        Routes(self._uplink, self.health, lambda: self.sockets.stats).add_to(self._app)
+        guard = Guard(origins, Proxies(access.trusted_proxies), limits, door)
+        self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard.middleware])
+        self._app.on_response_prepare.append(guard.add_headers)
+        endpoints = Endpoints(self._app, limits)
+        Routes(self._uplink, self.health, lambda: self.sockets.stats).add_to(self._app, endpoints)
+        Account(door, sessions, history).add_to(endpoints)
         if mqtt is not None:
-            MqttSocket(mqtt, allowed).add_to(self._app)
+            MqttSocket(mqtt, origins).add_to(self._app)
         self.sockets.attach(self._app)
         server_log = logging.getLogger("gateway.server")
         server_log.addFilter(OneLine(web.RequestPayloadError))
@@ -125,7 +161,9 @@ class Gateway:
         """Forward until the bus closes."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._resolve_answers(), name="gateway answers")
-            tasks.create_task(self._forward_live(), name="gateway live")
+            looking_after = tasks.create_task(self.sockets.run(), name="gateway sockets")
+            await self._forward_live()
+            looking_after.cancel()
 
     async def _resolve_answers(self) -> None:
         async for message in self._answers:
@@ -135,7 +173,7 @@ class Gateway:
     async def _forward_live(self) -> None:
         async for message in self._live:
             if _genuine(message):
-                await self.sockets.forward(message)
+                self.sockets.forward(message)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,17 +1,19 @@
-"""The Socket.IO side: who is connected, what they may ask, what they are sent."""
+"""The Socket.IO side: ESP32s and frontends by the events that they know."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
+from sqlalchemy.exc import SQLAlchemyError
 
 from broker.bus import Message
 from broker.contract import (
+    CLIENT_EVENTS,
     DATA_RECEIVED,
     DEVICE_COMMAND,
     DEVICE_STATUS,
@@ -23,6 +25,7 @@ from broker.contract import (
     ConnectionStatus,
     DeviceStatus,
     ErrorDetail,
+    EventsSkipped,
     HealthStatus,
     HistoryData,
     Name,
@@ -32,17 +35,39 @@ from broker.contract import (
     name_of,
 )
 from gateway import wire
-from gateway.compat import DEVICE_ORIGIN, Server
+from gateway.access import Right, Visitor
+from gateway.compat import DEVICE_ORIGIN, Server, is_device
+from gateway.door import Door
+from gateway.engine import WAITING_BYTES, JoinRefusedError
+from gateway.feed import Feed
+from gateway.limits import Limits
 from gateway.origins import Origins
+from gateway.proxies import Client
 from gateway.quiet import OneLine
+from gateway.refused import RefusedError
+from gateway.sessions import Sessions
 from gateway.uplink import Uplink, refusal
 from storage.history import History, HistoryError, parse_request
 
 log = logging.getLogger(__name__)
 
-FRONTENDS = "frontend"
-_ENVELOPE_BYTES = 1024
+TICK_S: Final = 0.25
+"""How often frontends that are behind are looked after, and told of changed numbers."""
+SWEEP_TICKS: Final = 4
+MAX_DEVICES: Final = 16
+"""Devices that one socket may speak for where there are no logins."""
+_ENVELOPE_BYTES: Final = 1024
 """What Socket.IO adds around a payload."""
+
+
+class Member(Struct, eq=False):
+    """A client that has joined. `devices`: whose orders it is sent."""
+
+    kind: ClientType
+    visitor: Visitor
+    eio_sid: str
+    feed: Feed
+    devices: set[str]
 
 
 class Sockets:
@@ -53,6 +78,9 @@ class Sockets:
         history: answers history requests.
         health: how the parts are.
         origins: whose pages may connect.
+        door: finds out who connects.
+        sessions: of browsers; with the session the browser's sockets end.
+        limits: how many events a login may send.
         now: the server's time, in UTC.
     """
 
@@ -62,61 +90,137 @@ class Sockets:
         history: History,
         health: Callable[[], Awaitable[HealthStatus]],
         origins: Origins,
+        door: Door,
+        sessions: Sessions,
+        limits: Limits,
         *,
         now: Callable[[], datetime],
     ) -> None:
+        self.skipped = 0
         self._uplink = uplink
         self._history = history
         self._health = health
         self._origins = origins
+        self._door = door
+        self._sessions = sessions
+        self._limits = limits
         self._now = now
-        self._clients: dict[str, ClientType] = {}
+        self._arriving: dict[str, Member] = {}
+        self._members: dict[str, Member] = {}
+        self._told = ClientStats(0, 0, 0)
+        self._leaving: set[asyncio.Task[None]] = set()
         engine_log = logging.getLogger("gateway.engineio")
-        engine_log.addFilter(OneLine(ValueError))
+        engine_log.addFilter(OneLine(ValueError, RecursionError))
         engine_log.setLevel(logging.WARNING)
         self._sio = Server(
+            CLIENT_EVENTS,
+            self._joined,
             async_mode="aiohttp",
             json=wire,
             cors_allowed_origins=self._allow,
-            # The client has joined before `connect` runs, so that nothing is sent to it before that.
-            always_connect=True,
             max_http_buffer_size=MAX_PAYLOAD_BYTES + _ENVELOPE_BYTES,
             engineio_logger=engine_log,
         )
         self._sio.on("connect", self._connect)
         self._sio.on("disconnect", self._disconnect)
-        self._answer(SENSOR_DATA.name, DATA_RECEIVED.name, self._sample)
-        self._answer(Name.REQUEST_HISTORY, Name.HISTORY_DATA, self._page)
-        self._answer(Name.SUBSCRIBE_ALERTS, Name.ALERT_SUBSCRIPTION, self._subscribe)
-        self._answer(Name.PING, Name.PONG, self._pong)
-        self._answer(Name.HEALTH_CHECK, Name.HEALTH_STATUS, self._check)
+        self._answer(SENSOR_DATA.name, DATA_RECEIVED.name, Right.SEND, self._sample)
+        self._answer(Name.REQUEST_HISTORY, Name.HISTORY_DATA, Right.WATCH, self._page)
+        self._answer(Name.SUBSCRIBE_ALERTS, Name.ALERT_SUBSCRIPTION, Right.WATCH, self._subscribe)
+        self._answer(Name.PING, Name.PONG, Right.NONE, self._pong)
+        self._answer(Name.HEALTH_CHECK, Name.HEALTH_STATUS, Right.WATCH, self._check)
 
     @property
     def stats(self) -> ClientStats:
         """How many clients are connected."""
-        devices = sum(kind == "esp32" for kind in self._clients.values())
-        return ClientStats(total=len(self._clients), esp32=devices, frontend=len(self._clients) - devices)
+        devices = sum(member.kind == "esp32" for member in self._members.values())
+        return ClientStats(total=len(self._members), esp32=devices, frontend=len(self._members) - devices)
+
+    @property
+    def sockets(self) -> int:
+        """Sockets that are open, joined or not."""
+        return self._sio.sockets
 
     def attach(self, app: web.Application) -> None:
         """Serve ``/socket.io/`` in `app`."""
         self._sio.attach(app)
 
-    async def forward(self, message: Message) -> None:
-        """Send a message of the bus to whom it is for: encoded already, its bytes are passed on."""
+    def forward(self, message: Message) -> None:
+        """Send a message of the bus to whom it is for: encoded once, however many that are."""
         name, device_id = name_of(message.topic), device_of(message.topic)
-        room = _device_room(device_id) if name == DEVICE_COMMAND.name else FRONTENDS
-        await self._sio.emit(name, Raw(_with_device(name, device_id, message.payload)), room=room)
+        packet = self._sio.packet(name, _with_device(name, device_id, message.payload))
+        to_device = name == DEVICE_COMMAND.name
+        for member in self._members.values():
+            if to_device:
+                if member.kind == "esp32" and device_id in member.devices:
+                    member.feed.offer((name, message.topic), packet)
+            elif member.kind == "frontend" and member.visitor.sees(device_id):
+                self.skipped += member.feed.offer((name, device_id), packet)
+
+    async def run(self) -> None:
+        """Look after those who are behind, and those who may no longer be here, until cancelled."""
+        tick = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            tick += 1
+            if self.stats != self._told:
+                self._tell_stats()
+            for member in self._members.values():
+                if member.feed.behind:
+                    self._catch_up(member)
+            if tick % SWEEP_TICKS == 0:
+                await self._sio.close_idle()
+                await self._close_ended_sessions()
+
+    def revoke(self, login: str) -> None:
+        """Cut off every client of a login that has ended."""
+        for sid, member in self._members.items():
+            if member.visitor.login == login:
+                self._cut(sid)
 
     async def close(self) -> None:
         """Tell every client that the server goes."""
+        await asyncio.gather(*self._leaving)
         await self._sio.shutdown()
 
-    def _answer(self, name: Name, reply: Name, handle: Callable[[str, Any], Awaitable[Struct | Raw]]) -> None:
+    def _cut(self, sid: str) -> None:
+        task = asyncio.create_task(self._sio.disconnect(sid), name="socket cut off")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _close_ended_sessions(self) -> None:
+        known = {member.visitor.session: sid for sid, member in self._members.items() if member.visitor.session is not None}
+        if not known:
+            return
+        try:
+            ended = await self._sessions.ended([session for session in known if session is not None])
+        except SQLAlchemyError:
+            return  # asked again in a second; /readyz tells of the database
+        for sid, member in self._members.items():
+            if member.visitor.session in ended:
+                self._cut(sid)
+
+    def _catch_up(self, member: Member) -> None:
+        skipped = member.feed.catch_up()
+        waiting = self._sio.waiting(member.eio_sid)
+        if skipped and waiting is not None:
+            waiting.put_nowait(self._sio.packet(Name.EVENTS_SKIPPED.value, encode(EventsSkipped(skipped))))
+
+    def _answer(
+        self, name: Name, reply: Name, right: Right, handle: Callable[[str, Member, Any], Awaitable[Struct | Raw]]
+    ) -> None:
         """Answer an event by another one, and through the acknowledgement where the client asked for one."""
 
         async def handler(sid: str, data: Any = None, *_more: Any) -> Struct | Raw:
+            member = self._members.get(sid)
             try:
-                answer = await handle(sid, data)
+                if member is None:
+                    raise RefusedError(401, "unauthorized", "not connected")
+                self._limits.count_login(member.visitor)
+                if not member.visitor.may(right):
+                    raise RefusedError(403, "forbidden", f"{member.visitor.login} has not the right to {right.value}")
+                answer = await handle(sid, member, data)
+            except RefusedError as error:
+                answer = refusal(error.detail)
             except Exception:  # whatever a client sends, the others are served
                 log.exception("%s failed", name.value)
                 answer = refusal(ErrorDetail("internal", "an error of the server's own"))
@@ -125,53 +229,87 @@ class Sockets:
 
         self._sio.on(name.value, handler)
 
-    async def _connect(self, sid: str, environ: Mapping[str, Any], _auth: Any = None) -> None:
-        kind = _client_type(environ)
-        self._clients[sid] = kind
-        if kind == "frontend":
-            await self._sio.enter_room(sid, FRONTENDS)
-        await self._sio.emit(Name.CONNECTION_STATUS.value, ConnectionStatus("connected", kind), to=sid)
-        await self._tell_stats()
+    async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
+        request: web.Request = environ["aiohttp.request"]
+        client: Client = request["client"]
+        kind = _client_type(request)
+        try:
+            token = auth.get("token") if isinstance(auth, dict) else None
+            known = token is not None
+            visitor = self._door.by_token(token, client) if known else await self._door.visitor(request, client)
+            _check_kind(visitor, kind)
+        except RefusedError as error:
+            raise JoinRefusedError(str(error)) from error
+        eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
+        waiting = self._sio.waiting(eio_sid)
+        if waiting is None:
+            raise JoinRefusedError("the connection is gone")
+        feed = Feed(lambda: waiting.size < WAITING_BYTES, waiting.put_nowait)
+        own = {visitor.login} if visitor.login is not None and kind == "esp32" else set()
+        self._arriving[sid] = Member(kind, visitor, eio_sid, feed, own)
+
+    async def _joined(self, sid: str) -> None:
+        member = self._arriving.pop(sid, None)
+        if member is None:
+            return
+        self._members[sid] = member
+        await self._sio.emit(Name.CONNECTION_STATUS.value, ConnectionStatus("connected", member.kind), to=sid)
+        if member.kind == "frontend":
+            await self._sio.emit(Name.CLIENT_STATS.value, self.stats, to=sid)
 
     async def _disconnect(self, sid: str, _reason: Any = None) -> None:
-        if self._clients.pop(sid, None) is not None:
-            await self._tell_stats()
+        self._arriving.pop(sid, None)
+        self._members.pop(sid, None)
 
-    async def _tell_stats(self) -> None:
-        await self._sio.emit(Name.CLIENT_STATS.value, self.stats, room=FRONTENDS)
+    def _tell_stats(self) -> None:
+        self._told = self.stats
+        packet = self._sio.packet(Name.CLIENT_STATS.value, encode(self._told))
+        for member in self._members.values():
+            if member.kind == "frontend":
+                member.feed.offer((Name.CLIENT_STATS.value, ""), packet)
 
-    async def _sample(self, sid: str, data: Any) -> Raw:
-        answer = await self._uplink.send(data)
-        if answer.received.status != "error" and self._clients.get(sid) == "esp32":
-            await self._sio.enter_room(sid, _device_room(answer.device_id))
+    async def _sample(self, _sid: str, member: Member, data: Any) -> Raw:
+        answer = await self._uplink.send(data, member.visitor.sends_as)
+        if answer.received.status != "error" and member.kind == "esp32" and len(member.devices) < MAX_DEVICES:
+            member.devices.add(answer.device_id)
         return Raw(answer.raw)
 
-    async def _page(self, _sid: str, data: Any) -> HistoryData:
+    async def _page(self, _sid: str, member: Member, data: Any) -> HistoryData:
         try:
-            page = await self._history.page(parse_request(data))
+            page = await self._history.page(parse_request(data), member.visitor.devices)
         except HistoryError as error:
             return HistoryData((), 0, error.detail)
         return HistoryData(page, len(page))
 
-    async def _subscribe(self, _sid: str, _data: Any) -> AlertSubscription:
+    async def _subscribe(self, _sid: str, _member: Member, _data: Any) -> AlertSubscription:
         return AlertSubscription("subscribed")
 
-    async def _pong(self, _sid: str, _data: Any) -> Pong:
+    async def _pong(self, _sid: str, _member: Member, _data: Any) -> Pong:
         return Pong(self._now())
 
-    async def _check(self, _sid: str, _data: Any) -> HealthStatus:
+    async def _check(self, _sid: str, _member: Member, _data: Any) -> HealthStatus:
         return await self._health()
 
     def _allow(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
         if origin == DEVICE_ORIGIN:
-            return _client_type(environ) == "esp32"
+            return is_device(environ["aiohttp.request"])
         return self._origins.allow(origin, environ.get("HTTP_HOST"))
 
 
-def _client_type(environ: Mapping[str, Any]) -> ClientType:
-    """What the URL says; nobody knows a third kind."""
-    query = parse_qs(environ.get("QUERY_STRING", ""))
-    return "esp32" if query.get("type", [""])[-1] == "esp32" else "frontend"
+def _client_type(request: web.Request) -> ClientType:
+    """What the URL says, the last word of it; nobody knows a third kind."""
+    return "esp32" if request.query.getall("type", [""])[-1] == "esp32" else "frontend"
+
+
+def _check_kind(visitor: Visitor, kind: ClientType) -> None:
+    """Raises `RefusedError` where the visitor may not be a client of that kind."""
+    right = Right.SEND if kind == "esp32" else Right.WATCH
+    if visitor.may(right):
+        return
+    if visitor.stranger:
+        raise RefusedError(401, "unauthorized", 'this needs a login: connect with auth {"token": "..."}')
+    hint = "; a device connects with ?type=esp32" if visitor.may(Right.SEND) else ""
+    raise RefusedError(403, "forbidden", f"{visitor.login} has not the right to {right.value}{hint}")
 
 
 def _with_device(name: str, device_id: str, payload: bytes) -> bytes:
@@ -180,7 +318,3 @@ def _with_device(name: str, device_id: str, payload: bytes) -> bytes:
         return payload
     status = msgspec.json.decode(payload, type=DeviceStatus)
     return encode(msgspec.structs.replace(status, device_id=device_id))
-
-
-def _device_room(device_id: str) -> str:
-    return f"device:{device_id}"

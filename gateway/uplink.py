@@ -72,11 +72,14 @@ class Uplink:
         self._waiting: dict[Route, list[asyncio.Future[Answer]]] = {}
         self._count = 0
 
-    async def send(self, data: object, idempotency_key: str | None = None) -> Answer:
-        """Publish decoded JSON (or a `Malformed`) and wait for the answer, at most `ANSWER_TIMEOUT_S`."""
+    async def send(self, data: object, sender: str | None = None, idempotency_key: str | None = None) -> Answer:
+        """Publish decoded JSON (or a `Malformed`) and wait for the answer, at most `ANSWER_TIMEOUT_S`.
+
+        `sender`: the device that sends, where it has a login; who names another one is refused by ingest, as over MQTT.
+        """
         if self._count >= MAX_WAITING:
             return _unknown(ANONYMOUS_DEVICE, "the gateway is busy: not taken, send it again later")
-        prepared = prepare(data, self._next(idempotency_key))
+        prepared = prepare(data, self._next(idempotency_key), sender)
         with self._wait(prepared.route) as answer:
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
@@ -134,16 +137,16 @@ class Stamp(NamedTuple):
 _SEQS_A_MESSAGE = 1_000  # more than a batch may hold
 
 
-def prepare(data: object, stamp: Stamp) -> Prepared:
+def prepare(data: object, stamp: Stamp, sender: str | None = None) -> Prepared:
     """What to publish for `data`. Whether it is valid is for ingest to say, where it is also kept."""
     if isinstance(data, str):
         data = _unwrap(data)
     if isinstance(data, bytes):  # a Socket.IO client's binary attachment
         data = Malformed(data)
     if isinstance(data, Malformed):
-        return _prepared(ANONYMOUS_DEVICE, data.payload)
+        return _prepared(sender or ANONYMOUS_DEVICE, data.payload)
     elements = data if isinstance(data, list) else [data]
-    device_id = next(filter(None, map(_device_id, elements)), ANONYMOUS_DEVICE)
+    device_id = sender or next(filter(None, map(_device_id, elements)), ANONYMOUS_DEVICE)
     stamped = [_stamped(element, device_id, index, stamp) for index, element in enumerate(elements)]
     try:
         # The standard library keeps NaN, which ingest then refuses by name; msgspec would write null.

@@ -1,24 +1,18 @@
 """Reading the record for frontends."""
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, select, text
+from sqlalchemy import Select, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from broker.contract import ErrorDetail, HistoryRequest, NewSensorData
-from storage.database import READERS, Database, reason_of
+from storage.reader import Reader
 from storage.tables import HistoryStress
 
-Result = TypeVar("Result")
-STATE_S = 3.0
-"""Where the network swallows what we send, nothing else would say so for ten seconds."""
 _h = HistoryStress
 _TO_THE_LAST_MOMENT = timedelta(days=1) - timedelta(microseconds=1)
 
@@ -31,46 +25,20 @@ class HistoryError(Exception):
         self.detail = detail
 
 
-class History:
-    """Pages of the record, read in threads beside the loop; an `async with` ends them."""
+class History(Reader):
+    """Pages of the record."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._threads = ThreadPoolExecutor(READERS, "storage reader")
-
-    async def page(self, request: HistoryRequest) -> tuple[NewSensorData, ...]:
-        """The newest readings that fit, newest first. Raises `HistoryError` with what is wrong."""
+    async def page(self, request: HistoryRequest, devices: Collection[str] | None = None) -> tuple[NewSensorData, ...]:
+        """The newest readings that fit, newest first; of `devices` only, where they are given. Raises `HistoryError` with
+        what is wrong.
+        """
         query = _query(request)
+        if devices is not None:
+            query = query.where(_h.device_id.in_(sorted(devices)))
         try:
-            return await self._run(lambda connection: tuple(reading(row) for row in connection.execute(query)))
+            return await self.run(lambda connection: tuple(reading(row) for row in connection.execute(query)))
         except (DBAPIError, PoolTimeoutError) as error:
             raise HistoryError(ErrorDetail("database", "the database does not answer now")) from error
-
-    async def state(self) -> str:
-        """`ok` where the database answers, else why not; within `STATE_S`."""
-        try:
-            async with asyncio.timeout(STATE_S):
-                await self._run(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
-        except TimeoutError:
-            return "does not answer"
-        except (DBAPIError, PoolTimeoutError) as error:
-            return reason_of(error)
-        return "ok"
-
-    async def _run(self, work: Callable[[Connection], Result]) -> Result:
-        def transaction() -> Result:
-            with self._database.reader.connect() as connection:
-                return work(connection)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, transaction)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
 
 def parse_request(data: object) -> HistoryRequest:

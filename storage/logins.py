@@ -1,5 +1,6 @@
 """Logins as rows. All functions are synchronous and take a connection; of a token they see only the SHA-256, in hex."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -26,6 +27,12 @@ class Login(NamedTuple):
     changed_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    devices: str | None = None
+
+    @property
+    def sees(self) -> frozenset[str] | None:
+        """The devices that a person may see; None: every one."""
+        return None if self.devices is None else frozenset(self.devices.split(","))
 
     def state(self, now: datetime) -> LoginState:
         """What the login is worth at `now`; it expires at `expires_at`, not after it."""
@@ -38,10 +45,17 @@ _columns = tuple(getattr(LoginRow, field) for field in Login._fields)
 
 
 def add_login(
-    connection: Connection, name: str, role: Role, token_sha256: str, now: datetime, expires_at: datetime | None = None
+    connection: Connection,
+    name: str,
+    role: Role,
+    token_sha256: str,
+    now: datetime,
+    expires_at: datetime | None = None,
+    devices: Collection[str] | None = None,
 ) -> None:
     """Add a login, or put it in the place of a revoked one. Raises `LoginError` where there is one by that name."""
-    new = Login(name, role, token_sha256, created_at=now, changed_at=now, expires_at=expires_at, revoked_at=None)
+    seen = None if devices is None else ",".join(sorted(devices))
+    new = Login(name, role, token_sha256, now, now, expires_at, revoked_at=None, devices=seen)
     row = new._asdict()
     added = insert_new(connection.dialect, LoginRow, ["name"]).returning(LoginRow.name)
     if connection.execute(added, row).one_or_none() is not None:

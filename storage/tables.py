@@ -131,6 +131,38 @@ class LoginRow(Base):
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    devices: Mapped[str | None] = mapped_column(Text)
+    """Those that a person may see, comma-separated; null: every one."""
+
+
+class SessionRow(Base):
+    """A browser that is signed in; of its cookie only the SHA-256, in hex."""
+
+    __tablename__ = "sessions"
+
+    id_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    login: Mapped[str] = mapped_column(String(64))
+    login_changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """The login as it was; a login with another token, or a new one of that name, has other sessions."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AuditRow(Base):
+    """Who did what, and when: never changed, never health data. `login` is null where no logins are needed."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_at", "at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    login: Mapped[str | None] = mapped_column(String(64))
+    address: Mapped[str | None] = mapped_column(String(64))
+    """Where from; null: at the command line."""
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str | None] = mapped_column(String(64))
+    """What it was done to: a device, a login."""
+    detail: Mapped[str | None] = mapped_column(Text)
 
 
 PAYLOAD_KEPT = 4096

@@ -1,7 +1,10 @@
 """`stresswire device` and `stresswire token`: one code; a device is a login of the role device."""
 
-from collections.abc import Callable
+import getpass
+import os
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, TypeVar, get_args
 
 import typer
@@ -9,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from broker.contract import SENSOR_DATA, Role
+from storage.audit import Deed, record_deed
 from storage.database import reason_of
 from storage.logins import Login, LoginError, add_login, logins, revoke_login, rotate_login
 from stresswire import runtime
@@ -19,6 +23,7 @@ Result = TypeVar("Result")
 Name = Annotated[str, typer.Argument(help="letters, digits, _, : and -; a device's name is also in its topics")]
 Expires = Annotated[float | None, typer.Option(min=0.001, help="Days until the token can no longer be used.")]
 ROLES = get_args(Role)
+LIMITED: tuple[Role, ...] = ("viewer", "operator")
 
 device = typer.Typer(no_args_is_help=True, help="Devices that may connect.")
 token = typer.Typer(no_args_is_help=True, help="Logins of devices, people and parts of the pipeline.")
@@ -50,13 +55,20 @@ def rotate_device(name: Name) -> None:
 
 @token.command("add")
 def add_token(
-    name: Name, role: Annotated[str, typer.Option(help=", ".join(ROLES))] = "viewer", expires: Expires = None
+    name: Name,
+    role: Annotated[str, typer.Option(help=", ".join(ROLES))] = "viewer",
+    expires: Expires = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A device that a viewer or operator may see; may be repeated. None: all.")
+    ] = None,
 ) -> None:
     """Add a login: prints its token, once."""
     known = next((one for one in ROLES if one == role), None)
     if known is None:
         raise LoginError(f"--role must be one of {', '.join(ROLES)}, got {role[:40]!r}")
-    _add(name, known, expires)
+    if only and known not in LIMITED:
+        raise LoginError(f"--only is for {' and '.join(LIMITED)}, not for the role {known}")
+    _add(name, known, expires, only)
 
 
 @token.command("list")
@@ -77,23 +89,45 @@ def rotate_token(name: Name) -> None:
     _rotate(name, None)
 
 
-def _add(name: str, role: Role, expires_days: float | None) -> None:
-    check_name(name)
+def _add(name: str, role: Role, expires_days: float | None, only: Sequence[str] | None = None) -> None:
+    for one in (name, *(only or ())):
+        check_name(one)
     secret, now = new_token(), runtime.utc_now()
     expires_at = None if expires_days is None else now + timedelta(days=expires_days)
-    _in_database(lambda connection: add_login(connection, name, role, sha256_of(secret.encode()), now, expires_at))
+    kept = partial(add_login, name=name, role=role, token_sha256=sha256_of(secret.encode()), now=now)
+    _change("token_add", name, role, partial(kept, expires_at=expires_at, devices=only or None))
     _tell(name, role, secret)
 
 
 def _rotate(name: str, role: Role | None) -> None:
     secret = new_token()
-    _in_database(lambda connection: rotate_login(connection, name, sha256_of(secret.encode()), runtime.utc_now(), role))
+    sha256, now = sha256_of(secret.encode()), runtime.utc_now()
+    _change("token_rotate", name, role, partial(rotate_login, name=name, token_sha256=sha256, now=now, role=role))
     _tell(name, role, secret)
 
 
 def _revoke(name: str, role: Role | None) -> None:
-    _in_database(lambda connection: revoke_login(connection, name, runtime.utc_now(), role))
+    _change("token_revoke", name, role, partial(revoke_login, name=name, now=runtime.utc_now(), role=role))
     typer.echo(f"{name} is revoked")
+
+
+def _change(action: str, name: str, role: Role | None, work: Callable[[Connection], None]) -> None:
+    """Change a login, and keep that it was done, and by which user of this machine."""
+
+    def transaction(connection: Connection) -> None:
+        work(connection)
+        detail = ", ".join(filter(None, (role, f"by {_user()} at the command line")))
+        record_deed(connection, Deed(runtime.utc_now(), None, None, action, name, detail))
+
+    _in_database(transaction)
+
+
+def _user() -> str:
+    """Who runs this, as the system says it: a user without a name has a number."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
 
 
 def _list(role: Role | None) -> None:

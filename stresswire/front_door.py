@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.address import MqttAddress
-from broker.bus import Bus
 from broker.embedded import MAX_CONNECTIONS, EmbeddedBus
 from broker.mqtt import MqttBus
 from storage.database import Database, DatabaseError, reason_of
@@ -25,8 +24,8 @@ SPARE_DESCRIPTORS: Final = 200
 
 
 def login_book(settings: Settings, database: Database, now: Callable[[], datetime]) -> LoginBook | None:
-    """The logins, where the embedded broker asks for them. Raises `SettingsError` where nobody could connect."""
-    if not settings.mqtt_logins_required:
+    """The logins, where they are asked for. Raises `SettingsError` where nobody could connect."""
+    if not settings.logins_required:
         return None
     try:
         book = LoginBook(database, now)
@@ -34,8 +33,8 @@ def login_book(settings: Settings, database: Database, now: Callable[[], datetim
         raise DatabaseError(f"the logins in {database} cannot be read: {reason_of(error)}") from error
     if not book.anybody:
         raise SettingsError(
-            f"{PREFIX}MQTT_BIND={settings.mqtt_bind} asks for logins, and there is none yet; add one with: stresswire"
-            f" device add NAME (or say {PREFIX}AUTH=off to let everybody in)"
+            f"{settings.open_to_the_network or f'{PREFIX}AUTH={settings.auth}'} asks for logins, and there is none yet; add"
+            f" one with: stresswire device add NAME (or say {PREFIX}AUTH=off to let everybody in)"
         )
     return book
 
@@ -50,9 +49,14 @@ def embedded(settings: Settings, book: LoginBook | None) -> EmbeddedBus:
     )
 
 
-def watching(book: LoginBook | None, bus: Bus) -> Sequence[Coroutine[Any, Any, None]]:
-    """What cuts the connections of logins that have ended, while the broker runs."""
-    return [book.run(bus.revoke)] if book is not None and isinstance(bus, EmbeddedBus) else []
+def watching(book: LoginBook | None, *revoke: Callable[[str], None]) -> Sequence[Coroutine[Any, Any, None]]:
+    """What cuts the connections of logins that have ended: each of `revoke` is told their names."""
+
+    def ended(name: str) -> None:
+        for one in revoke:
+            one(name)
+
+    return [] if book is None else [book.run(ended)]
 
 
 def address_of(bus: EmbeddedBus | MqttBus) -> MqttAddress:

@@ -16,6 +16,7 @@ from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE, Role
 from broker.rights import Credentials, Identity
 from storage.database import Database, reason_of
 from storage.logins import Login, LoginError, logins
+from storage.sessions import Session
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ class LoginBook:
         self._database = database
         self._now = now
         self._known: dict[str, Login] = {}
-        self._lent: dict[str, tuple[Role, str]] = {}
+        self._lent: dict[str, Login] = {}
+        self._owners: dict[str, str] = {}
         self._readable = True
         self.load()
 
@@ -65,18 +67,34 @@ class LoginBook:
 
     def lend(self, name: str, role: Role) -> str:
         """A login of this process only; returns its token."""
-        token = new_token()
-        self._lent[name] = (role, sha256_of(token.encode()))
+        token, now = new_token(), self._now()
+        self._lent[name] = Login(name, role, sha256_of(token.encode()), now, now, expires_at=None, revoked_at=None)
+        self._owners[self._lent[name].token_sha256] = name
         return token
 
     def identify(self, shown: Credentials) -> Identity | None:
         """Who shows these credentials: a name and its token, or a verified certificate that bears the name."""
         if shown.certificate is not None and shown.username in (None, shown.certificate) and shown.password is None:
-            role, _ = self._find(shown.certificate)
-            return None if role is None else Identity(shown.certificate, role)
-        role, expected = self._find(shown.username or "")
-        right = hmac.compare_digest(expected, sha256_of(shown.password or b""))
-        return Identity(shown.username, role) if right and role is not None and shown.username else None
+            return _identity(self._find(shown.certificate))
+        login = self._find(shown.username or "")
+        # For any other name nobody's token, so that looking takes as long.
+        expected = _NOBODY if login is None else login.token_sha256
+        return _identity(login) if hmac.compare_digest(expected, sha256_of(shown.password or b"")) else None
+
+    def owner(self, token: str) -> Identity | None:
+        """Whose token this is: of 256 random bits, it is enough to name its login."""
+        name = self._owners.get(sha256_of(token.encode()))
+        return None if name is None else _identity(self._find(name))
+
+    def session_of(self, who: Identity) -> Session | None:
+        """What a browser's session keeps of a login; None where the login can no longer be used."""
+        login = self._find(who.login)
+        return None if login is None else Session(login.name, login.changed_at)
+
+    def holder(self, session: Session) -> Identity | None:
+        """Whose session it is, while the login has the token that it had when the session began."""
+        login = self._find(session.login)
+        return _identity(login) if login is not None and login.changed_at == session.login_changed_at else None
 
     def load(self) -> list[str]:
         """Read the logins; the names of those that can no longer be used as before."""
@@ -98,18 +116,15 @@ class LoginBook:
             for name in names:
                 ended(name)
 
-    def _find(self, name: str) -> tuple[Role | None, str]:
-        """Role and token's hash of a usable login; for any other nobody's, so that looking takes as long."""
-        if name in self._lent:
-            return self._lent[name]
-        login = self._known.get(name)
-        if login is None or login.state(self._now()) != "active":
-            return None, _NOBODY
-        return login.role, login.token_sha256
+    def _find(self, name: str) -> Login | None:
+        """A login that can be used now."""
+        login = self._lent.get(name) or self._known.get(name)
+        return login if login is not None and login.state(self._now()) == "active" else None
 
     def _replace(self, found: dict[str, Login]) -> list[str]:
         now, before = self._now(), self._known
         self._known = {name: login for name, login in found.items() if login.state(now) == "active"}
+        self._owners = {login.token_sha256: name for name, login in (*self._known.items(), *self._lent.items())}
         return [name for name, login in before.items() if _differs(login, self._known.get(name))]
 
     def _say(self, *, readable: bool, why: str = "") -> None:
@@ -121,5 +136,9 @@ class LoginBook:
                 log.error("the logins cannot be read, those known before go on: %s", why)
 
 
+def _identity(login: Login | None) -> Identity | None:
+    return None if login is None else Identity(login.name, login.role, login.sees)
+
+
 def _differs(before: Login, now: Login | None) -> bool:
-    return now is None or (before.role, before.token_sha256) != (now.role, now.token_sha256)
+    return now is None or (before.role, before.token_sha256, before.devices) != (now.role, now.token_sha256, now.devices)

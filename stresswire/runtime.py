@@ -15,7 +15,7 @@ from broker.contract import SENSOR_DATA
 from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttBus
 from gateway.routes import TEST_PAGE
-from gateway.service import Gateway
+from gateway.service import Access, Gateway
 from ingest.service import Ingest
 from models.predictor import Predictor
 from storage.database import Database
@@ -55,12 +55,12 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
     """All parts in one process."""
     with open_database(settings) as database:
         predictor = Predictor.load(settings.model_dir)
-        book = login_book(settings, database, utc_now) if settings.mqtt_address is None else None
+        book = login_book(settings, database, utc_now)
         async with (
             Writer(database) as writer,
             History(database) as history,
             _bus(settings, book) as bus,
-            _gateway(settings, bus, history, f"ok, {predictor.version}", lambda: writer.state) as gateway,
+            _gateway(settings, bus, history, writer, book, f"ok, {predictor.version}", lambda: writer.state) as gateway,
             stopped_by_signal() as stop,
         ):
             ingest = _ingest(settings, bus, writer, predictor, grace_s=RECONNECT_S)
@@ -68,7 +68,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
             await bus.open()
             people = [simulate(demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)] if demo else []
             announce(_welcome(settings, database, gateway, bus))
-            beside = [*people, *watching(book, bus)]
+            beside = [*people, *watching(book, gateway.sockets.revoke, *_revoking(bus))]
             await _serve(stop, bus, gateway.run(), ingest=ingest, writer=writer, beside=beside)
             announce("stopped")
 
@@ -76,7 +76,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
 async def serve_broker(settings: Settings, announce: Announce) -> None:
     """The embedded broker alone; it opens the database for the logins, where it needs any."""
     async with contextlib.AsyncExitStack() as stack:
-        needed = settings.mqtt_logins_required
+        needed = settings.logins_required
         book = login_book(settings, stack.enter_context(open_database(settings)), utc_now) if needed else None
         stop = await stack.enter_async_context(stopped_by_signal())
         bus = await stack.enter_async_context(embedded(settings, book))
@@ -85,7 +85,7 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
             f"MQTT on {settings.mqtt_bind}. Alone, this broker promises what any broker does: PUBACK means that it has the"
             " message. The proof that a sample is stored is data_received."
         )
-        await _serve(stop, bus, beside=watching(book, bus))
+        await _serve(stop, bus, beside=watching(book, bus.revoke))
 
 
 async def serve_ingest(settings: Settings, announce: Announce) -> None:
@@ -107,16 +107,18 @@ async def serve_ingest(settings: Settings, announce: Announce) -> None:
 async def serve_gateway(settings: Settings, announce: Announce) -> None:
     """The gateway alone, on an external broker."""
     with open_database(settings) as database:
+        book = login_book(settings, database, utc_now)
         async with (
+            Writer(database) as writer,
             History(database) as history,
             _external_bus(settings, None) as bus,
-            _gateway(settings, bus, history, "in ingest", lambda: "ok") as gateway,
+            _gateway(settings, bus, history, writer, book, "in ingest", lambda: "ok") as gateway,
             stopped_by_signal() as stop,
         ):
             await gateway.open()
             await bus.open()
             announce(f"gateway on http://{settings.http_bind}, broker {bus.address}")
-            await _serve(stop, bus, gateway.run())
+            await _serve(stop, bus, gateway.run(), writer=writer, beside=watching(book, gateway.sockets.revoke))
 
 
 async def _serve(
@@ -199,16 +201,36 @@ def _external_bus(settings: Settings, client_id: str | None) -> MqttBus:
     return MqttBus(settings.broker_address, client_id)
 
 
-def _gateway(settings: Settings, bus: Bus, history: History, model: str, writing: Callable[[], str]) -> Gateway:
+def _revoking(bus: EmbeddedBus | MqttBus) -> Sequence[Callable[[str], None]]:
+    return [bus.revoke] if isinstance(bus, EmbeddedBus) else []
+
+
+def _gateway(
+    settings: Settings,
+    bus: Bus,
+    history: History,
+    writer: Writer,
+    book: LoginBook | None,
+    model: str,
+    writing: Callable[[], str],
+) -> Gateway:
+    access = Access(
+        logins=book,
+        origins=settings.cors_origins,
+        loopback=settings.http_bind.loopback,
+        trusted_proxies=settings.trusted_proxies,
+        rate_by_login=settings.rate_by_login,
+        rate_by_address=settings.rate_by_address,
+    )
     return Gateway(
         bus,
         history,
+        writer,
+        access,
         model=model,
         writing=writing,
-        origins=settings.cors_origins,
         host=settings.http_bind.host,
         port=settings.http_bind.port,
-        loopback=settings.http_bind.loopback,
         now=utc_now,
         process_id=process_id(),
         mqtt=bus.connect if isinstance(bus, EmbeddedBus) else None,
@@ -222,11 +244,11 @@ def _welcome(settings: Settings, database: Database, gateway: Gateway, bus: Embe
     sample = '{"hr":75.5,"temp":36.2,"eda":0.45}'
     embedded = isinstance(bus, EmbeddedBus)
     shown = "--cafile CA.pem " if embedded and settings.mqtt_tls_cert else ""
-    shown += "-u ESP32_001 -P TOKEN " if embedded and settings.mqtt_logins_required else ""
+    shown += "-u ESP32_001 -P TOKEN " if embedded and settings.logins_required else ""
     return "\n".join(
         (
             f"stresswire {__version__}",
-            f"  test page         {http}{TEST_PAGE}",
+            f"  test page         {http}{TEST_PAGE.path}",
             f"  HTTP, Socket.IO   {http}",
             f"  MQTT              {broker}",
             f"  record            {database}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -62,8 +62,8 @@ def _share(value: Any) -> Any:
     return Share.parse(value) if isinstance(value, str) else value
 
 
-def _origins(value: Any) -> Any:
-    return tuple(origin.strip() for origin in value.split(",") if origin.strip()) if isinstance(value, str) else value
+def _listed(value: Any) -> Any:
+    return tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else value
 
 
 def _mqtt_url(value: SecretStr | None) -> SecretStr | None:
@@ -89,16 +89,10 @@ class Settings(BaseSettings):
     ingest_shard: Annotated[Share, NoDecode, BeforeValidator(_share)] = Share()
     model_dir: Path | None = None
     auth: Literal["auto", "required", "off"] = "auto"
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
-
-    @model_validator(mode="after")
-    def _closed_to_the_network(self) -> Self:
-        if self.auth != "off" and not self.http_bind.loopback:
-            raise ValueError(
-                f"{PREFIX}HTTP_BIND={self.http_bind} is open to the network, and HTTP has no logins yet;"
-                f" say {PREFIX}AUTH=off to allow it"
-            )
-        return self
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = ()
+    rate_by_login: Annotated[float, Field(gt=0)] = 100.0
+    rate_by_address: Annotated[float, Field(gt=0)] = 1_000.0
 
     @model_validator(mode="after")
     def _certificate_and_key(self) -> Self:
@@ -115,9 +109,17 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def mqtt_logins_required(self) -> bool:
-        """Whether the embedded broker lets in only who has a login."""
-        return self.auth == "required" or (self.auth == "auto" and not self.mqtt_bind.loopback)
+    def logins_required(self) -> bool:
+        """Whether broker and gateway let in only who has a login."""
+        return self.auth == "required" or (self.auth == "auto" and self.open_to_the_network is not None)
+
+    @property
+    def open_to_the_network(self) -> str | None:
+        """The setting by which others than this machine reach us, if there is one."""
+        binds = {"MQTT_BIND": self.mqtt_bind, "HTTP_BIND": self.http_bind}
+        if self.trusted_proxies:
+            return f"{PREFIX}TRUSTED_PROXIES"
+        return next((f"{PREFIX}{name}={bind}" for name, bind in binds.items() if not bind.loopback), None)
 
     @property
     def mqtt_address(self) -> MqttAddress | None:

@@ -14,7 +14,12 @@ MAY_IMPORT = {
     "gateway": {"broker", "storage"},
     "stresswire": {"broker", "storage", "models", "ingest", "gateway"},
 }
-UNTYPED = {"amqtt": "broker/engine.py", "paho": "broker/mqtt.py", "socketio": "gateway/compat.py"}
+UNTYPED = {
+    "amqtt": "broker/engine.py",
+    "paho": "broker/mqtt.py",
+    "socketio": "gateway/engine.py",
+    "engineio": "gateway/engine.py",
+}
 PURE = (
     "broker/contract.py",
     "broker/decoding.py",
@@ -25,6 +30,9 @@ PURE = (
     "broker/admission.py",
     "broker/outbox.py",
     "broker/inbox.py",
+    "broker/throttle.py",
+    "gateway/access.py",
+    "gateway/feed.py",
     "models/features.py",
     "models/alerts.py",
     "ingest/clock.py",

@@ -161,7 +161,9 @@ def test_it_stays_open_where_no_login_is_required(tmp_path: Path, alice: list[st
         assert published(stack.mqtt_port, "bob", *alice)
 
 
-def test_logins_are_not_of_an_external_broker(tmp_path: Path) -> None:
+def test_logins_are_not_of_an_external_broker(tmp_path: Path, alice: list[str]) -> None:
+    """They are of the gateway beside it."""
+    assert alice
     with mosquitto(tmp_path) as url, Stack(tmp_path, mqtt_url=url, auth="required") as stack:
         assert published(stack.mqtt_port, "bob")
         wait_until(lambda: stack.count("history_stress") == 1)

@@ -153,10 +153,22 @@ def test_a_broker_alone_is_not_open_because_another_is_named_too(tmp_path: Path)
 
 
 @pytest.mark.parametrize("auth", ["auto", "required"])
-def test_http_has_no_logins_yet(tmp_path: Path, auth: str) -> None:
-    token_of(stresswire(tmp_path, "device", "add", "d"))
-    done = stresswire(tmp_path, "up", auth=auth, http_bind=f"0.0.0.0:{free_port()}", mqtt_bind=f"127.0.0.1:{free_port()}")
-    assert_one_line(done, "HTTP_BIND", "AUTH=off")
+@pytest.mark.parametrize("part", ["up", "gateway"])
+def test_http_on_a_network_asks_for_logins(tmp_path: Path, part: str, auth: str) -> None:
+    binds = {"http_bind": f"0.0.0.0:{free_port()}", "mqtt_bind": f"127.0.0.1:{free_port()}"}
+    assert_one_line(stresswire(tmp_path, part, auth=auth, **binds), "HTTP_BIND", "AUTH=off", "stresswire device add")
+
+
+def test_behind_a_proxy_logins_are_asked_for(tmp_path: Path) -> None:
+    binds = {"http_bind": f"127.0.0.1:{free_port()}", "mqtt_bind": f"127.0.0.1:{free_port()}"}
+    assert_one_line(stresswire(tmp_path, "up", trusted_proxies="10.0.0.0/8", **binds), "TRUSTED_PROXIES", "AUTH=off")
+
+
+@pytest.mark.parametrize("role", ["device", "admin", "service"])
+def test_only_viewers_and_operators_may_be_limited_to_devices(tmp_path: Path, role: str) -> None:
+    done = stresswire(tmp_path, "token", "add", "x", "--role", role, "--only", "a")
+    assert_one_line(done, "--only", "viewer", "operator", role)
+    assert_one_line(stresswire(tmp_path, "token", "add", "x", "--role", "viewer", "--only", "a b"), "name", "a b")
 
 
 # --- TLS files

@@ -44,6 +44,7 @@ export const Name = {
   HEALTH_CHECK: "health_check",
   HEALTH_STATUS: "health_status",
   CONNECTION_STATUS: "connection_status",
+  EVENTS_SKIPPED: "events_skipped",
 } as const;
 
 export type Name = (typeof Name)[keyof typeof Name];
@@ -53,7 +54,7 @@ export type AlertState = "raised" | "cleared";
 export type Quality = "clock_unsynced" | "warming_up" | "no_hr" | "no_temp" | "no_eda";
 export type ClientType = "esp32" | "frontend";
 export type Role = "device" | "viewer" | "operator" | "admin" | "service";
-export type ErrorCode = "not_utf8" | "not_json" | "too_large" | "too_deep" | "too_many" | "empty" | "wrong_type" | "missing" | "out_of_range" | "not_finite" | "invalid" | "reserved" | "device_mismatch" | "conflict" | "database" | "timeout" | "internal";
+export type ErrorCode = "not_utf8" | "not_json" | "too_large" | "too_deep" | "too_many" | "empty" | "wrong_type" | "missing" | "out_of_range" | "not_finite" | "invalid" | "reserved" | "device_mismatch" | "conflict" | "unauthorized" | "forbidden" | "not_found" | "rate_limited" | "database" | "timeout" | "internal";
 
 /**
  * What a device sends. At least one of `hr`, `temp`, `eda` is there; null or absent: no contact now.
@@ -199,6 +200,11 @@ export interface ClientStats {
   frontend: number;
 }
 
+/** To a frontend that could not keep up: how many live events it was not sent; it has the newest of each device. */
+export interface EventsSkipped {
+  count: number;
+}
+
 /** A page of the record, newest first; `end_date` is included (a date means its whole day), both in UTC. */
 export interface HistoryRequest {
   limit?: number;
@@ -276,6 +282,8 @@ export interface ServerToClientEvents {
   connection_status: (payload: ConnectionStatus) => void;
   /** How many clients are connected; to frontends, on every change. */
   client_stats: (payload: ClientStats) => void;
+  /** Live events were left out, since the frontend could not keep up. */
+  events_skipped: (payload: EventsSkipped) => void;
   /** A page of the record, newest first. */
   history_data: (payload: HistoryData) => void;
   /** Alerts will come. */

@@ -4,10 +4,11 @@ import logging
 
 import pytest
 
-from broker.admission import ADDRESSES_KEPT, MAX_CLIENT_ID, Admission, RefusedError, Throttle, session_key
+from broker.admission import MAX_CLIENT_ID, Admission, RefusedError, session_key
 from broker.notices import EVERY_S, Notices
 from broker.packets import Connect, ReturnCode, Will
 from broker.rights import Identity
+from broker.throttle import KEYS_KEPT, Throttle
 from tests.broker.logins import PASSWORD, authenticate
 
 
@@ -89,7 +90,7 @@ def test_long_names_cost_no_more_than_short_ones() -> None:
     with pytest.raises(RefusedError) as refused:
         admission.admit(login("\N{GRINNING FACE}" * 16_000), "1.2.3.4", None)
     assert len(str(refused.value)) < 200
-    assert max(map(len, admission._by_login._used)) < 100
+    assert max(map(len, admission._guesses._by_name._used)) < 100
 
 
 def test_guessing_names_is_slowed_down_by_address() -> None:
@@ -103,9 +104,9 @@ def test_guessing_names_is_slowed_down_by_address() -> None:
 
 def test_what_is_counted_is_bounded() -> None:
     throttle = Throttle(5, 1.0, Clock())
-    for number in range(ADDRESSES_KEPT + 100):
+    for number in range(KEYS_KEPT + 100):
         throttle.count(str(number))
-    assert len(throttle._used) == ADDRESSES_KEPT
+    assert len(throttle._used) == KEYS_KEPT
 
 
 def test_a_session_is_bound_to_its_login() -> None:

@@ -348,7 +348,7 @@ def test_refused(payload: bytes | str, code: str, field: str | None) -> None:
 
 
 def test_every_code_of_a_decoder_is_in_the_table() -> None:
-    elsewhere = {"conflict", "database", "timeout", "internal"}
+    elsewhere = {"conflict", "database", "timeout", "internal", "unauthorized", "forbidden", "not_found", "rate_limited"}
     assert {code for _, code, _ in REFUSED} == set(get_args(ErrorCode)) - elsewhere
 
 

@@ -13,6 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from broker import contract
 from broker.contract import CHANNELS, EVENTS, RANGES, Name
+from gateway.catalogue import ENDPOINTS
 from tools.contract.__main__ import ROOT
 
 JS = ROOT / "tests/js"
@@ -51,15 +52,13 @@ def test_openapi_is_valid() -> None:
 
 def test_openapi_routes_and_answers() -> None:
     paths = load("openapi.yaml")["paths"]
-    assert set(paths) == {
-        "/api/esp32/data",
-        "/api/websocket/info",
-        "/api/system/status",
-        "/api/websocket/test",
-        "/readyz",
+    # The users' own clients know these.
+    assert set(paths) > {"/api/esp32/data", "/api/websocket/info", "/api/system/status", "/api/websocket/test", "/readyz"}
+    assert {(path, method.upper()) for path, methods in paths.items() for method in methods} == {
+        (endpoint.path, endpoint.method) for endpoint in ENDPOINTS
     }
     answers = paths["/api/esp32/data"]["post"]["responses"]
-    assert set(answers) == {"200", "201", "207", "400", "409", "413", "415", "503"}
+    assert set(answers) == {"200", "201", "207", "400", "401", "403", "409", "413", "415", "429", "503"}
     for answer in answers.values():
         assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/DataReceived"}
     assert "Retry-After" in answers["503"]["headers"]
@@ -202,7 +201,7 @@ def test_typescript_accepts_right_uses_and_refuses_wrong_ones(tmp_path: Path) ->
 
 def test_node_packages_are_pinned_and_locked_without_hosts() -> None:
     manifest = json.loads((JS / "package.json").read_text())
-    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in manifest["devDependencies"].values())
+    assert all(re.fullmatch(r"(npm:[a-z.-]+@)?\d+\.\d+\.\d+", version) for version in manifest["devDependencies"].values())
     packages = json.loads((JS / "package-lock.json").read_text())["packages"]
     assert packages[""]["devDependencies"] == manifest["devDependencies"]
     locked = [package for path, package in packages.items() if path]

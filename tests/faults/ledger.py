@@ -13,7 +13,7 @@ from typing import Self
 import aiohttp
 
 from broker.contract import DATA_RECEIVED, SENSOR_DATA
-from gateway.routes import DATA
+from gateway.routes import POST_DATA
 from stresswire.simulate import person
 from tests.broker import wire
 from tests.broker.wire import Client
@@ -217,7 +217,7 @@ class HttpDevice(Device):
     async def _post(self, seq: int) -> None:
         try:
             headers = {"Content-Type": "application/json"}
-            async with self._session.post(DATA, data=self.payload(seq), headers=headers) as response:
+            async with self._session.post(POST_DATA.path, data=self.payload(seq), headers=headers) as response:
                 await response.read()
                 if response.status in (200, 201):
                     self._proofs.put_nowait(seq)

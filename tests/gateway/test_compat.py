@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.arduino import Arduino
-from tests.harness import Stack
+from tests.harness import Stack, node
 
 SAMPLE = json.dumps({"hr": 96.5, "temp": 37.1, "eda": 0.81, "device_id": "ESP32_001"})
 
@@ -40,10 +40,18 @@ def test_nan_is_answered_and_the_next_sample_too(shared_stack: Stack) -> None:
         assert json.loads(device.wait_for('42["data_received",')[2:])[1]["status"] == "success"
 
 
+@pytest.mark.parametrize("transports", [["polling", "websocket"], ["websocket"]], ids=" then ".join)
+def test_a_client_of_socket_io_2_is_told_what_to_do(shared_stack: Stack, transports: list[str]) -> None:
+    with node("socket-io-2.cjs", shared_stack.http_port, json.dumps(transports)) as client:
+        assert client.wait() == 0, client.output
+    assert client.lines == [
+        "error: this server speaks Socket.IO 3 and later: use socket.io-client 4 (npm install socket.io-client@4)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("query", "headers"),
     [
-        ("EIO=3&type=frontend", {}),
         ("type=frontend", {}),
         ("EIO=4&type=frontend", {"Origin": "file://"}),
         ("EIO=4&type=esp32", {"Origin": "https://evil.example"}),

@@ -1,42 +1,22 @@
 """The HTTP fallback and what frontends ask over HTTP."""
 
 import gzip
-import http.client
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from broker.contract import ANSWER_TIMEOUT_S, Name
+from tests.gateway import people
+from tests.gateway.people import Reply
 from tests.harness import Stack, Subscriber, mosquitto
 
 SAMPLE = {"hr": 75.5, "temp": 36.2, "eda": 0.45, "device_id": "H1"}
-JSON = {"Content-Type": "application/json"}
-
-
-class Reply(NamedTuple):
-    """An HTTP answer."""
-
-    status: int
-    headers: dict[str, str]
-    body: Any
 
 
 def ask(stack: Stack, method: str, path: str, body: object = None, **headers: str) -> Reply:
-    connection = http.client.HTTPConnection("127.0.0.1", stack.http_port, timeout=20)
-    try:
-        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, data, {**(JSON if body is not None else {}), **named})
-        response = connection.getresponse()
-        text = response.read()
-        read = json.loads(text) if "json" in response.headers.get("Content-Type", "") else text
-        return Reply(response.status, dict(response.headers), read)
-    finally:
-        connection.close()
+    return people.ask(stack, method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def post(stack: Stack, body: object, **headers: str) -> Reply:
@@ -140,7 +120,7 @@ def test_what_frontends_ask(shared_stack: Stack) -> None:
     assert status["client_stats"] == {"total": 0, "esp32": 0, "frontend": 0}
     assert ask(shared_stack, "GET", "/readyz").status == 200
     missing = ask(shared_stack, "GET", "/nothing")
-    assert (missing.status, missing.body["error"]["code"]) == (404, "invalid")
+    assert (missing.status, missing.body["error"]["code"]) == (404, "not_found")
     assert ask(shared_stack, "GET", "/api/esp32/data").headers["Allow"] == "POST"
 
 

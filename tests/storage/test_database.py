@@ -113,7 +113,7 @@ def test_an_id_is_never_given_twice(tmp_path: Path) -> None:
     with Database(url(tmp_path / "a.db")) as database, database.writer.begin() as connection:
         assert ids_after_all_rows_were_deleted(connection) == [1, 2]
         tables = connection.execute(text("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")).scalars()
-        assert set(tables) == {"history_stress", "alerts", "rejected", "outbox"}
+        assert set(tables) == {"history_stress", "alerts", "rejected", "outbox", "audit"}
 
 
 def pragma(engine: Engine, name: str) -> object:

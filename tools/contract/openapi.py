@@ -1,28 +1,42 @@
-"""Writes OpenAPI 3.1: the gateway's HTTP routes."""
+"""Writes OpenAPI 3.1 from the gateway's table of routes."""
 
+import re
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from broker import contract
-from broker.contract import DataReceived, HealthStatus, SystemStatus, WebSocketInfo
-from gateway.routes import DATA, INFO, READY, STATUS, TEST_PAGE
-from tools.contract.description import HTTP_HOST, TITLE, VERSION, doc_of
+from broker.contract import DEVICE_ID, DataReceived
+from gateway.access import HOLDERS, Right
+from gateway.catalogue import ENDPOINTS
+from gateway.endpoints import DEVICE, JSON, Content, Endpoint
+from gateway.routes import POST_DATA
+from gateway.sessions import COOKIE
+from tools.contract.description import HTTP_HOST, TITLE, VERSION, doc_of, ecma
 from tools.contract.document import to_yaml
 from tools.contract.schemas import DIALECT, SENSOR_PAYLOAD, components, reference
 
-_ANSWERS = {
-    "200": "A resend: everything was stored before, and is answered with the first record.",
-    "201": "Stored.",
-    "207": "A part of the batch was stored; `errors` says what was refused.",
-    "400": "Nothing was stored; `error` and `errors` say why.",
-    "409": "Nothing was stored: the same key came before with other content.",
-    "413": f"Larger than {contract.MAX_PAYLOAD_BYTES} bytes.",
-    "415": "The content type is not JSON.",
-    "503": f"No answer within {contract.ANSWER_TIMEOUT_S:g} s: it may or may not be stored. Safe to repeat with a key.",
+_ERRORS = {
+    400: "The request cannot be read; `error` names the field and the limit.",
+    401: "No login, or one that is wrong, revoked or expired.",
+    403: "The login has not the right.",
+    404: "There is no such thing.",
+    415: "The content type is not JSON.",
+    429: "Too many requests.",
+    503: "The database does not answer now; try again.",
 }
+_SECONDS = {"Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 0}}}
 
 
 def render() -> str:
     """The whole file."""
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    bodies = {endpoint.body for endpoint in ENDPOINTS if endpoint.body is not None}
+    answers = {content.body for endpoint in ENDPOINTS for content in endpoint.answers.values()}
+    types = sorted({one for one in bodies | answers if isinstance(one, type)}, key=lambda one: one.__name__)
     return to_yaml(
         {
             "openapi": "3.1.0",
@@ -34,54 +48,102 @@ def render() -> str:
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
             "servers": [{"url": f"http://{HTTP_HOST}"}],
-            "paths": {
-                DATA: {"post": _post_data()},
-                INFO: {"get": _get("websocket_info", doc_of(WebSocketInfo), WebSocketInfo.__name__)},
-                STATUS: {"get": _get("system_status", doc_of(SystemStatus), SystemStatus.__name__)},
-                TEST_PAGE: {"get": _test_page()},
-                READY: {"get": _readiness()},
+            "paths": paths,
+            "components": {
+                "schemas": components(*types),
+                "securitySchemes": {
+                    "token": {"type": "http", "scheme": "bearer", "description": "The token of a login."},
+                    "login": {"type": "http", "scheme": "basic", "description": "A login's name and its token."},
+                    "browser": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+                },
             },
-            "components": {"schemas": components()},
         }
     )
 
 
-def _json(description: str, schema: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": reference(schema)}}}
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    needed = sorted(HOLDERS.get(endpoint.right, ()))
+    description = [endpoint.description or "", f"Where logins are required: {', '.join(needed)}." if needed else ""]
+    found: dict[str, Any] = {"operationId": endpoint.operation, "summary": endpoint.summary}
+    if any(description):
+        found["description"] = "\n\n".join(filter(None, description))
+    if endpoint.right is not Right.NONE:
+        found["security"] = [{}, {"token": []}, {"login": []}, {"browser": []}]
+    parameters = [*_path(endpoint), *_query(endpoint.query), *_headers(endpoint)]
+    if parameters:
+        found["parameters"] = parameters
+    if endpoint is POST_DATA:
+        found["description"] = "\n\n".join((doc_of(contract.SENSOR_DATA.payload), found["description"]))
+        found["requestBody"] = _request(reference(SENSOR_PAYLOAD))
+    elif endpoint.body is not None:
+        found["requestBody"] = _request(reference(endpoint.body.__name__))
+    found["responses"] = {str(status): _response(status, one) for status, one in sorted(_answers(endpoint).items())}
+    return found
 
 
-def _get(operation: str, summary: str, schema: str) -> dict[str, Any]:
-    return {"operationId": operation, "summary": summary, "responses": {"200": _json(summary, schema)}}
+def _answers(endpoint: Endpoint) -> dict[int, Content]:
+    """Its own answers, and the errors that it may give."""
+    may = {400, 403, 429}
+    may |= {401} if endpoint.right is not Right.NONE or endpoint.body is not None else set()
+    may |= {404} if DEVICE in endpoint.path else set()
+    may |= {415} if endpoint.body is not None else set()
+    may |= {503} if endpoint.right is not Right.NONE or endpoint.body is not None else set()
+    return {status: Content(_ERRORS[status], DataReceived) for status in may} | dict(endpoint.answers)
 
 
-def _post_data() -> dict[str, Any]:
-    responses = {status: _json(text, DataReceived.__name__) for status, text in _ANSWERS.items()}
-    responses["503"]["headers"] = {
-        "Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 0}}
-    }
-    return {
-        "operationId": "post_sensor_data",
-        "summary": contract.SENSOR_DATA.summary,
-        "description": doc_of(contract.SENSOR_DATA.payload),
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "description": "Makes a repeated request without `boot` and `seq` recognisable, so that it is stored once.",
-                "schema": {"type": "string", "minLength": 1},
-            }
-        ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": reference(SENSOR_PAYLOAD)}}},
-        "responses": responses,
-    }
+def _response(status: int, content: Content) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": content.description}
+    if isinstance(content.body, str):
+        found["content"] = {content.body: {"schema": {"type": "string"}}}
+    elif content.body is not None:
+        found["content"] = {JSON: {"schema": reference(content.body.__name__)}}
+    if content.body is DataReceived and status in (429, 503):
+        found["headers"] = _SECONDS
+    return found
 
 
-def _test_page() -> dict[str, Any]:
-    page = {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}
-    return {"operationId": "websocket_test", "summary": "A page that tries the connection.", "responses": {"200": page}}
+def _request(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {JSON: {"schema": schema}}}
 
 
-def _readiness() -> dict[str, Any]:
-    operation = _get("ready", "Whether every part can work.", HealthStatus.__name__)
-    operation["responses"]["503"] = _json("A part cannot work.", HealthStatus.__name__)
-    return operation
+def _path(endpoint: Endpoint) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": _segment(name)}
+        for name in re.findall(r"\{(\w+)", endpoint.path)
+    ]
+
+
+def _segment(name: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": ecma(DEVICE_ID)} if name == DEVICE else {"type": "integer", "minimum": 1}
+
+
+def _query(query: type[Struct] | None) -> list[dict[str, Any]]:
+    if query is None:
+        return []
+    schema = msgspec.json.schema(query)["$defs"][query.__name__]
+    return [
+        {"name": name, "in": "query", "schema": _simple(one), "required": name in schema.get("required", ())}
+        for name, one in schema["properties"].items()
+    ]
+
+
+def _simple(schema: dict[str, Any]) -> dict[str, Any]:
+    """Without null, which a query cannot say."""
+    options = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    found = {key: value for key, value in options[0].items() if key != "default" or value is not None}
+    if "pattern" in found:
+        found["pattern"] = ecma(found["pattern"])
+    return found
+
+
+def _headers(endpoint: Endpoint) -> list[dict[str, Any]]:
+    if endpoint is not POST_DATA:
+        return []
+    return [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Makes a repeated request without `boot` and `seq` recognisable, so that it is stored once.",
+            "schema": {"type": "string", "minLength": 1},
+        }
+    ]

@@ -1,0 +1,50 @@
+"""How often something may happen. No I/O; the clock comes in."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+KEYS_KEPT: Final = 10_000
+
+
+class Throttle:
+    """A token bucket for each key: `burst` at once, then one each `every_s`. The longest unused keys are forgotten."""
+
+    def __init__(self, burst: int, every_s: float, now_s: Callable[[], float]) -> None:
+        self._burst = burst
+        self._every_s = every_s
+        self._now_s = now_s
+        self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_s(self, key: str) -> float:
+        """How long until one more is not too many; 0: none yet."""
+        return max(0.0, (self._level(key) - (self._burst - 1)) * self._every_s)
+
+    def count(self, key: str) -> None:
+        """Count one."""
+        level = self._level(key)
+        self._used[key] = (level + 1, self._now_s())
+        self._used.move_to_end(key)
+        if len(self._used) > KEYS_KEPT:
+            self._used.popitem(last=False)
+
+    def _level(self, key: str) -> float:
+        level, at_s = self._used.get(key, (0.0, 0.0))
+        return max(0.0, level - (self._now_s() - at_s) / self._every_s)
+
+
+class Guesses:
+    """Failed logins, by address, and by address and name: beyond the limit a guess is not even told that it is wrong."""
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._by_address = Throttle(100, 0.1, now_s)
+        self._by_name = Throttle(5, 5.0, now_s)
+
+    def wait_s(self, address: str, name: str) -> float:
+        """How long until another guess is looked at; 0: it is now."""
+        return max(self._by_address.wait_s(address), self._by_name.wait_s(f"{address} {name}"))
+
+    def count(self, address: str, name: str) -> None:
+        """Count a guess that was wrong."""
+        self._by_address.count(address)
+        self._by_name.count(f"{address} {name}")

@@ -1,0 +1,148 @@
+"""The HTTP routes as a table: what each needs, takes and answers. Here rights are checked, and OpenAPI is made of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+from aiohttp import hdrs, web
+from msgspec import Struct
+
+from broker.contract import DataReceived, encode
+from broker.decoding import valid_device_id
+from gateway.access import Right, Visitor
+from gateway.limits import Limits
+from gateway.refused import RefusedError, forbidden, unauthorized
+
+JSON: Final = "application/json"
+DEVICE: Final = "device_id"
+"""The part of a path that names a device."""
+
+
+class Content(Struct, frozen=True):
+    """What an answer means, and its body: a type of ours, or a media type."""
+
+    description: str
+    body: type[Struct] | str | None = None
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """One route. `query` and `body` are types of ours; a request that does not fit is refused by name of the field."""
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    operation: str
+    summary: str
+    right: Right
+    answers: Mapping[int, Content]
+    query: type[Struct] | None = None
+    body: type[Struct] | None = None
+    description: str | None = None
+
+
+class Call(Struct, frozen=True):
+    """A request that may be answered."""
+
+    request: web.Request
+    visitor: Visitor
+    device_id: str | None
+    query: Any
+    body: Any
+
+
+Handle = Callable[[Call], Awaitable[Struct | web.StreamResponse | None]]
+
+
+class Endpoints:
+    """Registers routes in `app`; every handler runs behind the checks."""
+
+    def __init__(self, app: web.Application, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+
+    def add(self, endpoint: Endpoint, handle: Handle) -> None:
+        """Register a route. What the handler returns is encoded; None is 204."""
+
+        async def checked(request: web.Request) -> web.StreamResponse:
+            visitor = visitor_of(request)
+            self._limits.count_login(visitor)
+            device_id = _device_id(request)
+            check(visitor, endpoint.right, device_id)
+            call = Call(request, visitor, device_id, _query(endpoint, request), await _body(endpoint, request))
+            answer = await handle(call)
+            if answer is None:
+                return web.Response(status=204)
+            return answer if isinstance(answer, web.StreamResponse) else json_response(answer)
+
+        self._app.router.add_route(endpoint.method, endpoint.path, checked)
+        if endpoint.method == hdrs.METH_GET:
+            self._app.router.add_route(hdrs.METH_HEAD, endpoint.path, checked)
+
+
+def visitor_of(request: web.Request) -> Visitor:
+    """Who asks, as the middleware found out."""
+    visitor: Visitor = request["visitor"]
+    return visitor
+
+
+def check(visitor: Visitor, right: Right, device_id: str | None = None) -> None:
+    """Raises `RefusedError` where the visitor has not that right, for that device."""
+    if visitor.may(right, device_id):
+        return
+    if visitor.stranger:
+        raise unauthorized("this needs a login")
+    if device_id is not None and visitor.may(right):
+        raise forbidden(f"{visitor.login} has nothing to do with {device_id}")
+    raise forbidden(f"{visitor.login} has not the right to {right.value}")
+
+
+def json_response(body: Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """`body` as JSON."""
+    return web.Response(body=encode(body), status=status, content_type=JSON, headers=headers)
+
+
+def refusal_response(error: RefusedError) -> web.Response:
+    """What a refused request is answered with."""
+    body = DataReceived(status="error", error=error.detail, message=error.detail.message)
+    return json_response(body, error.status, error.headers)
+
+
+def _device_id(request: web.Request) -> str | None:
+    named = request.match_info.get(DEVICE)
+    if named is None:
+        return None
+    device_id = valid_device_id(named)
+    if device_id is None:
+        raise RefusedError(404, "not_found", "no device can have that name", DEVICE)
+    return device_id
+
+
+def _query(endpoint: Endpoint, request: web.Request) -> Any:
+    if endpoint.query is None:
+        return None
+    # A parameter that comes twice means its last value, as everywhere.
+    return _converted(lambda: msgspec.convert(dict(request.query), endpoint.query, strict=False))
+
+
+async def _body(endpoint: Endpoint, request: web.Request) -> Any:
+    if endpoint.body is None:
+        return None
+    if request.content_type != JSON:
+        raise RefusedError(415, "not_json", f"Content-Type must be {JSON}, got {request.content_type}")
+    body = await request.read()
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise RefusedError(400, "not_utf8", "the body is not UTF-8") from error
+    return _converted(lambda: msgspec.json.decode(body, type=endpoint.body))
+
+
+def _converted(convert: Callable[[], Any]) -> Any:
+    try:
+        return convert()
+    except msgspec.ValidationError as error:
+        field = str(error).rpartition("`$.")[2].rstrip("`") if "`$." in str(error) else None
+        raise RefusedError(400, "invalid", f"cannot read the request: {error}", field) from error
+    except msgspec.DecodeError as error:
+        raise RefusedError(400, "not_json", f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise RefusedError(400, "too_deep", "the body is nested too deeply") from error

@@ -1,0 +1,194 @@
+"""python-socketio's server with bounds: on what waits for a client, on what a client may have in work, and on idle sockets.
+
+python-socketio and python-engineio are untyped and are imported here alone.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final
+
+import engineio  # type: ignore[import-untyped]
+import engineio.packet  # type: ignore[import-untyped]
+import socketio  # type: ignore[import-untyped]
+import socketio.exceptions  # type: ignore[import-untyped]
+from aiohttp import hdrs, web
+from msgspec import Raw
+
+MAX_SOCKETS: Final = 10_000
+"""Sockets at once, joined or not."""
+IN_WORK: Final = 64
+"""Events of one client that may be in work; it is not read further before one is done."""
+WAITING_BYTES: Final = 64 * 1024
+"""What may wait for a client; of live events beyond it only the newest are kept for it."""
+OVERRUN_BYTES: Final = 2 * 1024 * 1024
+"""A client for which more than this waits asks for answers and does not read them: it is cut off."""
+JOIN_S: Final = 30.0
+"""Within this time a socket must have joined the namespace."""
+FAREWELL_S: Final = 5.0
+"""How long a connection may take to end in good order."""
+SEND_BUFFER: Final = 128 * 1024
+"""The system's own, which may else take megabytes for a client that does not read; what is in it is not news any more."""
+MAX_ATTACHMENTS: Final = 8
+
+NAMESPACE: Final = "/"
+JoinRefusedError = socketio.exceptions.ConnectionRefusedError
+
+
+class Waiting(asyncio.Queue[Any]):
+    """What waits for a client, in packets; knows its size in characters. asyncio names `_put` and `_get` for overriding."""
+
+    size = 0
+
+    def _put(self, item: Any) -> None:
+        self.size += _size(item)
+        super()._put(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self.size -= _size(item)
+        return item
+
+
+def _size(packet: Any) -> int:
+    return len(packet.data) if packet is not None and isinstance(packet.data, str | bytes) else 0
+
+
+class _Engine(engineio.AsyncServer):  # type: ignore[misc]
+    """Its sockets' queues know their size, and it knows each WebSocket's transport."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.connections: dict[str, asyncio.Transport] = {}
+
+    def create_queue(self, *_args: Any, **_options: Any) -> Waiting:
+        return Waiting()
+
+    async def handle_request(self, request: web.Request) -> Any:
+        sid = request.query.get("sid")
+        upgraded = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+        if upgraded and request.transport is not None:
+            _limit(request.transport)
+            if sid is not None and sid in self.sockets:
+                self.connections[sid] = request.transport
+        elif sid is None and len(self.sockets) >= MAX_SOCKETS:
+            raise web.HTTPServiceUnavailable(reason="too many sockets are open; try again later")
+        return await super().handle_request(request)
+
+
+class Server(socketio.AsyncServer):  # type: ignore[misc]
+    """One namespace. `joined` runs when a client has been told that it is in it: what it sends then comes after that.
+
+    Args:
+        events: the names that a client may emit; all else is ignored.
+        joined: is given the client's `sid`.
+        options: python-socketio's.
+    """
+
+    def __init__(self, events: Collection[str], joined: Callable[[str], Awaitable[None]], **options: Any) -> None:
+        super().__init__(**options)
+        self._events = frozenset(events)
+        self._joined = joined
+        self._in_work: dict[str, asyncio.Semaphore] = {}
+        self._opened_s: dict[str, float] = {}
+
+    @property
+    def sockets(self) -> int:
+        """Sockets that are open, joined or not."""
+        return len(self.eio.sockets)
+
+    def waiting(self, eio_sid: str) -> Waiting | None:
+        """What waits for a socket; None where it is gone."""
+        known = self.eio.sockets.get(eio_sid)
+        return None if known is None or known.closed else known.queue
+
+    def packet(self, event: str, data: bytes) -> Any:
+        """An event, encoded once for all who are sent it."""
+        encoded = self.packet_class(2, namespace=NAMESPACE, data=[event, Raw(data)]).encode()
+        return engineio.packet.Packet(engineio.packet.MESSAGE, encoded)
+
+    async def close_idle(self) -> None:
+        """Close the sockets that did not join in time."""
+        late_s = asyncio.get_running_loop().time() - JOIN_S
+        for eio_sid, opened_s in list(self._opened_s.items()):
+            if opened_s < late_s:
+                del self._opened_s[eio_sid]
+                await self.close_socket(eio_sid)
+
+    async def close_socket(self, eio_sid: str) -> None:
+        """Close a socket, whatever waits for it; one that is gone does not matter."""
+        known = self.eio.sockets.get(eio_sid)
+        if known is not None:
+            transport = self.eio.connections.get(eio_sid)
+            await known.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
+            self.eio.sockets.pop(eio_sid, None)
+            if transport is not None:
+                transport.abort()
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: Any) -> Any:
+        self._opened_s[eio_sid] = asyncio.get_running_loop().time()
+        request: web.Request = environ["aiohttp.request"]
+        if request.headers.get(hdrs.UPGRADE) and request.transport is not None:
+            self.eio.connections[eio_sid] = request.transport
+        return await super()._handle_eio_connect(eio_sid, environ)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: Any = None) -> None:
+        self._opened_s.pop(eio_sid, None)
+        self._in_work.pop(eio_sid, None)
+        self._binary_packet.pop(eio_sid, None)
+        transport = self.eio.connections.pop(eio_sid, None)
+        if transport is not None:
+            # One that is not read from can not be told that this is the end.
+            asyncio.get_running_loop().call_later(FAREWELL_S, transport.abort)
+        await super()._handle_eio_disconnect(eio_sid, reason)
+
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        await super()._handle_eio_message(eio_sid, data)
+        begun = self._binary_packet.get(eio_sid)
+        if begun is not None and begun.attachment_count > MAX_ATTACHMENTS:
+            del self._binary_packet[eio_sid]
+            raise ValueError(f"more than {MAX_ATTACHMENTS} attachments")
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        if self.manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None and namespace in (None, NAMESPACE):
+            return  # joined already: a second time would be a second client of the same socket
+        await super()._handle_connect(eio_sid, namespace, data)
+        sid = self.manager.sid_from_eio_sid(eio_sid, NAMESPACE)
+        if sid is not None and self.manager.is_connected(sid, NAMESPACE):
+            self._opened_s.pop(eio_sid, None)
+            await self._joined(sid)
+
+    async def _handle_event(self, eio_sid: str, namespace: str | None, id: Any, data: Any) -> None:  # noqa: A002
+        if not isinstance(data, list) or not data or data[0] not in self._events:
+            return  # also `connect` and `disconnect`, which python-socketio would take for its own
+        if self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE) is not None:
+            await self._in_work.setdefault(eio_sid, asyncio.Semaphore(IN_WORK)).acquire()
+        await super()._handle_event(eio_sid, namespace, id, data)
+
+    async def _handle_event_internal(
+        self,
+        server: Any,
+        sid: str,
+        eio_sid: str,
+        data: Any,
+        namespace: str,
+        id: Any,  # noqa: A002
+    ) -> None:
+        try:
+            await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
+        finally:
+            slots = self._in_work.get(eio_sid)
+            if slots is not None:
+                slots.release()
+            waiting = self.waiting(eio_sid)
+            if waiting is not None and waiting.size > OVERRUN_BYTES:
+                await self.close_socket(eio_sid)
+
+    def _engineio_server_class(self) -> type[_Engine]:
+        return _Engine
+
+
+def _limit(transport: asyncio.Transport) -> None:
+    raw = transport.get_extra_info("socket")
+    if raw is not None:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

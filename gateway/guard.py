@@ -1,0 +1,108 @@
+"""What every request goes through: limits, who it is, CORS, security headers, and errors as JSON."""
+
+import logging
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from broker.contract import MAX_PAYLOAD_BYTES, ErrorCode
+from gateway.compat import as_eio_4, refuse_eio_3
+from gateway.door import CSRF_HEADER, Door
+from gateway.endpoints import refusal_response
+from gateway.limits import Limits
+from gateway.origins import Origins
+from gateway.proxies import Proxies
+from gateway.refused import RefusedError, forbidden
+
+log = logging.getLogger(__name__)
+
+SOCKET_IO: Final = "/socket.io/"
+_SAFE: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+_METHODS: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+_HEADERS: Final = f"Authorization, Content-Type, Idempotency-Key, If-None-Match, {CSRF_HEADER}"
+_EXPOSED: Final = "ETag, Retry-After"
+_SECURITY: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; frame-ancestors 'none'; base-uri 'none';"
+        " form-action 'self'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_CODES: Final[dict[int, ErrorCode]] = {404: "not_found", 413: "too_large", 503: "timeout"}
+
+
+class Guard:
+    """The middleware."""
+
+    def __init__(self, origins: Origins, proxies: Proxies, limits: Limits, door: Door) -> None:
+        self._origins = origins
+        self._proxies = proxies
+        self._limits = limits
+        self._door = door
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let a request pass, or say why not."""
+        try:
+            response = await self._pass(request, handler)
+        except RefusedError as error:
+            response = refusal_response(error)
+        except web.HTTPException as error:
+            response = _as_json(error)
+        except Exception:  # whatever a client sends, it gets an answer and the listener goes on
+            log.exception("%s %s failed", request.method, request.path)
+            response = refusal_response(RefusedError(500, "internal", "an error of the server's own"))
+        return response
+
+    async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._origins.serve(request.host):
+            raise forbidden(f"{request.host} is not served here; name it in STRESSWIRE_CORS_ORIGINS")
+        client = request["client"] = self._proxies.client(request)
+        self._limits.count_address(client.address)
+        if request.path.startswith(SOCKET_IO):
+            # Who it is, is asked when the namespace is joined.
+            return await refuse_eio_3(request) or await handler(as_eio_4(request))
+        if _is_preflight(request):
+            return web.Response(status=204)
+        origin = request.headers.get(hdrs.ORIGIN)
+        if request.method not in _SAFE and not self._origins.allow(origin, request.host):
+            raise forbidden(f"pages from {origin} may not change anything here; name it in STRESSWIRE_CORS_ORIGINS")
+        request["visitor"] = await self._door.visitor(request, client)
+        return await handler(request)
+
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """CORS and security headers, right before a response goes out: one that streams, too."""
+        if request.path.startswith(SOCKET_IO):
+            return  # python-socketio sets its own
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and self._origins.allow(origin, request.host):
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = _METHODS
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = _HEADERS
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+        response.headers[hdrs.VARY] = f"{hdrs.ORIGIN}, {hdrs.AUTHORIZATION}, {hdrs.COOKIE}"
+        for name, value in _SECURITY.items():
+            response.headers.setdefault(name, value)
+        if request.path.startswith("/api/"):
+            response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+
+
+def _is_preflight(request: web.Request) -> bool:
+    return request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+
+
+def _as_json(error: web.HTTPException) -> web.StreamResponse:
+    """Aiohttp's own errors with our body; a redirect stays what it is."""
+    if error.status < 400:
+        return error
+    reason = f"a message must be at most {MAX_PAYLOAD_BYTES} bytes" if error.status == 413 else error.reason
+    refused = RefusedError(error.status, _CODES.get(error.status, "invalid"), reason)
+    allowed = error.headers.get(hdrs.ALLOW)
+    refused.headers = {hdrs.ALLOW: allowed} if allowed else {}
+    return refusal_response(refused)

@@ -1,0 +1,53 @@
+"""Reading in threads beside the loop."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from storage.database import READERS, Database, reason_of
+
+Result = TypeVar("Result")
+STATE_S = 3.0
+"""Where the network swallows what we send, nothing else would say so for ten seconds."""
+
+
+class Reader:
+    """Short transactions that read; an `async with` ends the threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._threads = ThreadPoolExecutor(READERS, "storage reader")
+
+    async def state(self) -> str:
+        """`ok` where the database answers, else why not; within `STATE_S`."""
+        try:
+            async with asyncio.timeout(STATE_S):
+                await self.run(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+        except TimeoutError:
+            return "does not answer"
+        except (DBAPIError, PoolTimeoutError) as error:
+            return reason_of(error)
+        return "ok"
+
+    async def run(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns, in a transaction of its own. Raises SQLAlchemy's errors."""
+
+        def transaction() -> Result:
+            with self._database.reader.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, transaction)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
