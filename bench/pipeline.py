@@ -35,10 +35,11 @@ class Stack(Watched):
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
+        self.http_port = free_port()
         self._database = folder / "bench.db"
         settings = {
             "STRESSWIRE_MQTT_BIND": f"127.0.0.1:{self.port}",
-            "STRESSWIRE_HTTP_BIND": f"127.0.0.1:{free_port()}",
+            "STRESSWIRE_HTTP_BIND": f"127.0.0.1:{self.http_port}",
             "STRESSWIRE_DATABASE_URL": f"sqlite:///{self._database}",
         }
         super().__init__([sys.executable, "-m", "stresswire", "up"], "Ctrl-C stops.", env=settings, cwd=folder)

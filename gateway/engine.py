@@ -19,7 +19,7 @@ MAX_SOCKETS: Final = 10_000
 """Sockets at once, joined or not."""
 IN_WORK: Final = 64
 """Events of one client that may be in work; it is not read further before one is done."""
-WAITING_BYTES: Final = 64 * 1024
+WAITING_BYTES: Final = 256 * 1024
 """What may wait for a client; of live events beyond it only the newest are kept for it."""
 OVERRUN_BYTES: Final = 2 * 1024 * 1024
 """A client for which more than this waits asks for answers and does not read them: it is cut off."""

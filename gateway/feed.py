@@ -27,8 +27,12 @@ class Feed:
 
     @property
     def behind(self) -> bool:
-        """Whether there is something to catch up with."""
-        return bool(self._newest)
+        """Whether there is something to catch up with, or to be told of."""
+        return bool(self._newest or self._skipped)
+
+    def miss(self, count: int) -> None:
+        """So many events were lost before they came here."""
+        self._skipped += count
 
     def offer(self, kind: Kind, packet: Any) -> int:
         """Send now, or keep as the newest of its kind; how many events were given up for it."""

@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 ANSWERS_BUFFER = 10_000
 LIVE_BUFFER = 5_000
 """Events for frontends that may wait; beyond it the oldest are dropped and counted."""
+FORWARDED_AT_ONCE = 20
 SHUTDOWN_S = 2.0
 
 
@@ -161,7 +162,7 @@ class Gateway:
         """Forward until the bus closes."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._resolve_answers(), name="gateway answers")
-            looking_after = tasks.create_task(self.sockets.run(), name="gateway sockets")
+            looking_after = tasks.create_task(self.sockets.run(lambda: self._live.dropped), name="gateway sockets")
             await self._forward_live()
             looking_after.cancel()
 
@@ -171,9 +172,13 @@ class Gateway:
                 self._uplink.resolve(message)
 
     async def _forward_live(self) -> None:
+        events = 0
         async for message in self._live:
             if _genuine(message):
                 self.sockets.forward(message)
+            events += 1
+            if events % FORWARDED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # those who write to the frontends have their turn, also in a backfill
 
     async def __aenter__(self) -> Self:
         return self

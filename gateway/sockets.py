@@ -156,12 +156,18 @@ class Sockets:
             elif member.kind == "frontend" and member.visitor.sees(device_id):
                 self.skipped += member.feed.offer((name, device_id), packet)
 
-    async def run(self) -> None:
-        """Look after those who are behind, and those who may no longer be here, until cancelled."""
-        tick = 0
+    async def run(self, lost: Callable[[], int]) -> None:
+        """Look after those who are behind, and those who may no longer be here, until cancelled.
+
+        `lost`: how many live events never came here.
+        """
+        tick = told_lost = 0
         while True:
             await asyncio.sleep(TICK_S)
             tick += 1
+            if lost() > told_lost:
+                self._miss(lost() - told_lost)
+                told_lost = lost()
             if self.stats != self._told:
                 self._tell_stats()
             for member in self._members.values():
@@ -181,6 +187,11 @@ class Sockets:
         """Tell every client that the server goes."""
         await asyncio.gather(*self._leaving)
         await self._sio.shutdown()
+
+    def _miss(self, count: int) -> None:
+        for member in self._members.values():
+            if member.kind == "frontend":
+                member.feed.miss(count)
 
     def _cut(self, sid: str) -> None:
         task = asyncio.create_task(self._sio.disconnect(sid), name="socket cut off")
