@@ -40,6 +40,17 @@ def test_nan_is_answered_and_the_next_sample_too(shared_stack: Stack) -> None:
         assert json.loads(device.wait_for('42["data_received",')[2:])[1]["status"] == "success"
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{}", "ws://127.0.0.1:{}", "http://127.0.0.1:{}?type=frontend&x=1"])
+@pytest.mark.parametrize("transports", [["polling", "websocket"], ["websocket"], ["polling"]], ids=" then ".join)
+def test_a_client_of_socket_io_4_comes_by_every_transport(shared_stack: Stack, url: str, transports: list[str]) -> None:
+    with node("connect.cjs", url.format(shared_stack.http_port), json.dumps(transports)) as client:
+        assert client.wait() == 0, client.output
+    told = json.loads(client.lines[-1])
+    assert told["transport"] == transports[-1]
+    assert told["heard"][0] == "connection_status", "nothing comes before it"
+    assert {"client_stats", "pong"} <= set(told["heard"])
+
+
 @pytest.mark.parametrize("transports", [["polling", "websocket"], ["websocket"]], ids=" then ".join)
 def test_a_client_of_socket_io_2_is_told_what_to_do(shared_stack: Stack, transports: list[str]) -> None:
     with node("socket-io-2.cjs", shared_stack.http_port, json.dumps(transports)) as client:
