@@ -21,6 +21,7 @@ SOCKET_IO: Final = "/socket.io/"
 _SAFE: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _METHODS: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 _HEADERS: Final = f"Authorization, Content-Type, Idempotency-Key, If-None-Match, {CSRF_HEADER}"
+_HSTS: Final = "Strict-Transport-Security"
 _EXPOSED: Final = "ETag, Retry-After"
 _SECURITY: Final = {
     "Content-Security-Policy": (
@@ -89,6 +90,8 @@ class Guard:
         response.headers[hdrs.VARY] = f"{hdrs.ORIGIN}, {hdrs.AUTHORIZATION}, {hdrs.COOKIE}"
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
+        if "client" in request and request["client"].secure:
+            response.headers[_HSTS] = "max-age=31536000"
         if request.path.startswith("/api/"):
             response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
 

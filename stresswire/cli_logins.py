@@ -154,7 +154,7 @@ def _in_database(work: Callable[[Connection], Result]) -> Result:
 
 def _tell(name: str, role: Role | None, secret: str) -> None:
     typer.echo(f"The token of {name}, shown this once:\n\n    {secret}\n")
-    typer.echo(f"It is the MQTT password of the user name {name}.")
+    typer.echo(f"It is the MQTT password of the user name {name}, over HTTP it goes as Authorization: Bearer TOKEN.")
     if role == "device":
         sample = '{"hr":75.5,"temp":36.2,"eda":0.45}'
         typer.echo(f"mosquitto_pub -u {name} -P TOKEN -q 1 -t {SENSOR_DATA.topic(name)} -m '{sample}'")

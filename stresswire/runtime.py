@@ -252,6 +252,7 @@ def _welcome(settings: Settings, database: Database, gateway: Gateway, bus: Embe
             f"  HTTP, Socket.IO   {http}",
             f"  MQTT              {broker}",
             f"  record            {database}",
+            *(["  logins            stresswire token add NAME --role viewer"] if settings.logins_required else []),
             "Send a sample:",
             f"  mosquitto_pub -h {broker.host} -p {broker.port} {shown}-q 1 -t {topic} -m '{sample}'",
             "Ctrl-C stops.",

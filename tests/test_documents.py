@@ -14,7 +14,9 @@ import typer
 from pydantic import SecretStr
 
 from broker.contract import CHANNELS, ROOT, DataReceived, SensorSample
-from gateway import routes
+from gateway.catalogue import ENDPOINTS
+from gateway.guard import SOCKET_IO
+from gateway.mqtt_socket import MQTT
 from models.recordings import PREDICTION_COLUMNS, REQUIRED
 from stresswire import __version__
 from stresswire.cli import app
@@ -144,6 +146,8 @@ def table() -> dict[str, str]:
 def as_told(default: object) -> str:
     if isinstance(default, SecretStr):
         return default.get_secret_value()
+    if isinstance(default, float):
+        return f"{default:g}"
     return UNSET if default is None or default == () else str(default)
 
 
@@ -168,7 +172,7 @@ def test_topics_are_the_contracts() -> None:
 
 
 def test_paths_are_the_gateways() -> None:
-    served = {path for path in vars(routes).values() if isinstance(path, str) and path.startswith("/")}
+    served = {endpoint.path for endpoint in ENDPOINTS} | {MQTT, SOCKET_IO}
     named = set(re.findall(r"(?:127\.0\.0\.1:5000|`)(/[\w/.]*)", README + (HERE / "CHANGELOG.md").read_text()))
     assert named
     assert named <= served
