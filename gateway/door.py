@@ -14,7 +14,7 @@ from broker.throttle import Guesses
 from gateway.access import Visitor
 from gateway.origins import Origins
 from gateway.proxies import Client
-from gateway.refused import RefusedError, forbidden, too_many, unauthorized
+from gateway.refused import database_away, forbidden, too_many, unauthorized
 from gateway.sessions import COOKIE, Sessions, csrf_of, id_of
 from storage.sessions import Session
 
@@ -104,7 +104,7 @@ class Door:
         try:
             session = await self._sessions.find(cookie)
         except SQLAlchemyError as error:
-            raise RefusedError(503, "database", "the database does not answer now") from error
+            raise database_away() from error
         who = None if session is None else logins.holder(session)
         if who is None:
             return Visitor(client)

@@ -6,12 +6,14 @@ from typing import Any, Final, Literal
 import msgspec
 from aiohttp import hdrs, web
 from msgspec import Struct
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from broker.contract import DataReceived, encode
 from broker.decoding import valid_device_id
 from gateway.access import Right, Visitor
 from gateway.limits import Limits
-from gateway.refused import RefusedError, forbidden, unauthorized
+from gateway.refused import RefusedError, database_away, forbidden, unauthorized
 
 JSON: Final = "application/json"
 DEVICE: Final = "device_id"
@@ -68,7 +70,10 @@ class Endpoints:
             device_id = _device_id(request)
             check(visitor, endpoint.right, device_id)
             call = Call(request, visitor, device_id, _query(endpoint, request), await _body(endpoint, request))
-            answer = await handle(call)
+            try:
+                answer = await handle(call)
+            except (DBAPIError, PoolTimeoutError) as error:
+                raise database_away() from error
             if answer is None:
                 return web.Response(status=204)
             return answer if isinstance(answer, web.StreamResponse) else json_response(answer)

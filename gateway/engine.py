@@ -161,8 +161,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: Any, data: Any) -> None:  # noqa: A002
         if not isinstance(data, list) or not data or data[0] not in self._events:
             return  # also `connect` and `disconnect`, which python-socketio would take for its own
-        if self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE) is not None:
-            await self._in_work.setdefault(eio_sid, asyncio.Semaphore(IN_WORK)).acquire()
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE)
+        if sid is None or not self.manager.is_connected(sid, NAMESPACE):
+            return
+        await self._in_work.setdefault(eio_sid, asyncio.Semaphore(IN_WORK)).acquire()
         await super()._handle_event(eio_sid, namespace, id, data)
 
     async def _handle_event_internal(

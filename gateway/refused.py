@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from typing import Final
 
 from aiohttp import hdrs
 
 from broker.contract import ErrorCode, ErrorDetail
+
+RETRY_AFTER_S: Final = 5
 
 
 class RefusedError(Exception):
@@ -28,6 +31,11 @@ def unauthorized(message: str) -> RefusedError:
 def forbidden(message: str) -> RefusedError:
     """403: it is known who it is, and that is not enough."""
     return RefusedError(403, "forbidden", message)
+
+
+def database_away(message: str = "the database does not answer now") -> RefusedError:
+    """503, with the time after which it is worth to try again."""
+    return RefusedError(503, "database", message, headers={hdrs.RETRY_AFTER: str(RETRY_AFTER_S)})
 
 
 def too_many(message: str, wait_s: float) -> RefusedError:

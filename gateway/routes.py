@@ -26,11 +26,11 @@ from gateway import wire
 from gateway.access import Right
 from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response
 from gateway.guard import SOCKET_IO
+from gateway.refused import RETRY_AFTER_S
 from gateway.uplink import Malformed, Uplink, refusal
 
 STATIC: Final = "/static/"
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
-RETRY_AFTER_S: Final = 5
 
 _STATUS_OF: Final[dict[ErrorCode, int]] = {"conflict": 409, "too_large": 413, "timeout": 503}
 

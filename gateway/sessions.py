@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from gateway.changes import change
 from storage import sessions as rows
 from storage.audit import Deed, record_deed
 from storage.reader import Reader
@@ -22,7 +23,7 @@ _RANDOM_BYTES: Final = 32
 
 
 class Sessions:
-    """Begins, finds and ends them. The database's errors are SQLAlchemy's, and the writer's."""
+    """Begins, finds and ends them. Finding raises SQLAlchemy's errors, changing `RefusedError`."""
 
     def __init__(self, reader: Reader, writer: Writer, now: Callable[[], datetime]) -> None:
         self._reader = reader
@@ -38,7 +39,7 @@ class Sessions:
             rows.add_session(connection, id_of(cookie), session, now, now + LIFETIME)
             record_deed(connection, deed)
 
-        await self._writer.run(transaction)
+        await change(self._writer, transaction)
         return cookie
 
     async def find(self, cookie: str) -> Session | None:
@@ -53,7 +54,7 @@ class Sessions:
             rows.end_session(connection, session_id)
             record_deed(connection, deed)
 
-        await self._writer.run(transaction)
+        await change(self._writer, transaction)
 
     async def ended(self, ids: Collection[str]) -> set[str]:
         """Those of `ids` that have ended."""

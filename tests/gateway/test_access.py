@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -328,6 +330,17 @@ def test_a_session_ends_with_its_login(tmp_path: Path) -> None:
         assert made.ask("GET", "/api/system/status", Cookie=cookie).status == 200
         assert stresswire(tmp_path, "token", "rotate", "vera").returncode == 0
         wait_until(lambda: made.ask("GET", "/api/system/status", Cookie=cookie).status == 401, NOTICED_S)
+
+
+def test_without_the_database_nobody_waits_for_ever(tmp_path: Path) -> None:
+    made = Guarded(tmp_path)
+    with made.stack, contextlib.closing(sqlite3.connect(made.stack.database, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        reply = sign_in(made, "vera")
+        assert (reply.status, reply.body["error"]["code"]) == (503, "database")
+        assert int(reply.headers["Retry-After"]) > 0
+        holder.execute("ROLLBACK")
+        cookie_of(sign_in(made, "vera"))
 
 
 def test_where_no_login_is_needed_nobody_signs_in(shared_stack: Any) -> None:
