@@ -18,6 +18,8 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_BATCH = 500
 HISTORY_DEFAULT = 100
 HISTORY_MAX = 1000
+BUCKETS_MAX = 2000
+"""Buckets of one answer; finer ones over the same range are refused, or with `auto` not chosen."""
 ANSWER_TIMEOUT_S = 10.0
 """How long the gateway waits for the answer to a sample before it says that the outcome is unknown."""
 CLOCK_FLOOR = datetime.fromisoformat("2020-01-01T00:00:00Z")
@@ -71,6 +73,8 @@ Percent = Annotated[float, Meta(ge=0, le=100)]
 StressLevel = Literal["normal", "elevated", "high_stress"]
 AlertState = Literal["raised", "cleared"]
 Quality = Literal["clock_unsynced", "warming_up", "no_hr", "no_temp", "no_eda"]
+Resolution = Literal["raw", "auto", "minute", "hour", "day"]
+"""Single readings, or buckets of that width, in UTC; `auto` is the finest of which `BUCKETS_MAX` cover the range."""
 ClientType = Literal["esp32", "frontend"]
 Role = Literal["device", "viewer", "operator", "admin", "service"]
 """Who a login is: a device speaks for itself, people watch or act, a service is a part of the pipeline."""
@@ -224,20 +228,56 @@ class CommandResult(Struct, frozen=True, omit_defaults=True):
 
 
 class HistoryRequest(Struct, frozen=True, omit_defaults=True):
-    """A page of the record, newest first; `end_date` is included (a date means its whole day), both in UTC."""
+    """A page of the record, newest first; `end_date` is included (a date means its whole day), both in UTC.
+
+    `cursor` is the `next` of the page before. With `after_id` come the readings that were stored after that one, oldest
+    first: what a frontend missed while it was away. With a `resolution` other than `raw` come buckets, oldest first.
+    """
 
     limit: Annotated[int, Meta(ge=1, le=HISTORY_MAX)] = HISTORY_DEFAULT
-    start_date: str | None = None
-    end_date: str | None = None
+    start_date: Annotated[str, Meta(max_length=40)] | None = None
+    end_date: Annotated[str, Meta(max_length=40)] | None = None
     device_id: DeviceId | None = None
+    after_id: Annotated[int, Meta(ge=0, le=MAX_COUNT)] | None = None
+    cursor: Annotated[str, Meta(max_length=80)] | None = None
+    resolution: Resolution = "raw"
+
+
+class Span(Struct, frozen=True):
+    """A channel in a bucket."""
+
+    min: float
+    mean: float
+    max: float
+
+
+class HistoryBucket(Struct, frozen=True):
+    """The readings from `start` on, for the width of a bucket. A channel without contact all the time is null.
+
+    `high_stress` is the share of readings at that level, 0-1; `stress_probability` is the mean.
+    """
+
+    start: datetime
+    count: int
+    hr: Span | None
+    temp: Span | None
+    eda: Span | None
+    stress_probability: Probability
+    high_stress: Probability
 
 
 class HistoryData(Struct, frozen=True, omit_defaults=True):
-    """The answer to a history request; `error` says why a request was refused."""
+    """The answer to a history request; `error` says why a request was refused.
+
+    `next` is the cursor of the next page, where there is one; `buckets` are `bucket_s` seconds wide.
+    """
 
     data: tuple[NewSensorData, ...]
     count: int
     error: ErrorDetail | None = None
+    next: str | None = None
+    buckets: tuple[HistoryBucket, ...] = ()
+    bucket_s: int | None = None
 
 
 class ClientStats(Struct, frozen=True):

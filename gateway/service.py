@@ -33,6 +33,7 @@ from gateway.mqtt_socket import Connect, MqttSocket
 from gateway.origins import Origins
 from gateway.proxies import Network, Proxies
 from gateway.quiet import OneLine
+from gateway.record import Record
 from gateway.routes import Routes
 from gateway.sessions import Sessions
 from gateway.sockets import Sockets
@@ -133,6 +134,7 @@ class Gateway:
         self._app.on_response_prepare.append(guard.add_headers)
         endpoints = Endpoints(self._app, limits)
         Routes(self._uplink, self.health, lambda: self.sockets.stats).add_to(self._app, endpoints)
+        Record(history).add_to(endpoints)
         Account(door, sessions, history).add_to(endpoints)
         if mqtt is not None:
             MqttSocket(mqtt, origins).add_to(self._app)

@@ -287,10 +287,9 @@ class Sockets:
 
     async def _page(self, _sid: str, member: Member, data: Any) -> HistoryData:
         try:
-            page = await self._history.page(parse_request(data), member.visitor.devices)
+            return await self._history.answer(parse_request(data), member.visitor.devices)
         except HistoryError as error:
             return HistoryData((), 0, error.detail)
-        return HistoryData(page, len(page))
 
     async def _subscribe(self, _sid: str, _member: Member, _data: Any) -> AlertSubscription:
         return AlertSubscription("subscribed")

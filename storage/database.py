@@ -12,7 +12,21 @@ from typing import Any, Self
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import ARRAY, Dialect, Engine, FromClause, Insert, create_engine, event, func, literal, make_url, select
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Dialect,
+    Engine,
+    FromClause,
+    Insert,
+    create_engine,
+    event,
+    func,
+    literal,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -21,10 +35,14 @@ from sqlalchemy.types import TypeEngine
 
 log = logging.getLogger(__name__)
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 4
 BUSY_TIMEOUT_MS = 5_000
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _MIGRATING = 7_305_119_211
+_NUMBERING = 7_305_119_212
+NUMBERED_S = 2.0
+"""How long a reader waits for the transactions under way; writers wait meanwhile."""
 """PostgreSQL's advisory lock that whoever migrates holds; the number only has to be ours."""
 _SESSION = {
     "timezone": "UTC",
@@ -112,7 +130,7 @@ def reason_of(error: BaseException) -> str:
 def migrate(engine: Engine) -> None:
     """Bring the tables to the newest revision, in one transaction; of several processes one does it, and the rest wait."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # SQLite's writer holds the whole database anyway
             connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
@@ -144,6 +162,21 @@ def rows_of(dialect: Dialect, columns: Mapping[str, TypeEngine[Any]], rows: Sequ
         return select(*parts).subquery()
     arrays = (literal([row[at] for row in rows], ARRAY(kind)) for at, kind in enumerate(columns.values()))
     return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+
+
+def numbering(connection: Connection) -> None:
+    """From now to its end this transaction gives ids to readings; any number of them may at once. See `numbered`."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock_shared(_NUMBERING)))
+
+
+def numbered(connection: Connection) -> None:
+    """Wait until no transaction is under way that has given ids to readings: what is read after this has no gaps that are
+    filled later. On SQLite there is one writer, and ids are committed in their order.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{NUMBERED_S:g}s'"))
+        connection.execute(select(func.pg_advisory_xact_lock(_NUMBERING)))
 
 
 def with_driver(text: str) -> URL:

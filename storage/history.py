@@ -1,20 +1,40 @@
-"""Reading the record for frontends."""
+"""Reading the record for frontends: pages, what came after a reading, and overviews."""
 
-from collections.abc import Collection
+import base64
+import binascii
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from broker.contract import ErrorDetail, HistoryRequest, NewSensorData
+from broker.contract import BUCKETS_MAX, ErrorDetail, HistoryBucket, HistoryData, HistoryRequest, NewSensorData, Span
+from storage.database import numbered
 from storage.reader import Reader
+from storage.rollups import CHANNELS, overview
 from storage.tables import HistoryStress
 
 _h = HistoryStress
-_TO_THE_LAST_MOMENT = timedelta(days=1) - timedelta(microseconds=1)
+_TO_THE_LAST_MOMENT: Final = timedelta(days=1) - timedelta(microseconds=1)
+_WIDTHS_S: Final = {"minute": 60, "hour": 3_600, "day": 86_400}
+_AUTO_S: Final = (60, 300, 900, 3_600, 4 * 3_600, 86_400, 7 * 86_400, 28 * 86_400)
+"""What `auto` chooses from; each a multiple of a width that is kept."""
+READING: Final[tuple[Any, ...]] = (
+    _h.id,
+    _h.timestamp,
+    _h.hr,
+    _h.temp,
+    _h.eda,
+    _h.stress_level,
+    _h.confidence,
+    _h.device_id,
+    _h.stress_probability,
+    _h.quality,
+)
+"""The columns of `reading`."""
 
 
 class HistoryError(Exception):
@@ -25,18 +45,36 @@ class HistoryError(Exception):
         self.detail = detail
 
 
-class History(Reader):
-    """Pages of the record."""
+class Scope(NamedTuple):
+    """Which readings: of these devices (None: all), from `start` to `end`, both included."""
 
-    async def page(self, request: HistoryRequest, devices: Collection[str] | None = None) -> tuple[NewSensorData, ...]:
-        """The newest readings that fit, newest first; of `devices` only, where they are given. Raises `HistoryError` with
-        what is wrong.
-        """
-        query = _query(request)
-        if devices is not None:
-            query = query.where(_h.device_id.in_(sorted(devices)))
+    devices: Collection[str] | None
+    start: datetime | None
+    end: datetime | None
+
+    def of(self, query: Select[Any]) -> Select[Any]:
+        """`query`, limited to these readings."""
+        if self.devices is not None:
+            # One device is asked for as one: an index then gives its readings in the order of time.
+            own = sorted(self.devices)
+            query = query.where(_h.device_id == own[0] if len(own) == 1 else _h.device_id.in_(own))
+        if self.start is not None:
+            query = query.where(_h.timestamp >= self.start)
+        return query if self.end is None else query.where(_h.timestamp <= self.end)
+
+
+class History(Reader):
+    """Answers history requests."""
+
+    async def answer(self, request: HistoryRequest, devices: Collection[str] | None = None) -> HistoryData:
+        """What `request` asks for; of `devices` only, where they are given. Raises `HistoryError` with what is wrong."""
+        scope = scope_of(request, devices)
         try:
-            return await self.run(lambda connection: tuple(reading(row) for row in connection.execute(query)))
+            if request.resolution != "raw":
+                return await self.run(lambda connection: _overview(connection, request, scope))
+            if request.after_id is not None:
+                return await self.run(lambda connection: _missed(connection, request, scope))
+            return await self.run(lambda connection: _page(connection, request, scope))
         except (DBAPIError, PoolTimeoutError) as error:
             raise HistoryError(ErrorDetail("database", "the database does not answer now")) from error
 
@@ -48,6 +86,17 @@ def parse_request(data: object) -> HistoryRequest:
     except msgspec.ValidationError as error:
         field = str(error).rpartition("$.")[2].rstrip("`") if "$." in str(error) else None
         raise HistoryError(ErrorDetail("invalid", f"cannot read the request: {error}", field)) from error
+
+
+def scope_of(request: HistoryRequest, devices: Collection[str] | None) -> Scope:
+    """Which readings a request means. Raises `HistoryError`."""
+    if request.device_id is not None:
+        devices = {request.device_id} if devices is None else {request.device_id} & set(devices)
+    start = None if request.start_date is None else _instant("start_date", request.start_date)
+    end = None if request.end_date is None else _instant("end_date", request.end_date)
+    if end is not None and request.end_date is not None and len(request.end_date) <= len("2024-12-10"):
+        end += _TO_THE_LAST_MOMENT
+    return Scope(devices, start, end)
 
 
 def reading(row: Any) -> NewSensorData:
@@ -66,18 +115,96 @@ def reading(row: Any) -> NewSensorData:
     )
 
 
-def _query(request: HistoryRequest) -> Select[Any]:
-    columns: tuple[Any, ...] = (_h.id, _h.timestamp, _h.hr, _h.temp, _h.eda, _h.stress_level, _h.confidence, _h.device_id)
-    query = select(*columns, _h.stress_probability, _h.quality)
-    if request.device_id is not None:
-        query = query.where(_h.device_id == request.device_id)
-    if request.start_date is not None:
-        query = query.where(_h.timestamp >= _instant("start_date", request.start_date))
-    if request.end_date is not None:
-        end = _instant("end_date", request.end_date)
-        whole_day = len(request.end_date) <= len("2024-12-10")
-        query = query.where(_h.timestamp <= (end + _TO_THE_LAST_MOMENT if whole_day else end))
-    return query.order_by(_h.timestamp.desc(), _h.id.desc()).limit(request.limit)
+def _page(connection: Connection, request: HistoryRequest, scope: Scope) -> HistoryData:
+    """The newest first; one more is read, to know whether there is another page."""
+    query = scope.of(select(*READING)).order_by(_h.timestamp.desc(), _h.id.desc()).limit(request.limit + 1)
+    if request.cursor is not None:
+        query = query.where(tuple_(_h.timestamp, _h.id) < _position(request.cursor))
+    rows = _rows(connection, query, scope)
+    data = tuple(map(reading, rows[: request.limit]))
+    more = len(rows) > request.limit
+    return HistoryData(data, len(data), next=_cursor(data[-1]) if more else None)
+
+
+def _missed(connection: Connection, request: HistoryRequest, scope: Scope) -> HistoryData:
+    numbered(connection)
+    query = scope.of(select(*READING)).where(_h.id > request.after_id).order_by(_h.id).limit(request.limit)
+    data = tuple(map(reading, _rows(connection, query, scope)))
+    return HistoryData(data, len(data))
+
+
+def _overview(connection: Connection, request: HistoryRequest, scope: Scope) -> HistoryData:
+    ends = _ends(connection, scope)
+    if ends is None:
+        return HistoryData((), 0)
+    width_s = _width(request, *ends)
+    first_s = ends[0] // width_s * width_s
+    rows = overview(connection, width_s, first_s, (ends[1] // width_s + 1) * width_s, scope.devices)
+    return HistoryData((), 0, buckets=tuple(map(_bucket, rows)), bucket_s=width_s)
+
+
+def _rows(connection: Connection, query: Select[Any], scope: Scope) -> Sequence[Row[Any]]:
+    return [] if scope.devices is not None and not scope.devices else connection.execute(query).all()
+
+
+def _ends(connection: Connection, scope: Scope) -> tuple[int, int] | None:
+    """The first and the last second of the range; where the request leaves one open, that of the readings."""
+    if scope.devices is not None and not scope.devices:
+        return None
+    # Without the other end: then the answer stands at the end of an index.
+    whole = Scope(scope.devices, None, None)
+    start = scope.start or connection.execute(whole.of(select(func.min(_h.timestamp)))).scalar_one()
+    end = scope.end or connection.execute(whole.of(select(func.max(_h.timestamp)))).scalar_one()
+    if start is None or end is None or start > end:
+        return None
+    return int(start.timestamp()), int(end.timestamp())
+
+
+def _width(request: HistoryRequest, start_s: int, end_s: int) -> int:
+    span_s = end_s - start_s
+    if request.resolution == "auto":
+        return next((one for one in _AUTO_S if span_s / one < BUCKETS_MAX - 1), _AUTO_S[-1])
+    width_s = _WIDTHS_S[request.resolution]
+    if span_s / width_s > BUCKETS_MAX:
+        over = f"{span_s // width_s:,} buckets, at most {BUCKETS_MAX:,}"
+        message = f"{over}: ask for a shorter range, or a coarser resolution"
+        raise HistoryError(ErrorDetail("invalid", message, "resolution"))
+    return width_s
+
+
+def _bucket(row: Row[Any]) -> HistoryBucket:
+    hr, temp, eda = (_span(row, channel) for channel in CHANNELS)
+    count = int(row.readings)
+    return HistoryBucket(
+        start=datetime.fromtimestamp(int(row.start_s), UTC),
+        count=count,
+        hr=hr,
+        temp=temp,
+        eda=eda,
+        stress_probability=min(1.0, row.probability_sum / count),
+        high_stress=int(row.high_stress) / count,
+    )
+
+
+def _span(row: Row[Any], channel: str) -> Span | None:
+    count, total, low, high = (getattr(row, f"{channel}_{what}") for what in ("count", "sum", "min", "max"))
+    # A mean of equal values, summed up, may lie a rounding beside them.
+    return None if not count else Span(low, min(high, max(low, total / int(count))), high)
+
+
+def _cursor(last: NewSensorData) -> str:
+    return base64.urlsafe_b64encode(f"{last.timestamp.isoformat()} {last.id}".encode()).decode()
+
+
+def _position(cursor: str) -> tuple[datetime, int]:
+    try:
+        time, _, row_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        found = datetime.fromisoformat(time), int(row_id)
+        if found[0].tzinfo is None or not 0 <= found[1] < 2**63:
+            raise ValueError("no position")
+    except (ValueError, binascii.Error) as error:
+        raise HistoryError(ErrorDetail("invalid", "cursor must be the `next` of an earlier page", "cursor")) from error
+    return found
 
 
 def _instant(field: str, value: str) -> datetime:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, and_, delete, func, insert, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from broker.contract import StressLevel
-from storage.database import insert_new, insert_or_replace, reason_of, rows_of
+from storage.database import insert_new, insert_or_replace, numbering, reason_of, rows_of
+from storage.rollups import roll_up
 from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, Alert, DeviceState, HistoryStress, OutboxRow, Rejected
 from storage.writer import CrossedError
 
@@ -97,12 +98,14 @@ def insert_readings(connection: Connection, rows: Sequence[dict[str, Any]]) -> d
     """
     if not rows:
         return {}
+    numbering(connection)
     statement = insert_new(connection.dialect, HistoryStress, RecordKey._fields).returning(
         _h.id, _h.device_id, _h.boot, _h.seq
     )
     ids = {RecordKey(*row[1:]): row[0] for row in connection.execute(statement, rows)}
     if len(ids) != len(rows):
         raise CrossedError
+    roll_up(connection, rows)
     return ids
 
 

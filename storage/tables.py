@@ -59,6 +59,35 @@ class HistoryStress(Base):
     model_version: Mapped[str] = mapped_column(String(64))
 
 
+class Rollup(Base):
+    """The readings of a device in a bucket of `width_s` seconds from `start_s` on, Unix time; kept in their transaction.
+
+    Of a channel: how many readings had it, their sum, the smallest and the largest.
+    """
+
+    __tablename__ = "rollups"
+    __table_args__ = (Index("ix_rollups_width_start", "width_s", "start_s"),)
+
+    device_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    width_s: Mapped[int] = mapped_column(Integer, primary_key=True)
+    start_s: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    readings: Mapped[int] = mapped_column(BigInteger)
+    high_stress: Mapped[int] = mapped_column(BigInteger)
+    probability_sum: Mapped[float] = mapped_column(Float)
+    hr_count: Mapped[int] = mapped_column(BigInteger)
+    hr_sum: Mapped[float] = mapped_column(Float)
+    hr_min: Mapped[float | None] = mapped_column(Float)
+    hr_max: Mapped[float | None] = mapped_column(Float)
+    temp_count: Mapped[int] = mapped_column(BigInteger)
+    temp_sum: Mapped[float] = mapped_column(Float)
+    temp_min: Mapped[float | None] = mapped_column(Float)
+    temp_max: Mapped[float | None] = mapped_column(Float)
+    eda_count: Mapped[int] = mapped_column(BigInteger)
+    eda_sum: Mapped[float] = mapped_column(Float)
+    eda_min: Mapped[float | None] = mapped_column(Float)
+    eda_max: Mapped[float | None] = mapped_column(Float)
+
+
 class Alert(Base):
     """An alert was raised or cleared; `raised_id` is the alert that a `cleared` row ends."""
 

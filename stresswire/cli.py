@@ -4,19 +4,22 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, get_args
 
 import msgspec
 import typer
 
 from broker.address import MqttAddress
 from broker.bus import BusError
+from broker.contract import HistoryRequest
 from gateway.service import GatewayError
 from models import offline
 from models.errors import ModelError
 from models.predictor import Predictor
 from models.recordings import RecordingError
 from storage.database import DatabaseError
+from storage.export import ExportError, Format, export_to
+from storage.history import HistoryError, scope_of
 from storage.logins import LoginError
 from stresswire import __version__, runtime
 from stresswire.cli_logins import device, token
@@ -24,7 +27,17 @@ from stresswire.replay import choose, replay
 from stresswire.settings import SettingsError, load_settings
 from stresswire.simulate import simulate
 
-USER_ERRORS = (BusError, DatabaseError, GatewayError, LoginError, ModelError, RecordingError, SettingsError)
+USER_ERRORS = (
+    BusError,
+    DatabaseError,
+    ExportError,
+    GatewayError,
+    HistoryError,
+    LoginError,
+    ModelError,
+    RecordingError,
+    SettingsError,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -159,6 +172,22 @@ def evaluate(file: Recording) -> None:
 
     found = evaluation.evaluate(file, load_settings().model_dir, _progress)
     typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="The file; its ending says the format: .csv, .jsonl or .parquet.")],
+    device: Annotated[str | None, typer.Option(help="Only this device.")] = None,
+    start: Annotated[str | None, typer.Option(help="From this day or time on, as 2024-12-10.")] = None,
+    end: Annotated[str | None, typer.Option(help="To this day or time, which is included.")] = None,
+) -> None:
+    """Write the record to a file."""
+    kind = next((one for one in get_args(Format) if out.suffix == f".{one}"), None)
+    if kind is None:
+        raise ExportError(f"{out} must end in one of {', '.join(f'.{one}' for one in get_args(Format))}")
+    request = HistoryRequest(start_date=start, end_date=end, device_id=device)
+    with runtime.open_database(load_settings()) as opened:
+        typer.echo(f"{export_to(out, opened, scope_of(request, None), kind)} readings in {out}")
 
 
 @database.command()

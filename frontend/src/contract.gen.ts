@@ -5,6 +5,7 @@ export const MAX_PAYLOAD_BYTES = 262144;
 export const MAX_BATCH = 500;
 export const HISTORY_DEFAULT = 100;
 export const HISTORY_MAX = 1000;
+export const BUCKETS_MAX = 2000;
 export const ANSWER_TIMEOUT_S = 10.0;
 export const CLOCK_AHEAD_S = 60.0;
 export const LATE_AFTER_S = 600.0;
@@ -52,6 +53,7 @@ export type Name = (typeof Name)[keyof typeof Name];
 export type StressLevel = "normal" | "elevated" | "high_stress";
 export type AlertState = "raised" | "cleared";
 export type Quality = "clock_unsynced" | "warming_up" | "no_hr" | "no_temp" | "no_eda";
+export type Resolution = "raw" | "auto" | "minute" | "hour" | "day";
 export type ClientType = "esp32" | "frontend";
 export type Role = "device" | "viewer" | "operator" | "admin" | "service";
 export type ErrorCode = "not_utf8" | "not_json" | "too_large" | "too_deep" | "too_many" | "empty" | "wrong_type" | "missing" | "out_of_range" | "not_finite" | "invalid" | "reserved" | "device_mismatch" | "conflict" | "unauthorized" | "forbidden" | "not_found" | "rate_limited" | "database" | "timeout" | "internal";
@@ -205,20 +207,57 @@ export interface EventsSkipped {
   count: number;
 }
 
-/** A page of the record, newest first; `end_date` is included (a date means its whole day), both in UTC. */
+/**
+ * A page of the record, newest first; `end_date` is included (a date means its whole day), both in UTC.
+ *
+ * `cursor` is the `next` of the page before. With `after_id` come the readings that were stored after that one, oldest
+ * first: what a frontend missed while it was away. With a `resolution` other than `raw` come buckets, oldest first.
+ */
 export interface HistoryRequest {
   limit?: number;
   start_date?: string | null;
   end_date?: string | null;
   /** the device's name */
   device_id?: string | null;
+  after_id?: number | null;
+  cursor?: string | null;
+  resolution?: Resolution;
 }
 
-/** The answer to a history request; `error` says why a request was refused. */
+/** A channel in a bucket. */
+export interface Span {
+  min: number;
+  mean: number;
+  max: number;
+}
+
+/**
+ * The readings from `start` on, for the width of a bucket. A channel without contact all the time is null.
+ *
+ * `high_stress` is the share of readings at that level, 0-1; `stress_probability` is the mean.
+ */
+export interface HistoryBucket {
+  start: string;
+  count: number;
+  hr: Span | null;
+  temp: Span | null;
+  eda: Span | null;
+  stress_probability: number;
+  high_stress: number;
+}
+
+/**
+ * The answer to a history request; `error` says why a request was refused.
+ *
+ * `next` is the cursor of the next page, where there is one; `buckets` are `bucket_s` seconds wide.
+ */
 export interface HistoryData {
   data: NewSensorData[];
   count: number;
   error?: ErrorDetail | null;
+  next?: string | null;
+  buckets?: HistoryBucket[];
+  bucket_s?: number | null;
 }
 
 /** The answer to `frontend_subscribe_alerts`. */

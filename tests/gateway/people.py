@@ -4,6 +4,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Mapping
+from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ class Reply(NamedTuple):
     """An HTTP answer."""
 
     status: int
-    headers: dict[str, str]
+    headers: Message
     body: Any
 
 
@@ -68,7 +69,7 @@ def ask(
         connection.request(method, path, data, {**kind, **(headers or {})})
         response = connection.getresponse()
         text = response.read()
-        read = json.loads(text) if text and "json" in response.headers.get("Content-Type", "") else text
-        return Reply(response.status, dict(response.headers), read)
+        plain = response.headers.get_content_type() == "application/json" and "Content-Encoding" not in response.headers
+        return Reply(response.status, response.headers, json.loads(text) if text and plain else text)
     finally:
         connection.close()

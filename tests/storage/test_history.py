@@ -29,7 +29,7 @@ def page(database: Database, **request: Any) -> tuple[NewSensorData, ...]:
 
     async def main() -> None:
         async with History(database) as history:
-            found.append(await history.page(parse_request(request)))
+            found.append((await history.answer(parse_request(request))).data)
 
     run(main)
     return found[0]

@@ -49,6 +49,7 @@ inline constexpr uint32_t kMaxPayloadBytes = 262144u;
 inline constexpr uint32_t kMaxBatch = 500u;
 inline constexpr uint32_t kHistoryDefault = 100u;
 inline constexpr uint32_t kHistoryMax = 1000u;
+inline constexpr uint32_t kBucketsMax = 2000u;
 inline constexpr float kAnswerTimeoutS = 10.0f;
 inline constexpr float kClockAheadS = 60.0f;
 inline constexpr float kLateAfterS = 600.0f;

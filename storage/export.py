@@ -1,0 +1,180 @@
+"""The record as a file: CSV, JSON Lines or Parquet, in chunks, so that neither memory nor a transaction grows with it."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+import msgspec
+from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy.exc import DBAPIError
+
+from storage.database import Database, reason_of
+from storage.history import Scope
+from storage.tables import HistoryStress
+
+Format = Literal["csv", "jsonl", "parquet"]
+CHUNK: Final = 5_000
+_h = HistoryStress
+COLUMNS: Final = (
+    "id",
+    "device_id",
+    "timestamp",
+    "received_at",
+    "boot",
+    "seq",
+    "hr",
+    "temp",
+    "eda",
+    "stress_level",
+    "confidence",
+    "stress_probability",
+    "quality",
+    "model_version",
+)
+"""Those of the record; `confidence` and `stress_probability` are 0-1, `quality` is comma-separated, times are UTC."""
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_encode = msgspec.json.Encoder().encode
+
+
+class ExportError(Exception):
+    """An export that cannot be made; the message is one line for the user."""
+
+
+class Encoder(Protocol):
+    """Turns rows into the bytes of a file."""
+
+    def rows(self, rows: Sequence[Row[Any]]) -> bytes:
+        """What comes next in the file."""
+
+    def end(self) -> bytes:
+        """What comes last."""
+
+
+def encoder_of(kind: Format) -> Encoder:
+    """The encoder of a format. Raises `ExportError` where a package is missing."""
+    if kind == "parquet":
+        return _parquet()
+    return _Csv() if kind == "csv" else _JsonLines()
+
+
+def chunk_after(connection: Connection, scope: Scope, last: Row[Any] | None) -> Sequence[Row[Any]]:
+    """The next readings after `last`, oldest first, at most `CHUNK`."""
+    query = scope.of(select(*(getattr(_h, name) for name in COLUMNS)))
+    if last is not None:
+        query = query.where(tuple_(_h.timestamp, _h.id) > (last.timestamp, last.id))
+    if scope.devices is not None and not scope.devices:
+        return []
+    return connection.execute(query.order_by(_h.timestamp, _h.id).limit(CHUNK)).all()
+
+
+def export_to(path: Path, database: Database, scope: Scope, kind: Format) -> int:
+    """Write a file; how many readings it has. Each chunk is read in a transaction of its own. Raises `ExportError`."""
+    encoder, last, count = encoder_of(kind), None, 0
+    try:
+        with path.open("xb") as file:
+            path.chmod(0o600)  # health data
+            while True:
+                with database.reader.connect() as connection:
+                    rows = chunk_after(connection, scope, last)
+                file.write(encoder.rows(rows))
+                count += len(rows)
+                if len(rows) < CHUNK:
+                    break
+                last = rows[-1]
+            file.write(encoder.end())
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror}") from error
+    except DBAPIError as error:
+        raise ExportError(f"the database {database} does not answer: {reason_of(error)}; {path} is not whole") from error
+    return count
+
+
+class _Csv:
+    def __init__(self) -> None:
+        self._text = io.StringIO(newline="")
+        self._writer = csv.writer(self._text)
+        self._writer.writerow(COLUMNS)
+
+    def rows(self, rows: Sequence[Row[Any]]) -> bytes:
+        self._writer.writerows([_cell(value) for value in row] for row in rows)
+        text = self._text.getvalue()
+        self._text.seek(0)
+        self._text.truncate()
+        return text.encode()
+
+    def end(self) -> bytes:
+        return b""
+
+
+def _cell(value: object) -> object:
+    """A number as it is; text that a spreadsheet would calculate is quoted, as OWASP advises."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+class _JsonLines:
+    def rows(self, rows: Sequence[Row[Any]]) -> bytes:
+        return b"".join(_encode(dict(zip(COLUMNS, row, strict=True))) + b"\n" for row in rows)
+
+    def end(self) -> bytes:
+        return b""
+
+
+class _Sink(io.RawIOBase):
+    """Where pyarrow writes: what is there is taken away after each chunk."""
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+        self._at = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._waiting += data
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._at
+
+    def take(self) -> bytes:
+        taken, self._waiting = bytes(self._waiting), bytearray()
+        return taken
+
+
+class _Parquet:
+    """One row group a chunk."""
+
+    def __init__(self, arrow: Any, parquet: Any) -> None:
+        number, text, time = arrow.float64(), arrow.string(), arrow.timestamp("us", tz="UTC")
+        kinds = {"id": arrow.int64(), "seq": arrow.int64(), "timestamp": time, "received_at": time}
+        numbers = ("hr", "temp", "eda", "confidence", "stress_probability")
+        self._arrow = arrow
+        self._schema = arrow.schema([(name, kinds.get(name, number if name in numbers else text)) for name in COLUMNS])
+        self._sink = _Sink()
+        self._writer = parquet.ParquetWriter(self._sink, self._schema, compression="zstd")
+
+    def rows(self, rows: Sequence[Row[Any]]) -> bytes:
+        if rows:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            arrays = [self._arrow.array(one, field.type) for one, field in zip(columns, self._schema, strict=True)]
+            self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
+        return self._sink.take()
+
+    def end(self) -> bytes:
+        self._writer.close()
+        return self._sink.take()
+
+
+def _parquet() -> _Parquet:
+    try:
+        import pyarrow  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ExportError("Parquet needs a package more: pip install 'stresswire[parquet]'") from error
+    return _Parquet(pyarrow, pyarrow.parquet)
