@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -27,9 +28,12 @@ def why(error: Exception) -> str:
 
 
 class Message:
-    """A message for a subscriber. `trusted`: the pipeline itself published it, as far as the bus can tell."""
+    """A message for a subscriber.
 
-    __slots__ = ("_ack", "payload", "topic", "trusted")
+    `trusted`: the pipeline itself published it, as far as the bus can tell. `arrived_s`: by a clock that never goes back.
+    """
+
+    __slots__ = ("_ack", "arrived_s", "payload", "topic", "trusted")
 
     def __init__(
         self, topic: str, payload: bytes, *, trusted: bool, ack: Callable[[], Awaitable[None]] | None = None
@@ -37,6 +41,7 @@ class Message:
         self.topic = topic
         self.payload = payload
         self.trusted = trusted
+        self.arrived_s = time.monotonic()
         self._ack = ack
 
     @property

@@ -295,15 +295,19 @@ class Pong(Struct, frozen=True):
 
 
 class HealthStatus(Struct, frozen=True):
-    """Each part on its own; `status` is `ok` only where all are."""
+    """Each part on its own; `status` is `ok` only where all are.
+
+    `lag_s` is how long the oldest sample in work has waited; null where ingest is in another process.
+    """
 
     status: Literal["ok", "degraded"]
     database: str
     model: str
     broker: str
+    lag_s: float | None = None
 
 
-class SystemStatus(HealthStatus, frozen=True):
+class SystemStatus(HealthStatus, frozen=True, kw_only=True):
     """How the parts are, and who is connected."""
 
     client_stats: ClientStats
@@ -337,6 +341,13 @@ class EventsSkipped(Struct, frozen=True):
     count: int
 
 
+class ServerShutdown(Struct, frozen=True):
+    """The server goes. What was asked is still answered; it is worth to connect again after `retry_after_s`."""
+
+    reason: str
+    retry_after_s: int
+
+
 class ConnectionStatus(Struct, frozen=True):
     """Sent once after a client has joined."""
 
@@ -365,6 +376,7 @@ class Name(StrEnum):
     HEALTH_STATUS = "health_status"
     CONNECTION_STATUS = "connection_status"
     EVENTS_SKIPPED = "events_skipped"
+    SERVER_SHUTDOWN = "server_shutdown"
 
 
 class Channel(Struct, frozen=True):
@@ -426,6 +438,7 @@ EVENTS = (
     Event(Name.CONNECTION_STATUS, ConnectionStatus, "server", "The client has joined."),
     Event(Name.CLIENT_STATS, ClientStats, "server", "How many clients are connected; to frontends, on every change."),
     Event(Name.EVENTS_SKIPPED, EventsSkipped, "server", "Live events were left out, since the frontend could not keep up."),
+    Event(Name.SERVER_SHUTDOWN, ServerShutdown, "server", "The server goes; connect again after a while."),
     Event(Name.REQUEST_HISTORY, HistoryRequest, "client", "Asks for a page of the record.", Name.HISTORY_DATA),
     Event(Name.HISTORY_DATA, HistoryData, "server", "A page of the record, newest first."),
     Event(

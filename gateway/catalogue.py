@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from gateway import account, record, routes
+from gateway import account, operations, record, routes
 
-ENDPOINTS: Final = (*routes.ENDPOINTS, *record.ENDPOINTS, *account.ENDPOINTS)
+ENDPOINTS: Final = (*routes.ENDPOINTS, *record.ENDPOINTS, *account.ENDPOINTS, *operations.ENDPOINTS)

@@ -11,6 +11,7 @@ from gateway.compat import as_eio_4, refuse_eio_3
 from gateway.door import CSRF_HEADER, Door
 from gateway.endpoints import refusal_response
 from gateway.limits import Limits
+from gateway.metrics import Metrics
 from gateway.origins import Origins
 from gateway.proxies import Proxies
 from gateway.refused import RefusedError, forbidden
@@ -41,11 +42,17 @@ _CODES: Final[dict[int, ErrorCode]] = {404: "not_found", 413: "too_large", 503: 
 class Guard:
     """The middleware."""
 
-    def __init__(self, origins: Origins, proxies: Proxies, limits: Limits, door: Door) -> None:
+    def __init__(self, origins: Origins, proxies: Proxies, limits: Limits, door: Door, metrics: Metrics) -> None:
         self._origins = origins
         self._proxies = proxies
         self._limits = limits
         self._door = door
+        self._metrics = metrics
+        self._leaving = False
+
+    def leave(self) -> None:
+        """From now on every response ends its connection, so that the next request goes to another instance."""
+        self._leaving = True
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -59,6 +66,7 @@ class Guard:
         except Exception:  # whatever a client sends, it gets an answer and the listener goes on
             log.exception("%s %s failed", request.method, request.path)
             response = refusal_response(RefusedError(500, "internal", "an error of the server's own"))
+        self._metrics.requests.labels(f"{response.status // 100}xx").inc()
         return response
 
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -79,6 +87,8 @@ class Guard:
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """CORS and security headers, right before a response goes out: one that streams, too."""
+        if self._leaving and not isinstance(response, web.WebSocketResponse):
+            response.force_close()
         if request.path.startswith(SOCKET_IO):
             return  # python-socketio sets its own
         origin = request.headers.get(hdrs.ORIGIN)

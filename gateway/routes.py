@@ -26,6 +26,7 @@ from gateway import wire
 from gateway.access import Right
 from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response
 from gateway.guard import SOCKET_IO
+from gateway.metrics import Metrics
 from gateway.refused import RETRY_AFTER_S
 from gateway.uplink import Malformed, Uplink, refusal
 
@@ -78,15 +79,7 @@ TEST_PAGE: Final = Endpoint(
     right=Right.NONE,
     answers={200: Content("The page.", "text/html")},
 )
-READY: Final = Endpoint(
-    method="GET",
-    path="/readyz",
-    operation="ready",
-    summary="Whether every part can work.",
-    right=Right.NONE,
-    answers={200: Content("Every part can work.", HealthStatus), 503: Content("A part cannot work.", HealthStatus)},
-)
-ENDPOINTS: Final = (POST_DATA, INFO, STATUS, TEST_PAGE, READY)
+ENDPOINTS: Final = (POST_DATA, INFO, STATUS, TEST_PAGE)
 
 INFO_BODY: Final = WebSocketInfo(
     path=SOCKET_IO,
@@ -102,9 +95,14 @@ class Routes:
     """The handlers. `health` and `stats` say how the parts are and who is connected."""
 
     def __init__(
-        self, uplink: Uplink, health: Callable[[], Awaitable[HealthStatus]], stats: Callable[[], ClientStats]
+        self,
+        uplink: Uplink,
+        health: Callable[[], Awaitable[HealthStatus]],
+        stats: Callable[[], ClientStats],
+        metrics: Metrics,
     ) -> None:
         self._uplink = uplink
+        self._metrics = metrics
         self._health = health
         self._stats = stats
 
@@ -114,7 +112,6 @@ class Routes:
         endpoints.add(INFO, self._info)
         endpoints.add(STATUS, self._status)
         endpoints.add(TEST_PAGE, self._test_page)
-        endpoints.add(READY, self._ready)
         if STATIC_FOLDER.is_dir():
             app.router.add_static(STATIC, STATIC_FOLDER)
 
@@ -128,6 +125,7 @@ class Routes:
         except (web.RequestPayloadError, ClientPayloadError):
             return json_response(refusal(ErrorDetail("not_json", "the body does not have its Content-Encoding")), 400)
         answer = await self._uplink.send(_read(body), call.visitor.sends_as, request.headers.get("Idempotency-Key"))
+        self._metrics.count("http", answer.received)
         status = status_of(answer.received)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)} if status == 503 else None
         return web.Response(body=answer.raw, status=status, headers=headers, content_type="application/json")
@@ -138,10 +136,6 @@ class Routes:
     async def _status(self, _call: Call) -> SystemStatus:
         health = await self._health()
         return SystemStatus(**msgspec.structs.asdict(health), client_stats=self._stats())
-
-    async def _ready(self, _call: Call) -> web.Response:
-        health = await self._health()
-        return json_response(health, 200 if health.status == "ok" else 503)
 
     async def _test_page(self, _call: Call) -> web.StreamResponse:
         page = STATIC_FOLDER / "device-test.html"

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
+from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus, Message, why
 from broker.contract import (
@@ -29,7 +31,9 @@ from gateway.door import Door, Logins
 from gateway.endpoints import Endpoints
 from gateway.guard import Guard
 from gateway.limits import Limits
+from gateway.metrics import Metrics
 from gateway.mqtt_socket import Connect, MqttSocket
+from gateway.operations import Operations
 from gateway.origins import Origins
 from gateway.proxies import Network, Proxies
 from gateway.quiet import OneLine
@@ -47,6 +51,8 @@ ANSWERS_BUFFER = 10_000
 LIVE_BUFFER = 5_000
 """Events for frontends that may wait; beyond it the oldest are dropped and counted."""
 FORWARDED_AT_ONCE = 20
+LAG_S = 30.0
+"""Who waits longer for the database is not served well."""
 SHUTDOWN_S = 2.0
 
 
@@ -90,6 +96,9 @@ class Gateway:
         host, port: where the listener opens; port 0 takes a free one, which `port` then tells.
         now: the server's time, in UTC.
         process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
+        lag: how long the oldest sample in work has waited, where ingest is in this process.
+        registry: of the process's metrics.
+        tls: with it the listener speaks TLS only.
         mqtt: lets pages in that speak MQTT over WebSocket; None where there is no embedded broker.
     """
 
@@ -106,6 +115,9 @@ class Gateway:
         port: int,
         now: Callable[[], datetime],
         process_id: str,
+        registry: CollectorRegistry,
+        lag: Callable[[], float] | None = None,
+        tls: ssl.SSLContext | None = None,
         mqtt: Connect | None = None,
     ) -> None:
         self.host = host
@@ -114,12 +126,15 @@ class Gateway:
         self._history = history
         self._model = model
         self._writing = writing
+        self._lag = lag
+        self._tls = tls
+        metrics = Metrics(registry)
         origins = Origins(access.origins, loopback=access.loopback)
         limits = Limits(access.rate_by_login, access.rate_by_address, time.monotonic)
         sessions = Sessions(history, writer, now)
         door = Door(access.logins, sessions, origins, time.monotonic)
         self._uplink = Uplink(bus, process_id)
-        self.sockets = Sockets(self._uplink, history, self.health, origins, door, sessions, limits, now=now)
+        self.sockets = Sockets(self._uplink, history, self.health, origins, door, sessions, limits, metrics, now=now)
         self._answers = bus.subscribe(
             [DATA_RECEIVED.topic("+")], qos=DATA_RECEIVED.qos, durable=False, buffer=ANSWERS_BUFFER
         )
@@ -129,11 +144,13 @@ class Gateway:
             durable=False,
             buffer=LIVE_BUFFER,
         )
-        guard = Guard(origins, Proxies(access.trusted_proxies), limits, door)
+        self._watch(metrics)
+        guard = self._guard = Guard(origins, Proxies(access.trusted_proxies), limits, door, metrics)
         self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard.middleware])
         self._app.on_response_prepare.append(guard.add_headers)
         endpoints = Endpoints(self._app, limits)
-        Routes(self._uplink, self.health, lambda: self.sockets.stats).add_to(self._app, endpoints)
+        Routes(self._uplink, self.health, lambda: self.sockets.stats, metrics).add_to(self._app, endpoints)
+        Operations(self.health, registry).add_to(endpoints)
         Record(history).add_to(endpoints)
         Account(door, sessions, history).add_to(endpoints)
         if mqtt is not None:
@@ -147,18 +164,37 @@ class Gateway:
         """Each part, asked now."""
         written, broker = self._writing(), self._bus.state
         database = await self._history.state() if written == "ok" else written
-        return HealthStatus(
-            "ok" if database == broker == "ok" else "degraded", database=database, model=self._model, broker=broker
-        )
+        lag_s = None if self._lag is None else round(self._lag(), 3)
+        well = database == broker == "ok" and (lag_s or 0) < LAG_S
+        status: Literal["ok", "degraded"] = "ok" if well else "degraded"
+        return HealthStatus(status, database=database, model=self._model, broker=broker, lag_s=lag_s)
+
+    def _watch(self, metrics: Metrics) -> None:
+        """Figures that are read when they are asked for."""
+        metrics.connections.labels("esp32").set_function(lambda: float(self.sockets.stats.esp32))
+        metrics.connections.labels("frontend").set_function(lambda: float(self.sockets.stats.frontend))
+        metrics.sockets.set_function(lambda: float(self.sockets.sockets))
+        metrics.live_waiting.set_function(lambda: float(len(self._live)))
+        metrics.answers_waiting.set_function(lambda: float(len(self._answers)))
+        metrics.uplink_waiting.set_function(lambda: float(self._uplink.waiting))
+        metrics.dropped.labels("gateway_busy").set_function(lambda: float(self._live.dropped))
+        metrics.dropped.labels("frontend_slow").set_function(lambda: float(self.sockets.skipped))
 
     async def open(self) -> None:
         """Open the listener. Raises `GatewayError` where the address is taken or not ours."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self.host, self.port).start()
+            await web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls).start()
         except (OSError, OverflowError) as error:
             raise GatewayError(f"cannot listen for HTTP on {self.host}:{self.port}: {why(error)}") from error
         self.port = self._runner.addresses[0][1]
+
+    async def leave(self) -> None:
+        """Let nobody in any more, and tell those who are here; what they have asked is still answered."""
+        for site in self._runner.sites:
+            await site.stop()
+        self._guard.leave()
+        self.sockets.leave()
 
     async def run(self) -> None:
         """Forward until the bus closes."""

@@ -30,6 +30,7 @@ from broker.contract import (
     HistoryData,
     Name,
     Pong,
+    ServerShutdown,
     device_of,
     encode,
     name_of,
@@ -41,6 +42,7 @@ from gateway.door import Door
 from gateway.engine import WAITING_BYTES, JoinRefusedError
 from gateway.feed import Feed
 from gateway.limits import Limits
+from gateway.metrics import Metrics
 from gateway.origins import Origins
 from gateway.proxies import Client
 from gateway.quiet import OneLine
@@ -54,6 +56,9 @@ log = logging.getLogger(__name__)
 TICK_S: Final = 0.25
 """How often frontends that are behind are looked after, and told of changed numbers."""
 SWEEP_TICKS: Final = 4
+COME_BACK_S: Final = 2
+"""After this time another instance may be there, or this one again."""
+CLOSE_S: Final = 1.0
 MAX_DEVICES: Final = 16
 """Devices that one socket may speak for where there are no logins."""
 _ENVELOPE_BYTES: Final = 1024
@@ -81,6 +86,7 @@ class Sockets:
         door: finds out who connects.
         sessions: of browsers; with the session the browser's sockets end.
         limits: how many events a login may send.
+        metrics: what is counted.
         now: the server's time, in UTC.
     """
 
@@ -93,6 +99,7 @@ class Sockets:
         door: Door,
         sessions: Sessions,
         limits: Limits,
+        metrics: Metrics,
         *,
         now: Callable[[], datetime],
     ) -> None:
@@ -104,6 +111,7 @@ class Sockets:
         self._door = door
         self._sessions = sessions
         self._limits = limits
+        self._metrics = metrics
         self._now = now
         self._arriving: dict[str, Member] = {}
         self._members: dict[str, Member] = {}
@@ -183,9 +191,18 @@ class Sockets:
             if member.visitor.login == login:
                 self._cut(sid)
 
+    def leave(self) -> None:
+        """Tell every client that the server goes, and when to come back."""
+        packet = self._sio.packet(Name.SERVER_SHUTDOWN.value, encode(ServerShutdown("stopping", COME_BACK_S)))
+        for member in self._members.values():
+            member.feed.offer((Name.SERVER_SHUTDOWN.value, ""), packet)
+
     async def close(self) -> None:
-        """Tell every client that the server goes."""
-        await asyncio.gather(*self._leaving)
+        """End every connection, within `CLOSE_S`, and python-socketio's tasks."""
+        for sid in self._members:
+            self._cut(sid)
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=CLOSE_S)
         await self._sio.shutdown()
 
     def _miss(self, count: int) -> None:
@@ -281,6 +298,7 @@ class Sockets:
 
     async def _sample(self, _sid: str, member: Member, data: Any) -> Raw:
         answer = await self._uplink.send(data, member.visitor.sends_as)
+        self._metrics.count("socketio", answer.received)
         if answer.received.status != "error" and member.kind == "esp32" and len(member.devices) < MAX_DEVICES:
             member.devices.add(answer.device_id)
         return Raw(answer.raw)

@@ -90,6 +90,11 @@ class Uplink:
                 message = f"no answer in {ANSWER_TIMEOUT_S:g} s: it may or may not be stored; safe to repeat with a key"
                 return _unknown(prepared.device_id, message)
 
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for their answers."""
+        return self._count
+
     def resolve(self, message: Message) -> None:
         """Hand an answer from the bus to whoever waits for it here."""
         received = _decode_answer(message.payload)

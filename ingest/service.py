@@ -8,11 +8,13 @@ from datetime import datetime
 from functools import partial
 
 import msgspec
+from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus, Message
 from broker.contract import SENSOR_DATA, ErrorDetail, device_of
 from ingest.arrivals import Arrival, Stamps, arrive
 from ingest.lanes import Devices
+from ingest.metrics import Metrics
 from ingest.outbox import AlertOutbox
 from ingest.share import Share
 from ingest.transaction import Outcome, store
@@ -53,6 +55,7 @@ class Ingest:
         process_id: makes the keys of this process unique; 64 random bits or more.
         share: the devices that are for this process.
         grace_s: see `AlertOutbox`.
+        metrics: what is counted and measured.
     """
 
     def __init__(
@@ -65,8 +68,11 @@ class Ingest:
         process_id: str,
         share: Share = Share(),  # noqa: B008 - it is immutable
         grace_s: float = 0.0,
+        metrics: Metrics | None = None,
     ) -> None:
         self.counts = Counts()
+        self._metrics = metrics or Metrics(CollectorRegistry())
+        self._oldest_s: float | None = None
         self._bus = bus
         self._writer = writer
         self._predictor = predictor
@@ -79,6 +85,14 @@ class Ingest:
         self._subscription = bus.subscribe(
             [SENSOR_DATA.topic("+")], qos=SENSOR_DATA.qos, durable=True, buffer=BUFFER, group=share.group
         )
+        self._metrics.model.info({"version": predictor.version})
+        self._metrics.waiting.set_function(lambda: float(len(self._subscription)))
+        self._metrics.lag.set_function(lambda: self.lag_s)
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest message in work has waited; 0 where none is."""
+        return 0.0 if self._oldest_s is None else time.monotonic() - self._oldest_s
 
     async def run(self) -> None:
         """Serve until the bus is drained or closed, then what is still waiting."""
@@ -89,6 +103,7 @@ class Ingest:
 
     async def _serve(self) -> None:
         while taken := await self._subscription.take(TAKE, TAKE_BYTES):
+            self._oldest_s = min(message.arrived_s for message in taken)
             messages = await self._own(taken)
             received_at = self._now()
             arrivals = await self._arrivals(messages, received_at)
@@ -99,6 +114,7 @@ class Ingest:
                     log.error("stopped without the database: what came last is neither stored nor acknowledged")  # noqa: TRY400
                     return
                 await self._tell(outcome, messages[some])
+            self._oldest_s = None
 
     async def _own(self, messages: list[Message]) -> list[Message]:
         """What is for this process; another one stores the rest, and has it from the broker itself."""
@@ -126,11 +142,13 @@ class Ingest:
 
     async def _commit(self, arrivals: Sequence[Arrival]) -> Outcome:
         work = partial(store, arrivals=arrivals, devices=self._devices, predictor=self._predictor)
-        try:
-            outcome = await self._writer.run(work)
-        except RowsRefusedError as error:
-            log.warning("the database refuses a row, storing one by one: %s", error)
-            outcome = await self._writer.run(partial(work, isolate=True))
+        with self._metrics.commit_seconds.time():
+            try:
+                outcome = await self._writer.run(work)
+            except RowsRefusedError as error:
+                log.warning("the database refuses a row, storing one by one: %s", error)
+                outcome = await self._writer.run(partial(work, isolate=True))
+        self._metrics.transaction_samples.observe(sum(len(arrival.elements) for arrival in arrivals))
         self._devices.commit(outcome.states)
         return outcome
 
@@ -138,12 +156,17 @@ class Ingest:
         self.counts.stored += outcome.fresh
         self.counts.duplicates += outcome.duplicates
         self.counts.refused += len(outcome.refused)
+        self._metrics.stored.inc(outcome.fresh)
+        self._metrics.duplicate.inc(outcome.duplicates)
+        self._metrics.refused.inc(len(outcome.refused))
         if outcome.refused:
             self._warn(*outcome.refused[-1])
         for publication in outcome.publications:
             await self._bus.publish(publication.topic, publication.payload, qos=publication.qos)
+        now_s = time.monotonic()
         for message in messages:
             await message.ack()
+            self._metrics.answer_seconds.observe(now_s - message.arrived_s)
         self._alerts.add(outcome.alerts)
 
     def _warn(self, device_id: str, error: ErrorDetail) -> None:

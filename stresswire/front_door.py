@@ -44,7 +44,7 @@ def embedded(settings: Settings, book: LoginBook | None) -> EmbeddedBus:
     return EmbeddedBus(
         *settings.mqtt_bind,
         authenticate=None if book is None else book.identify,
-        tls=server_context(settings),
+        tls=server_context("MQTT", settings.mqtt_tls_cert, settings.mqtt_tls_key, settings.mqtt_tls_ca),
         max_connections=_connections(),
     )
 

@@ -6,9 +6,11 @@ import gc
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus
 from broker.contract import SENSOR_DATA
@@ -16,6 +18,7 @@ from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttBus
 from gateway.routes import TEST_PAGE
 from gateway.service import Access, Gateway
+from ingest.metrics import Metrics
 from ingest.service import Ingest
 from models.predictor import Predictor
 from storage.database import Database
@@ -24,8 +27,10 @@ from storage.writer import Writer
 from stresswire import __version__
 from stresswire.front_door import address_of, demo_address, embedded, login_book, watching
 from stresswire.logins import LoginBook
+from stresswire.metrics import new_registry, served, watch_bus
 from stresswire.settings import Bind, Settings
 from stresswire.simulate import simulate
+from stresswire.tls import server_context
 
 if sys.platform != "win32":
     import uvloop
@@ -43,6 +48,14 @@ FULL_COLLECTION = 200
 """Middle garbage collections before a full one; Python's own is 10."""
 
 
+class Beside(NamedTuple):
+    """What the gateway knows of the parts beside it: how the model is, whether what is written is taken, the lag."""
+
+    model: str
+    writing: Callable[[], str] = lambda: "ok"
+    lag: Callable[[], float] | None = None
+
+
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run in an event loop of uvloop, or in asyncio's own where there is none."""
     # With thousands of sessions a full collection stops the loop for seconds, and finds next to nothing: rarely, then.
@@ -55,22 +68,27 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
     """All parts in one process."""
     with open_database(settings) as database:
         predictor = Predictor.load(settings.model_dir)
-        book = login_book(settings, database, utc_now)
+        book, registry = login_book(settings, database, utc_now), new_registry()
         async with (
             Writer(database) as writer,
             History(database) as history,
             _bus(settings, book) as bus,
-            _gateway(settings, bus, history, writer, book, f"ok, {predictor.version}", lambda: writer.state) as gateway,
             stopped_by_signal() as stop,
         ):
-            ingest = _ingest(settings, bus, writer, predictor, grace_s=RECONNECT_S)
-            await gateway.open()
-            await bus.open()
-            people = [simulate(demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)] if demo else []
-            announce(_welcome(settings, database, gateway, bus))
-            beside = [*people, *watching(book, gateway.sockets.revoke, *_revoking(bus))]
-            await _serve(stop, bus, gateway.run(), ingest=ingest, writer=writer, beside=beside)
-            announce("stopped")
+            watch_bus(registry, bus)
+            ingest = _ingest(settings, bus, writer, predictor, registry, grace_s=RECONNECT_S)
+            beside = Beside(f"ok, {predictor.version}", lambda: writer.state, lambda: ingest.lag_s)
+            async with (
+                _gateway(settings, bus, history, writer, book, registry, beside) as gateway,
+                served(settings.metrics_bind, registry),
+            ):
+                await gateway.open()
+                await bus.open()
+                people = [simulate(demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)] if demo else []
+                announce(_welcome(settings, database, gateway, bus))
+                others = [*people, *watching(book, gateway.sockets.revoke, *_revoking(bus))]
+                await _serve(stop, bus, gateway.run(), ingest=ingest, writer=writer, beside=others, leave=gateway.leave)
+        announce("stopped")
 
 
 async def serve_broker(settings: Settings, announce: Announce) -> None:
@@ -80,6 +98,9 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
         book = login_book(settings, stack.enter_context(open_database(settings)), utc_now) if needed else None
         stop = await stack.enter_async_context(stopped_by_signal())
         bus = await stack.enter_async_context(embedded(settings, book))
+        registry = new_registry()
+        watch_bus(registry, bus)
+        await stack.enter_async_context(served(settings.metrics_bind, registry))
         await bus.open()
         announce(
             f"MQTT on {settings.mqtt_bind}. Alone, this broker promises what any broker does: PUBACK means that it has the"
@@ -91,13 +112,15 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
 async def serve_ingest(settings: Settings, announce: Announce) -> None:
     """Ingest alone, on an external broker."""
     with open_database(settings) as database:
-        predictor = Predictor.load(settings.model_dir)
+        predictor, registry = Predictor.load(settings.model_dir), new_registry()
         async with (
             Writer(database) as writer,
             _external_bus(settings, settings.ingest_shard.client_id) as bus,
             stopped_by_signal() as stop,
+            served(settings.metrics_bind, registry),
         ):
-            ingest = _ingest(settings, bus, writer, predictor)
+            watch_bus(registry, bus)
+            ingest = _ingest(settings, bus, writer, predictor, registry)
             await bus.open()
             announce(f"ingest on {bus.address}, record in {database}")
             await _serve(stop, bus, ingest=ingest, writer=writer)
@@ -107,18 +130,21 @@ async def serve_ingest(settings: Settings, announce: Announce) -> None:
 async def serve_gateway(settings: Settings, announce: Announce) -> None:
     """The gateway alone, on an external broker."""
     with open_database(settings) as database:
-        book = login_book(settings, database, utc_now)
+        book, registry = login_book(settings, database, utc_now), new_registry()
         async with (
             Writer(database) as writer,
             History(database) as history,
             _external_bus(settings, None) as bus,
-            _gateway(settings, bus, history, writer, book, "in ingest", lambda: "ok") as gateway,
+            _gateway(settings, bus, history, writer, book, registry, Beside("in ingest")) as gateway,
+            served(settings.metrics_bind, registry),
             stopped_by_signal() as stop,
         ):
+            watch_bus(registry, bus)
             await gateway.open()
             await bus.open()
-            announce(f"gateway on http://{settings.http_bind}, broker {bus.address}")
-            await _serve(stop, bus, gateway.run(), writer=writer, beside=watching(book, gateway.sockets.revoke))
+            announce(f"gateway on {_scheme(settings)}://{settings.http_bind}, broker {bus.address}")
+            others = watching(book, gateway.sockets.revoke)
+            await _serve(stop, bus, gateway.run(), writer=writer, beside=others, leave=gateway.leave)
 
 
 async def _serve(
@@ -128,9 +154,11 @@ async def _serve(
     ingest: Ingest | None = None,
     writer: Writer | None = None,
     beside: Sequence[Coroutine[Any, Any, None]] = (),
+    leave: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Run `parts` and `ingest` until `stop`. Then what runs `beside` is cancelled, `ingest` commits, answers and
-    acknowledges what has arrived, and the rest ends with the bus. `writer` does not wait for a database that is away.
+    """Run `parts` and `ingest` until `stop`. Then `leave` tells the clients, what runs `beside` is cancelled, `ingest`
+    commits, answers and acknowledges what has arrived, and the rest ends with the bus. `writer` does not wait for a
+    database that is away.
     """
     async with asyncio.TaskGroup() as tasks:
         for part in parts:
@@ -140,6 +168,8 @@ async def _serve(
         await stop.wait()
         for task in cancelled:
             task.cancel()
+        if leave is not None:
+            await leave()
         await bus.drain()
         if writer is not None:
             writer.stop()
@@ -148,9 +178,25 @@ async def _serve(
         await bus.close()
 
 
-def _ingest(settings: Settings, bus: Bus, writer: Writer, predictor: Predictor, *, grace_s: float = 0.0) -> Ingest:
-    share = settings.ingest_shard
-    return Ingest(bus, writer, predictor, now=utc_now, process_id=process_id(), share=share, grace_s=grace_s)
+def _ingest(
+    settings: Settings,
+    bus: Bus,
+    writer: Writer,
+    predictor: Predictor,
+    registry: CollectorRegistry,
+    *,
+    grace_s: float = 0.0,
+) -> Ingest:
+    return Ingest(
+        bus,
+        writer,
+        predictor,
+        now=utc_now,
+        process_id=process_id(),
+        share=settings.ingest_shard,
+        grace_s=grace_s,
+        metrics=Metrics(registry),
+    )
 
 
 def open_database(settings: Settings) -> Database:
@@ -211,8 +257,8 @@ def _gateway(
     history: History,
     writer: Writer,
     book: LoginBook | None,
-    model: str,
-    writing: Callable[[], str],
+    registry: CollectorRegistry,
+    beside: Beside,
 ) -> Gateway:
     access = Access(
         logins=book,
@@ -227,8 +273,11 @@ def _gateway(
         history,
         writer,
         access,
-        model=model,
-        writing=writing,
+        model=beside.model,
+        writing=beside.writing,
+        lag=beside.lag,
+        registry=registry,
+        tls=server_context("HTTP", settings.http_tls_cert, settings.http_tls_key),
         host=settings.http_bind.host,
         port=settings.http_bind.port,
         now=utc_now,
@@ -237,8 +286,12 @@ def _gateway(
     )
 
 
+def _scheme(settings: Settings) -> str:
+    return "http" if settings.http_tls_cert is None else "https"
+
+
 def _welcome(settings: Settings, database: Database, gateway: Gateway, bus: EmbeddedBus | MqttBus) -> str:
-    http = f"http://{Bind(gateway.host, gateway.port).reachable}"
+    http = f"{_scheme(settings)}://{Bind(gateway.host, gateway.port).reachable}"
     broker = address_of(bus)
     topic = SENSOR_DATA.topic("ESP32_001")
     sample = '{"hr":75.5,"temp":36.2,"eda":0.45}'

@@ -81,6 +81,8 @@ class Settings(BaseSettings):
 
     http_bind: Annotated[Bind, NoDecode, BeforeValidator(_bind)] = Bind("127.0.0.1", 5000)
     mqtt_bind: Annotated[Bind, NoDecode, BeforeValidator(_bind)] = Bind("127.0.0.1", 1883)
+    http_tls_cert: Path | None = None
+    http_tls_key: Path | None = None
     mqtt_tls_cert: Path | None = None
     mqtt_tls_key: Path | None = None
     mqtt_tls_ca: Path | None = None
@@ -91,15 +93,28 @@ class Settings(BaseSettings):
     auth: Literal["auto", "required", "off"] = "auto"
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = ()
+    metrics_bind: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
     rate_by_login: Annotated[float, Field(gt=0)] = 100.0
     rate_by_address: Annotated[float, Field(gt=0)] = 1_000.0
 
     @model_validator(mode="after")
     def _certificate_and_key(self) -> Self:
-        if (self.mqtt_tls_cert is None) != (self.mqtt_tls_key is None):
-            raise ValueError(f"{PREFIX}MQTT_TLS_CERT and {PREFIX}MQTT_TLS_KEY belong together: one of them is not set")
+        pairs = {"HTTP": (self.http_tls_cert, self.http_tls_key), "MQTT": (self.mqtt_tls_cert, self.mqtt_tls_key)}
+        for name, (certificate, key) in pairs.items():
+            if (certificate is None) != (key is None):
+                both = f"{PREFIX}{name}_TLS_CERT and {PREFIX}{name}_TLS_KEY"
+                raise ValueError(f"{both} belong together: one of them is not set")
         if self.mqtt_tls_ca is not None and self.mqtt_tls_cert is None:
             raise ValueError(f"{PREFIX}MQTT_TLS_CA needs {PREFIX}MQTT_TLS_CERT and {PREFIX}MQTT_TLS_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _figures_for_nobody_else(self) -> Self:
+        if self.metrics_bind is not None and not self.metrics_bind.loopback and self.auth != "off":
+            raise ValueError(
+                f"{PREFIX}METRICS_BIND={self.metrics_bind} has no logins: it must be on loopback, or say {PREFIX}AUTH=off;"
+                " the gateway serves /metrics with logins"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,30 +1,31 @@
-"""The TLS side of the MQTT listener."""
+"""The TLS side of a listener."""
 
 import ssl
+from pathlib import Path
 
-from stresswire.settings import PREFIX, Settings, SettingsError
+from stresswire.settings import PREFIX, SettingsError
 
 
-def server_context(settings: Settings) -> ssl.SSLContext | None:
+def server_context(
+    listener: str, certificate: Path | None, key: Path | None, authority: Path | None = None
+) -> ssl.SSLContext | None:
     """The context of the certificate files, None where there are none. Raises `SettingsError` that names the setting.
 
-    With a CA a client may show a certificate that it has signed; the common name is then the login's name.
+    `listener` is `MQTT` or `HTTP`, as the settings begin. With a CA a client may show a certificate that it has signed.
     """
-    certificate, key, authority = settings.mqtt_tls_cert, settings.mqtt_tls_key, settings.mqtt_tls_ca
     if certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    names = f"{PREFIX}{listener}_TLS_CERT={certificate} and {PREFIX}{listener}_TLS_KEY={key}"
     try:
         context.load_cert_chain(certificate, key, password="")  # an encrypted key is refused, not asked for
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"{PREFIX}MQTT_TLS_CERT={certificate} and {PREFIX}MQTT_TLS_KEY={key} cannot be used: {error}"
-        ) from error
+        raise SettingsError(f"{names} cannot be used: {error}") from error
     if authority is not None:
         try:
             context.load_verify_locations(authority)
         except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"{PREFIX}MQTT_TLS_CA={authority} cannot be used: {error}") from error
+            raise SettingsError(f"{PREFIX}{listener}_TLS_CA={authority} cannot be used: {error}") from error
         context.verify_mode = ssl.CERT_OPTIONAL
     return context

@@ -204,7 +204,8 @@ def test_the_context(
     monkeypatch.chdir(tmp_path)  # away from a developer's `.env`
     for name, value in tls(tmp_path, authority, clients=clients).items():
         monkeypatch.setenv(f"STRESSWIRE_{name.upper()}", value)
-    context = server_context(load_settings())
+    found = load_settings()
+    context = server_context("MQTT", found.mqtt_tls_cert, found.mqtt_tls_key, found.mqtt_tls_ca)
     assert context is not None
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == verified

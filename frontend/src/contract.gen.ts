@@ -46,6 +46,7 @@ export const Name = {
   HEALTH_STATUS: "health_status",
   CONNECTION_STATUS: "connection_status",
   EVENTS_SKIPPED: "events_skipped",
+  SERVER_SHUTDOWN: "server_shutdown",
 } as const;
 
 export type Name = (typeof Name)[keyof typeof Name];
@@ -207,6 +208,12 @@ export interface EventsSkipped {
   count: number;
 }
 
+/** The server goes. What was asked is still answered; it is worth to connect again after `retry_after_s`. */
+export interface ServerShutdown {
+  reason: string;
+  retry_after_s: number;
+}
+
 /**
  * A page of the record, newest first; `end_date` is included (a date means its whole day), both in UTC.
  *
@@ -270,12 +277,17 @@ export interface Pong {
   timestamp: string;
 }
 
-/** Each part on its own; `status` is `ok` only where all are. */
+/**
+ * Each part on its own; `status` is `ok` only where all are.
+ *
+ * `lag_s` is how long the oldest sample in work has waited; null where ingest is in another process.
+ */
 export interface HealthStatus {
   status: "degraded" | "ok";
   database: string;
   model: string;
   broker: string;
+  lag_s: number | null;
 }
 
 /** One Socket.IO event and the side that sends it. */
@@ -298,6 +310,7 @@ export interface SystemStatus {
   database: string;
   model: string;
   broker: string;
+  lag_s: number | null;
   client_stats: ClientStats;
 }
 
@@ -323,6 +336,8 @@ export interface ServerToClientEvents {
   client_stats: (payload: ClientStats) => void;
   /** Live events were left out, since the frontend could not keep up. */
   events_skipped: (payload: EventsSkipped) => void;
+  /** The server goes; connect again after a while. */
+  server_shutdown: (payload: ServerShutdown) => void;
   /** A page of the record, newest first. */
   history_data: (payload: HistoryData) => void;
   /** Alerts will come. */

@@ -1,0 +1,38 @@
+"""What ingest counts and measures; nothing of it is labelled with a device."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+_BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """Registered once a process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        samples = Counter(
+            "stresswire_samples", "Samples that ingest has dealt with, of every transport.", ["outcome"], registry=registry
+        )
+        self.stored = samples.labels("stored")
+        self.duplicate = samples.labels("duplicate")
+        self.refused = samples.labels("refused")
+        self.transaction_samples = Histogram(
+            "stresswire_transaction_samples", "Samples in one transaction.", buckets=_BATCHES, registry=registry
+        )
+        self.commit_seconds = Histogram(
+            "stresswire_commit_seconds",
+            "From the samples to their commit: prediction, the transaction, and waiting for the database.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.answer_seconds = Histogram(
+            "stresswire_answer_seconds",
+            "From the arrival of a message to its answer, after the commit.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.waiting = Gauge("stresswire_ingest_waiting_messages", "Messages that wait for ingest.", registry=registry)
+        self.lag = Gauge(
+            "stresswire_ingest_lag_seconds", "How long the oldest message that is in work has waited.", registry=registry
+        )
+        self.model = Info("stresswire_model", "The model that predicts.", registry=registry)

@@ -1,0 +1,63 @@
+"""The process's registry of metrics, and a listener for processes that have no gateway."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge, Info, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from broker.bus import why
+from broker.embedded import EmbeddedBus
+from broker.mqtt import MqttBus
+from gateway.operations import HEALTH, METRICS
+from stresswire import __version__
+from stresswire.settings import PREFIX, Bind, SettingsError
+
+
+def new_registry() -> CollectorRegistry:
+    """A registry with what the process itself uses."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    Info("stresswire_build", "The version that runs.", registry=registry).info({"version": __version__})
+    return registry
+
+
+def watch_bus(registry: CollectorRegistry, bus: EmbeddedBus | MqttBus) -> None:
+    """The bus's own figures, read when they are asked for."""
+    connected = Gauge("stresswire_bus_up", "1 while the bus is well.", registry=registry)
+    connected.set_function(lambda: float(bus.state == "ok"))
+    dropped = Gauge("stresswire_bus_dropped_messages", "Messages that the bus gave up since the start.", registry=registry)
+    dropped.set_function(lambda: float(bus.dropped))
+    if isinstance(bus, EmbeddedBus):
+        clients = Gauge("stresswire_mqtt_connections", "MQTT clients that are connected.", registry=registry)
+        clients.set_function(lambda: float(bus.connections))
+
+
+@contextlib.asynccontextmanager
+async def served(bind: Bind | None, registry: CollectorRegistry) -> AsyncIterator[None]:
+    """Serve `/metrics` and `/healthz` on a listener of their own, where there is one. Raises `SettingsError`."""
+    if bind is None:
+        yield
+        return
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    app = web.Application()
+    app.router.add_get(METRICS.path, metrics)
+    app.router.add_get(HEALTH.path, healthz)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, bind.host, bind.port).start()
+        except OSError as error:
+            raise SettingsError(f"{PREFIX}METRICS_BIND={bind} cannot be listened on: {why(error)}") from error
+        yield
+    finally:
+        await runner.cleanup()
