@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from gateway import account, routes
+from gateway import account, pages, routes
 
-ENDPOINTS: Final = (*routes.ENDPOINTS, *account.ENDPOINTS)
+ENDPOINTS: Final = (*routes.ENDPOINTS, *account.ENDPOINTS, *pages.ENDPOINTS)

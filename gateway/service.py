@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from broker.address import MqttAddress
 from broker.bus import Bus, Message, why
 from broker.contract import (
     CHANNELS,
@@ -31,6 +32,7 @@ from gateway.guard import Guard
 from gateway.limits import Limits
 from gateway.mqtt_socket import Connect, MqttSocket
 from gateway.origins import Origins
+from gateway.pages import STATIC_FOLDER, Pages
 from gateway.proxies import Network, Proxies
 from gateway.quiet import OneLine
 from gateway.routes import Routes
@@ -89,6 +91,7 @@ class Gateway:
         host, port: where the listener opens; port 0 takes a free one, which `port` then tells.
         now: the server's time, in UTC.
         process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
+        broker: where a client on this machine finds the broker, for the documents.
         mqtt: lets pages in that speak MQTT over WebSocket; None where there is no embedded broker.
     """
 
@@ -105,6 +108,7 @@ class Gateway:
         port: int,
         now: Callable[[], datetime],
         process_id: str,
+        broker: Callable[[], MqttAddress],
         mqtt: Connect | None = None,
     ) -> None:
         self.host = host
@@ -132,8 +136,9 @@ class Gateway:
         self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard.middleware])
         self._app.on_response_prepare.append(guard.add_headers)
         endpoints = Endpoints(self._app, limits)
-        Routes(self._uplink, self.health, lambda: self.sockets.stats).add_to(self._app, endpoints)
+        Routes(self._uplink, self.health, lambda: self.sockets.stats).add_to(endpoints)
         Account(door, sessions, history).add_to(endpoints)
+        Pages(STATIC_FOLDER, broker).add_to(self._app, endpoints)
         if mqtt is not None:
             MqttSocket(mqtt, origins).add_to(self._app)
         self.sockets.attach(self._app)

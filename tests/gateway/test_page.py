@@ -1,4 +1,4 @@
-"""The device test page in a real browser."""
+"""The pages in a real browser."""
 
 from pathlib import Path
 
@@ -14,3 +14,9 @@ def test_a_person_sends_a_sample_and_sees_it(stack: Stack, tmp_path: Path) -> No
     assert stack.rows("SELECT hr, temp, eda FROM history_stress WHERE device_id = 'PAGE_1' ORDER BY id LIMIT 1") == [
         (81.0, 36.5, None)
     ]
+
+
+def test_a_person_reads_both_documents(shared_stack: Stack, tmp_path: Path) -> None:
+    with node("docs-page.mjs", shared_stack.url, tmp_path) as browser:
+        assert browser.wait(90) == 0, browser.output
+        assert "both documents are shown" in browser.output

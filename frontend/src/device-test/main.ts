@@ -1,9 +1,11 @@
+import "../theme.css";
+import "../forms.css";
 import "./style.css";
 import { Name } from "../contract.gen.ts";
 import { alertItem } from "./alerts.ts";
 import { Device } from "./device.ts";
 import { DeviceForm } from "./device-form.ts";
-import { prepend, setText, setTone, text } from "./dom.ts";
+import { prepend, setText, setTone, text } from "../dom.ts";
 import { answer, plural } from "./format.ts";
 import { wireHistory } from "./history.ts";
 import { Link } from "./link.ts";
