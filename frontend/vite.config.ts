@@ -12,6 +12,6 @@ export default defineConfig({
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: ["device-test.html", "docs.html"] },
+    rollupOptions: { input: ["index.html", "device-test.html", "docs.html", "login.html"] },
   },
 });

@@ -44,11 +44,13 @@ def _document(path: str, operation: str, summary: str) -> Endpoint:
     )
 
 
+INDEX: Final = _page("/", "index", "A page that says what is here.")
 TEST_PAGE: Final = _page("/api/websocket/test", "websocket_test", "A page that tries the connection.")
+LOGIN: Final = _page("/login", "login", "A page to sign in; goes on to the path that the query parameter `next` names.")
 DOCS: Final = _page("/docs", "docs", "A page that shows both documents.")
 OPENAPI: Final = _document("/openapi.json", "openapi", "What HTTP clients may ask: this document.")
 ASYNCAPI: Final = _document("/asyncapi.json", "asyncapi", "The messages of MQTT and Socket.IO, as AsyncAPI 3.0.")
-ENDPOINTS: Final = (TEST_PAGE, DOCS, OPENAPI, ASYNCAPI)
+ENDPOINTS: Final = (INDEX, TEST_PAGE, LOGIN, DOCS, OPENAPI, ASYNCAPI)
 
 
 class Pages:
@@ -61,7 +63,9 @@ class Pages:
 
     def add_to(self, app: web.Application, endpoints: Endpoints) -> None:
         """Register every route."""
+        endpoints.add(INDEX, self._file("index.html"))
         endpoints.add(TEST_PAGE, self._file("device-test.html"))
+        endpoints.add(LOGIN, self._file("login.html"))
         endpoints.add(DOCS, self._file("docs.html", _DOCS_POLICY))
         endpoints.add(OPENAPI, self._openapi)
         endpoints.add(ASYNCAPI, self._asyncapi)

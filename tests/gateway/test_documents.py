@@ -10,7 +10,7 @@ import yaml
 from broker.address import MqttAddress
 from gateway.documents import Asked, Documents
 from gateway.guard import POLICY
-from gateway.pages import ASYNCAPI, DOCS, OPENAPI, STATIC_FOLDER, TEST_PAGE
+from gateway.pages import ASYNCAPI, DOCS, INDEX, LOGIN, OPENAPI, STATIC_FOLDER, TEST_PAGE
 from tests.gateway.people import ask
 from tests.harness import REPOSITORY, Stack
 
@@ -68,7 +68,7 @@ def test_the_documents_are_the_repositorys(shared_stack: Stack) -> None:
 
 
 def test_only_the_documents_may_show_images_from_their_style_sheet(shared_stack: Stack) -> None:
-    for endpoint in (TEST_PAGE, DOCS):
+    for endpoint in (INDEX, TEST_PAGE, LOGIN, DOCS):
         reply = ask(shared_stack, "GET", endpoint.path)
         assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html")
         more = "; img-src 'self' data:" if endpoint is DOCS else ""

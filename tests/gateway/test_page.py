@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.gateway.people import Guarded
 from tests.harness import Stack, node
 
 
@@ -20,3 +21,14 @@ def test_a_person_reads_both_documents(shared_stack: Stack, tmp_path: Path) -> N
     with node("docs-page.mjs", shared_stack.url, tmp_path) as browser:
         assert browser.wait(90) == 0, browser.output
         assert "both documents are shown" in browser.output
+
+
+def test_a_person_signs_in_and_out(tmp_path: Path) -> None:
+    made = Guarded(tmp_path)
+    with made.stack:
+        secrets = [made.tokens["vera"], made.tokens["alice"]]
+        with node("login-page.mjs", made.stack.url, tmp_path, "vera", secrets[0], "alice", secrets[1]) as browser:
+            assert browser.wait(90) == 0, browser.output
+            assert "signing in works" in browser.output
+        assert made.stack.rows("SELECT hr FROM history_stress WHERE device_id = 'alice'") == [(83.0,)]
+    assert not any(secret in made.stack.output for secret in secrets)

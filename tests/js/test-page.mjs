@@ -2,11 +2,14 @@
 import { inBrowser } from "./browser.mjs";
 
 const [url, screenshot] = process.argv.slice(2);
-await inBrowser(url, "the page works", async (page, has) => {
+await inBrowser(url, "the page works", async (page, has, problems) => {
   await has("#frontend-state", /connected/);
   await has("#device-state", /connected/);
   await has("#clients-esp32", "1");
   await has("#health-status", "ok");
+  for (const id of ["#account", "#device-token-field"]) {
+    if (await page.locator(id).isVisible()) problems.push(`${id} is there, though nobody needs a login`);
+  }
 
   await page.fill("#device-id", "PAGE_1");
   await page.fill("#hr", "81");
