@@ -77,6 +77,16 @@ await inBrowser(
       if (new URL(page.url()).origin !== url) problems.push(`${next} led to ${page.url()}`);
       if (next !== "/.//evil.example") await has("#account", `Signed in as ${viewer}`);
     }
+
+    // Who guesses is told when to come back.
+    await page.goto(`${url}/login`);
+    await has("#login-state", `You are signed in as ${viewer}.`);
+    for (let guess = 0; guess < 10; guess += 1) {
+      const answered = page.waitForResponse((one) => one.request().method() === "POST");
+      await signIn(page, viewer, `guess-${guess}`);
+      if ((await answered).status() === 429) break;
+    }
+    await has("#login-problem", /too many failed logins; try again in \d+ s/);
   },
-  { expected: /^Failed to load resource: the server responded with a status of (401|404)/ },
+  { expected: /^Failed to load resource: the server responded with a status of (401|404|429)/ },
 );
