@@ -14,6 +14,7 @@ COPY requirements-node.lock ./
 RUN pip install --require-hashes -r requirements-node.lock
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY frontend frontend
+COPY docs/asyncapi.yaml docs/openapi.yaml docs/
 COPY broker broker
 COPY storage storage
 COPY models models

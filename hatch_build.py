@@ -1,4 +1,4 @@
-"""Builds the pages (`frontend/`) into `gateway/static/`, as a hatchling hook and as a script.
+"""Builds the pages (`frontend/`, and what they show of `docs/`) into `gateway/static/`, as a hatchling hook and a script.
 
 `python hatch_build.py` builds what is out of date, `--force` builds anyhow, `--has-node` says by its exit status whether
 this machine has the Node.js that it takes, `--node-folder` where the one to use is, `--npm FOLDER ARGUMENT ...` runs npm in
@@ -22,6 +22,7 @@ except ModuleNotFoundError:  # run as a script before anything is installed
 
 ROOT = Path(__file__).parent
 FRONTEND = ROOT / "frontend"
+DOCUMENTS = (ROOT / "docs" / "asyncapi.yaml", ROOT / "docs" / "openapi.yaml")
 STATIC = ROOT / "gateway" / "static"
 STAMP = STATIC / ".sources-sha256"
 NODE_FROM = {20: 19, 22: 12}
@@ -57,9 +58,9 @@ def build(*, force: bool = False) -> None:
 def sources_sha256() -> str:
     """A digest of everything that goes into the pages."""
     digest = hashlib.sha256()
-    for path in sorted(FRONTEND.rglob("*")):
-        if path.is_file() and "node_modules" not in path.relative_to(FRONTEND).parts:
-            digest.update(path.relative_to(FRONTEND).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in (*sorted(FRONTEND.rglob("*")), *DOCUMENTS):
+        if path.is_file() and "node_modules" not in path.relative_to(ROOT).parts:
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -2,6 +2,12 @@
 
 from typing import Final
 
-from gateway import account, operations, record, routes
+from gateway import account, operations, pages, record, routes
 
-ENDPOINTS: Final = (*routes.ENDPOINTS, *record.ENDPOINTS, *account.ENDPOINTS, *operations.ENDPOINTS)
+ENDPOINTS: Final = (
+    *routes.ENDPOINTS,
+    *record.ENDPOINTS,
+    *account.ENDPOINTS,
+    *operations.ENDPOINTS,
+    *pages.ENDPOINTS,
+)

@@ -24,11 +24,12 @@ _METHODS: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 _HEADERS: Final = f"Authorization, Content-Type, Idempotency-Key, If-None-Match, {CSRF_HEADER}"
 _HSTS: Final = "Strict-Transport-Security"
 _EXPOSED: Final = "ETag, Retry-After"
+POLICY: Final = (
+    "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; frame-ancestors 'none'; base-uri 'none';"
+    " form-action 'self'"
+)
 _SECURITY: Final = {
-    "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; frame-ancestors 'none'; base-uri 'none';"
-        " form-action 'self'"
-    ),
+    "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-site",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",

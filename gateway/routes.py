@@ -1,7 +1,6 @@
 """The HTTP side: the fallback for devices, and what frontends ask."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -29,9 +28,6 @@ from gateway.guard import SOCKET_IO
 from gateway.metrics import Metrics
 from gateway.refused import RETRY_AFTER_S
 from gateway.uplink import Malformed, Uplink, refusal
-
-STATIC: Final = "/static/"
-STATIC_FOLDER: Final = Path(__file__).parent / "static"
 
 _STATUS_OF: Final[dict[ErrorCode, int]] = {"conflict": 409, "too_large": 413, "timeout": 503}
 
@@ -71,15 +67,7 @@ STATUS: Final = Endpoint(
     right=Right.WATCH,
     answers={200: Content("How the parts are.", SystemStatus)},
 )
-TEST_PAGE: Final = Endpoint(
-    method="GET",
-    path="/api/websocket/test",
-    operation="websocket_test",
-    summary="A page that tries the connection.",
-    right=Right.NONE,
-    answers={200: Content("The page.", "text/html")},
-)
-ENDPOINTS: Final = (POST_DATA, INFO, STATUS, TEST_PAGE)
+ENDPOINTS: Final = (POST_DATA, INFO, STATUS)
 
 INFO_BODY: Final = WebSocketInfo(
     path=SOCKET_IO,
@@ -106,14 +94,11 @@ class Routes:
         self._health = health
         self._stats = stats
 
-    def add_to(self, app: web.Application, endpoints: Endpoints) -> None:
+    def add_to(self, endpoints: Endpoints) -> None:
         """Register every route."""
         endpoints.add(POST_DATA, self._take)
         endpoints.add(INFO, self._info)
         endpoints.add(STATUS, self._status)
-        endpoints.add(TEST_PAGE, self._test_page)
-        if STATIC_FOLDER.is_dir():
-            app.router.add_static(STATIC, STATIC_FOLDER)
 
     async def _take(self, call: Call) -> web.Response:
         request = call.request
@@ -136,14 +121,6 @@ class Routes:
     async def _status(self, _call: Call) -> SystemStatus:
         health = await self._health()
         return SystemStatus(**msgspec.structs.asdict(health), client_stats=self._stats())
-
-    async def _test_page(self, _call: Call) -> web.StreamResponse:
-        page = STATIC_FOLDER / "device-test.html"
-        if not page.is_file():
-            return web.Response(
-                status=503, text="The pages have not been built: run `make install`, or install with pip.\n"
-            )
-        return web.FileResponse(page)
 
 
 def status_of(received: DataReceived) -> int:

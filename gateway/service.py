@@ -14,6 +14,7 @@ from aiohttp import web
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
+from broker.address import MqttAddress
 from broker.bus import Bus, Message, why
 from broker.contract import (
     CHANNELS,
@@ -35,6 +36,7 @@ from gateway.metrics import Metrics
 from gateway.mqtt_socket import Connect, MqttSocket
 from gateway.operations import Operations
 from gateway.origins import Origins
+from gateway.pages import STATIC_FOLDER, Pages
 from gateway.proxies import Network, Proxies
 from gateway.quiet import OneLine
 from gateway.record import Record
@@ -99,6 +101,7 @@ class Gateway:
         lag: how long the oldest sample in work has waited, where ingest is in this process.
         registry: of the process's metrics.
         tls: with it the listener speaks TLS only.
+        broker: where a client on this machine finds the broker, for the documents.
         mqtt: lets pages in that speak MQTT over WebSocket; None where there is no embedded broker.
     """
 
@@ -118,6 +121,7 @@ class Gateway:
         registry: CollectorRegistry,
         lag: Callable[[], float] | None = None,
         tls: ssl.SSLContext | None = None,
+        broker: Callable[[], MqttAddress],
         mqtt: Connect | None = None,
     ) -> None:
         self.host = host
@@ -149,10 +153,11 @@ class Gateway:
         self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard.middleware])
         self._app.on_response_prepare.append(guard.add_headers)
         endpoints = Endpoints(self._app, limits)
-        Routes(self._uplink, self.health, lambda: self.sockets.stats, metrics).add_to(self._app, endpoints)
+        Routes(self._uplink, self.health, lambda: self.sockets.stats, metrics).add_to(endpoints)
         Operations(self.health, registry).add_to(endpoints)
         Record(history).add_to(endpoints)
         Account(door, sessions, history).add_to(endpoints)
+        Pages(STATIC_FOLDER, broker).add_to(self._app, endpoints)
         if mqtt is not None:
             MqttSocket(mqtt, origins).add_to(self._app)
         self.sockets.attach(self._app)

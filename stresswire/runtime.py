@@ -16,7 +16,7 @@ from broker.bus import Bus
 from broker.contract import SENSOR_DATA
 from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttBus
-from gateway.routes import TEST_PAGE
+from gateway.pages import DOCS, TEST_PAGE
 from gateway.service import Access, Gateway
 from ingest.metrics import Metrics
 from ingest.service import Ingest
@@ -253,7 +253,7 @@ def _revoking(bus: EmbeddedBus | MqttBus) -> Sequence[Callable[[str], None]]:
 
 def _gateway(
     settings: Settings,
-    bus: Bus,
+    bus: EmbeddedBus | MqttBus,
     history: History,
     writer: Writer,
     book: LoginBook | None,
@@ -282,6 +282,7 @@ def _gateway(
         port=settings.http_bind.port,
         now=utc_now,
         process_id=process_id(),
+        broker=lambda: address_of(bus),
         mqtt=bus.connect if isinstance(bus, EmbeddedBus) else None,
     )
 
@@ -302,6 +303,7 @@ def _welcome(settings: Settings, database: Database, gateway: Gateway, bus: Embe
         (
             f"stresswire {__version__}",
             f"  test page         {http}{TEST_PAGE.path}",
+            f"  documents         {http}{DOCS.path}",
             f"  HTTP, Socket.IO   {http}",
             f"  MQTT              {broker}",
             f"  record            {database}",

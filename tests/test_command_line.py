@@ -13,13 +13,25 @@ from pathlib import Path
 import pytest
 
 import models
-from tests.harness import Frontend, Process, Stack, Subscriber, free_port, mosquitto, publish, wait_until, write_recording
+from tests.harness import (
+    REPOSITORY,
+    Frontend,
+    Process,
+    Stack,
+    Subscriber,
+    free_port,
+    mosquitto,
+    publish,
+    wait_until,
+    write_recording,
+)
 
 GOOD = '{"hr":75.5,"temp":36.2,"eda":0.45}'
 
 
 def stresswire(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     env = {f"STRESSWIRE_{name.upper()}": value for name, value in settings.items()}
+    env["PYTHONPATH"] = str(REPOSITORY)  # this checkout's code, wherever the environment has its own from
     command = [sys.executable, "-m", "stresswire", *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
 

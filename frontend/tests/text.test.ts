@@ -7,6 +7,8 @@ import { stateText } from "../src/device-test/link-state.ts";
 test("only a connection that is up says connected", () => {
   assert.equal(stateText({ phase: "connected", detail: "websocket" }), "connected over websocket");
   assert.equal(stateText({ phase: "connecting", detail: "" }), "connecting");
+  assert.equal(stateText({ phase: "offline", detail: "" }), "offline");
+  assert.equal(stateText({ phase: "offline", detail: "this needs a login" }), "offline (this needs a login)");
   for (const phase of ["connecting", "offline"] as const) {
     assert.doesNotMatch(stateText({ phase, detail: "transport close" }), /connected/);
   }

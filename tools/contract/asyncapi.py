@@ -68,9 +68,8 @@ def _servers() -> dict[str, Any]:
         "mqtt_websocket": {
             "host": HTTP_HOST,
             "pathname": MQTT_PATH,
-            "protocol": "mqtt",
-            "protocolVersion": "3.1.1",
-            "description": "The embedded broker over WebSocket, for pages; the subprotocol is `mqtt`.",
+            "protocol": "ws",
+            "description": "The embedded broker for pages: MQTT 3.1.1 over WebSocket; the subprotocol is `mqtt`.",
             "security": [_LOGIN],
         },
         "socketio": {

@@ -1,5 +1,5 @@
 import type { StressAlert } from "../contract.gen.ts";
-import { create } from "./dom.ts";
+import { create } from "../dom.ts";
 import { alertState } from "./format.ts";
 import { moment, pill } from "./readings.ts";
 

@@ -1,5 +1,5 @@
 import { DEVICE_ID, MAX_DEVICE_ID, NAME_RULE, RANGES } from "../contract.gen.ts";
-import { byId, setText, setTone, text } from "./dom.ts";
+import { byId, setText, setTone, text } from "../dom.ts";
 import { CHANNELS, type Channel, inRange, parseValue, type Values } from "./sample.ts";
 import { walk, type WalkMode } from "./walk.ts";
 

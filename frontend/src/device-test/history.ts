@@ -1,5 +1,5 @@
 import { HISTORY_DEFAULT, HISTORY_MAX, type HistoryData, Name } from "../contract.gen.ts";
-import { byId, setText, setTone, text } from "./dom.ts";
+import { byId, setText, setTone, text } from "../dom.ts";
 import { refusal } from "./format.ts";
 import { historyRequest } from "./history-request.ts";
 import type { Link } from "./link.ts";

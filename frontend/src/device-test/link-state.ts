@@ -8,5 +8,5 @@ export interface LinkState {
 export function stateText({ phase, detail }: LinkState): string {
   if (phase === "connected") return `connected over ${detail}`;
   if (phase === "connecting") return detail ? `connecting (${detail})` : "connecting";
-  return "offline";
+  return detail ? `offline (${detail})` : "offline";
 }

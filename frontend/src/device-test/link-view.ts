@@ -1,4 +1,4 @@
-import { setText, setTone } from "./dom.ts";
+import { setText, setTone } from "../dom.ts";
 import { type LinkState, stateText } from "./link-state.ts";
 
 /** Shows the state of a connection in `element`. */

@@ -10,9 +10,19 @@ export class Link {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #show: (state: LinkState) => void;
 
-  constructor(type: ClientType, show: (state: LinkState) => void) {
+  /**
+   * @param show called with every state
+   * @param token the token to connect with; undefined: the cookie of this browser, if it has one, says who it is
+   * @param refused called when the server does not let this client in
+   */
+  constructor(type: ClientType, show: (state: LinkState) => void, token?: () => string, refused?: () => void) {
     this.#show = show;
-    this.socket = io({ query: { type }, forceNew: true, autoConnect: false });
+    this.socket = io({
+      query: { type },
+      forceNew: true,
+      autoConnect: false,
+      ...(token && { auth: (send: (auth: object) => void) => send(token() ? { token: token() } : {}) }),
+    });
     this.socket.on("connect", () => {
       this.#showTransport();
       this.socket.io.engine.once("upgrade", () => this.#showTransport());
@@ -23,7 +33,11 @@ export class Link {
       // socket.io-client reconnects by itself in all other cases.
       if (reason === "io server disconnect") this.#retry = setTimeout(() => this.socket.connect(), RETRY_MS);
     });
-    this.socket.on("connect_error", (error) => show({ phase: "connecting", detail: error.message }));
+    this.socket.on("connect_error", (error) => {
+      // Where it was the server that said no, socket.io-client does not try again, and the same would be no use.
+      show({ phase: this.socket.active ? "connecting" : "offline", detail: error.message });
+      if (!this.socket.active) refused?.();
+    });
   }
 
   get connected(): boolean {

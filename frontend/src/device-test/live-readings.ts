@@ -1,5 +1,5 @@
 import { Name } from "../contract.gen.ts";
-import { byId, prepend, setText, text } from "./dom.ts";
+import { byId, prepend, setText, text } from "../dom.ts";
 import type { Link } from "./link.ts";
 import { matches, ReadingLog } from "./reading-log.ts";
 import { row } from "./readings.ts";

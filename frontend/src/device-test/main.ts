@@ -1,9 +1,13 @@
+import "../theme.css";
+import "../forms.css";
 import "./style.css";
 import { Name } from "../contract.gen.ts";
+import { whoAmI } from "../account.ts";
+import { showAccount } from "../account-view.ts";
 import { alertItem } from "./alerts.ts";
 import { Device } from "./device.ts";
 import { DeviceForm } from "./device-form.ts";
-import { prepend, setText, setTone, text } from "./dom.ts";
+import { byId, prepend, setText, setTone, text } from "../dom.ts";
 import { answer, plural } from "./format.ts";
 import { wireHistory } from "./history.ts";
 import { Link } from "./link.ts";
@@ -14,8 +18,9 @@ import { wireServer } from "./server.ts";
 
 const MAX_ALERTS = 30;
 
-function startFrontend(): void {
-  const link = new Link("frontend", linkView(text("frontend-state")));
+function startFrontend(mayConnect: boolean): void {
+  const again = (): void => void whoAmI().then(showAccount);
+  const link = new Link("frontend", linkView(text("frontend-state")), undefined, again);
   link.socket.on(Name.STRESS_ALERT, (alert) => {
     text("alerts-empty").hidden = true;
     prepend(text("alerts"), alertItem(alert), MAX_ALERTS);
@@ -23,20 +28,25 @@ function startFrontend(): void {
   wireReadings(link);
   wireHistory(link);
   wireServer(link);
-  link.open();
+  if (mayConnect) link.open();
 }
 
-function startDevice(): void {
+function startDevice(needsToken: boolean): void {
   const toggle = text("device-toggle");
   const showState = linkView(text("device-state"));
-  const link = new Link("esp32", (state) => {
-    showState(state);
-    setText(toggle, state.phase === "offline" ? "Connect device" : "Disconnect device");
-  });
-  let wanted = true;
+  text("device-token-field").hidden = !needsToken;
+  let offline = true;
+  const link = new Link(
+    "esp32",
+    (state) => {
+      showState(state);
+      offline = state.phase === "offline";
+      setText(toggle, offline ? "Connect device" : "Disconnect device");
+    },
+    () => byId("device-token", HTMLInputElement).value.trim(),
+  );
   toggle.addEventListener("click", () => {
-    wanted = !wanted;
-    if (wanted) link.open();
+    if (offline) link.open();
     else link.close();
   });
 
@@ -58,8 +68,11 @@ function startDevice(): void {
   const form = new DeviceForm((values, deviceId) => {
     device.send(sampler.next(values, deviceId, new Date(), performance.now()));
   });
-  link.open();
+  if (!needsToken) link.open();
 }
 
-startFrontend();
-startDevice();
+/** Where that cannot be told, connecting shows what is wrong. */
+const me = await whoAmI().catch(() => null);
+if (me) showAccount(me);
+startFrontend(!me?.auth || me.login !== null);
+startDevice(me?.auth ?? false);

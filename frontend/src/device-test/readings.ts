@@ -1,5 +1,5 @@
 import type { NewSensorData, StressLevel } from "../contract.gen.ts";
-import { create } from "./dom.ts";
+import { create } from "../dom.ts";
 import { LEVEL_TEXT, localTime, number, quality, utcTime } from "./format.ts";
 
 /** A moment in local time, with UTC in its title. */

@@ -1,5 +1,5 @@
 import { type ClientStats, type HealthStatus, Name } from "../contract.gen.ts";
-import { setText, setTone, text } from "./dom.ts";
+import { setText, setTone, text } from "../dom.ts";
 import type { Link } from "./link.ts";
 
 const ASK_MS = 10_000;

@@ -1,0 +1,6 @@
+/** A document of this server, as tools get it. */
+export async function fetchDocument<T>(path: string): Promise<T> {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.json();
+}

@@ -1,0 +1,75 @@
+import "@asyncapi/react-component/styles/default.min.css";
+import "./messages.css";
+import AsyncApi from "@asyncapi/react-component/lib/esm/without-parser.js";
+import { createElement } from "react";
+import { createRoot } from "react-dom/client";
+import parsed from "virtual:asyncapi";
+import { create } from "../dom.ts";
+import { fetchDocument } from "./document.ts";
+import { type Described, type Operation, operationsOf } from "./operations.ts";
+import { unstringify } from "./slim/parser.ts";
+
+const NOTHING = { info: false, servers: false, operations: false, messages: false, schemas: false };
+const LABELS = { sendLabel: "from the server", receiveLabel: "to the server", replyLabel: "to the server", requestLabel: "from the server" };
+
+type Part = "servers" | "operations";
+
+/** Show the AsyncAPI document: the servers as they are reached from here, and a list of operations that open. */
+export async function showMessages(target: HTMLElement): Promise<void> {
+  const { servers } = await fetchDocument<{ servers: Record<string, object> }>("/asyncapi.json");
+  for (const [name, server] of Object.entries(servers)) Object.assign(parsed.servers[name] ?? {}, server);
+  const document = unstringify(parsed)?.json<Described>();
+  if (!document) throw new Error("it is not what the build of this page wrote");
+
+  const place = create("div", "", "servers");
+  const { mqtt, socketIo } = operationsOf(document);
+  const show = (host: HTMLElement, part: Part, operations: object): void =>
+    createRoot(host).render(
+      createElement(AsyncApi, {
+        schema: { ...document, operations },
+        config: { show: { ...NOTHING, [part]: true }, ...LABELS },
+      }),
+    );
+  const item = (operation: Operation): HTMLElement =>
+    closed(operation, (host) => show(host, "operations", { [operation.id]: document.operations[operation.id] }));
+  target.replaceChildren(
+    create("h3", "Servers"),
+    place,
+    create("h3", "MQTT topics"),
+    ...mqtt.map(item),
+    create("h3", "Socket.IO events"),
+    ...socketIo.map(item),
+  );
+  show(place, "servers", {});
+  openNamed();
+  addEventListener("hashchange", openNamed);
+}
+
+/** An operation as a line that opens; what is inside is made when it is first asked for. */
+function closed(operation: Operation, fill: (host: HTMLElement) => void): HTMLDetailsElement {
+  const made = create("details", "", "operation");
+  made.id = `message-${operation.id.replaceAll("_", "-")}`; // the OpenAPI renderer warns of _ in an address
+  made.dataset.action = operation.action;
+  const line = create("summary");
+  line.append(
+    create("span", operation.action === "send" ? "from server" : "to server", "direction"),
+    create("code", operation.address),
+    create("span", operation.summary),
+  );
+  const host = create("div");
+  made.append(line, host);
+  made.addEventListener("toggle", () => {
+    if (!made.open) return;
+    if (!host.hasChildNodes()) fill(host);
+    history.replaceState(null, "", `#${made.id}`);
+  });
+  return made;
+}
+
+/** Open the operation that the address names; the OpenAPI renderer puts a slash before every name. */
+function openNamed(): void {
+  const named = document.getElementById(location.hash.replace(/^#\/?/, ""));
+  if (!(named instanceof HTMLDetailsElement)) return;
+  named.open = true;
+  named.scrollIntoView();
+}

@@ -1,0 +1,3 @@
+import DOMPurify from "dompurify";
+
+export const sanitize = DOMPurify.sanitize;
