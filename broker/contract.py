@@ -209,22 +209,23 @@ class DeviceStatus(Struct, frozen=True, omit_defaults=True):
     status: Literal["online", "offline", "sleeping"]
     device_id: DeviceId | None = None
     timestamp: str | float | None = None
+    battery: Percent | None = None
 
 
 class DeviceCommand(Struct, frozen=True, omit_defaults=True):
     """An order to a device, answered by `command_result`."""
 
-    command_id: str
-    command: str
-    value: str | float | bool | None = None
+    command_id: Annotated[str, Meta(min_length=1, max_length=32)]
+    command: Annotated[str, Meta(min_length=1, max_length=64)]
+    value: Annotated[str, Meta(max_length=256)] | float | bool | None = None
 
 
 class CommandResult(Struct, frozen=True, omit_defaults=True):
     """A device's answer to a `device_command`."""
 
-    command_id: str
-    status: str
-    message: str | None = None
+    command_id: Annotated[str, Meta(min_length=1, max_length=32)]
+    status: Annotated[str, Meta(min_length=1, max_length=64)]
+    message: Annotated[str, Meta(max_length=1000)] | None = None
 
 
 class HistoryRequest(Struct, frozen=True, omit_defaults=True):
@@ -341,6 +342,26 @@ class EventsSkipped(Struct, frozen=True):
     count: int
 
 
+class AnnotationRequest(Struct, frozen=True, kw_only=True):
+    """What somebody says of a device's time: a span, or without `end` a moment or what still lasts. ISO 8601, no zone means
+    UTC. A device may report of itself; whose login is no device names one.
+    """
+
+    start: Annotated[str, Meta(max_length=40)]
+    label: Annotated[str, Meta(min_length=1, max_length=64, description="such as stress, calm or exercise")]
+    end: Annotated[str, Meta(max_length=40)] | None = None
+    note: Annotated[str, Meta(max_length=2000)] | None = None
+    device_id: DeviceId | None = None
+
+
+class AnnotationSaved(Struct, frozen=True, omit_defaults=True):
+    """The answer to `annotate`."""
+
+    status: Literal["success", "error"]
+    id: int | None = None
+    error: ErrorDetail | None = None
+
+
 class ServerShutdown(Struct, frozen=True):
     """The server goes. What was asked is still answered; it is worth to connect again after `retry_after_s`."""
 
@@ -377,6 +398,8 @@ class Name(StrEnum):
     CONNECTION_STATUS = "connection_status"
     EVENTS_SKIPPED = "events_skipped"
     SERVER_SHUTDOWN = "server_shutdown"
+    ANNOTATE = "annotate"
+    ANNOTATION_SAVED = "annotation_saved"
 
 
 class Channel(Struct, frozen=True):
@@ -445,13 +468,17 @@ EVENTS = (
         Name.SUBSCRIBE_ALERTS, None, "client", "Every frontend gets alerts; kept for old clients.", Name.ALERT_SUBSCRIPTION
     ),
     Event(Name.ALERT_SUBSCRIPTION, AlertSubscription, "server", "Alerts will come."),
+    Event(Name.ANNOTATE, AnnotationRequest, "client", "Says what a span of time was.", Name.ANNOTATION_SAVED),
+    Event(Name.ANNOTATION_SAVED, AnnotationSaved, "server", "What somebody said is kept."),
     Event(Name.PING, None, "client", "Asks for a sign of life.", Name.PONG),
     Event(Name.PONG, Pong, "server", "The server's time."),
     Event(Name.HEALTH_CHECK, None, "client", "Asks how the parts are.", Name.HEALTH_STATUS),
     Event(Name.HEALTH_STATUS, HealthStatus, "server", "How the parts are."),
 )
 
-CLIENT_EVENTS = frozenset({SENSOR_DATA.name} | {event.name for event in EVENTS if event.sender == "client"})
+CLIENT_EVENTS = frozenset(
+    {SENSOR_DATA.name, COMMAND_RESULT.name} | {event.name for event in EVENTS if event.sender == "client"}
+)
 """What a Socket.IO client may emit; all else comes from the server."""
 
 HTTP_ANSWERS = (WebSocketInfo, SystemStatus)

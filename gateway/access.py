@@ -20,8 +20,10 @@ class Right(StrEnum):
     SEND = "send"
     """Send samples as a device."""
     WATCH = "watch"
+    ANNOTATE = "annotate"
+    """Say what was; a device of itself."""
     OPERATE = "operate"
-    """Annotate, acknowledge alerts, send commands."""
+    """Acknowledge alerts, send commands."""
     ADMINISTER = "administer"
 
 
@@ -29,6 +31,7 @@ HOLDERS: Final[Mapping[Right, frozenset[Role]]] = {
     Right.SIGNED_IN: frozenset({"device", "viewer", "operator", "admin", "service"}),
     Right.SEND: frozenset({"device", "service"}),
     Right.WATCH: frozenset({"viewer", "operator", "admin", "service"}),
+    Right.ANNOTATE: frozenset({"device", "operator", "admin"}),
     Right.OPERATE: frozenset({"operator", "admin"}),
     Right.ADMINISTER: frozenset({"admin"}),
 }

@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from gateway import account, operations, pages, record, routes
+from gateway import account, alerts, devices, operations, pages, record, routes
 
 ENDPOINTS: Final = (
     *routes.ENDPOINTS,
     *record.ENDPOINTS,
+    *devices.ENDPOINTS,
+    *alerts.ENDPOINTS,
     *account.ENDPOINTS,
     *operations.ENDPOINTS,
     *pages.ENDPOINTS,

@@ -18,6 +18,7 @@ from broker.address import MqttAddress
 from broker.bus import Bus, Message, why
 from broker.contract import (
     CHANNELS,
+    COMMAND_RESULT,
     DATA_RECEIVED,
     DEVICE_COMMAND,
     DEVICE_STATUS,
@@ -28,6 +29,8 @@ from broker.contract import (
     name_of,
 )
 from gateway.account import Account
+from gateway.alerts import Alerts
+from gateway.devices import Devices
 from gateway.door import Door, Logins
 from gateway.endpoints import Endpoints
 from gateway.guard import Guard
@@ -50,6 +53,7 @@ from storage.writer import Writer
 log = logging.getLogger(__name__)
 
 ANSWERS_BUFFER = 10_000
+RESULTS_BUFFER = 1_000
 LIVE_BUFFER = 5_000
 """Events for frontends that may wait; beyond it the oldest are dropped and counted."""
 FORWARDED_AT_ONCE = 20
@@ -138,7 +142,10 @@ class Gateway:
         sessions = Sessions(history, writer, now)
         door = Door(access.logins, sessions, origins, time.monotonic)
         self._uplink = Uplink(bus, process_id)
-        self.sockets = Sockets(self._uplink, history, self.health, origins, door, sessions, limits, metrics, now=now)
+        alerts = Alerts(history, writer, now)
+        self.sockets = Sockets(
+            self._uplink, alerts, history, self.health, origins, door, sessions, limits, metrics, now=now
+        )
         self._answers = bus.subscribe(
             [DATA_RECEIVED.topic("+")], qos=DATA_RECEIVED.qos, durable=False, buffer=ANSWERS_BUFFER
         )
@@ -149,6 +156,9 @@ class Gateway:
             buffer=LIVE_BUFFER,
         )
         self._watch(metrics)
+        self._results = bus.subscribe(
+            [COMMAND_RESULT.topic("+")], qos=COMMAND_RESULT.qos, durable=False, buffer=RESULTS_BUFFER
+        )
         guard = self._guard = Guard(origins, Proxies(access.trusted_proxies), limits, door, metrics)
         self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard.middleware])
         self._app.on_response_prepare.append(guard.add_headers)
@@ -156,6 +166,9 @@ class Gateway:
         Routes(self._uplink, self.health, lambda: self.sockets.stats, metrics).add_to(endpoints)
         Operations(self.health, registry).add_to(endpoints)
         Record(history).add_to(endpoints)
+        self._devices = Devices(bus, history, writer, now)
+        self._devices.add_to(endpoints)
+        alerts.add_to(endpoints)
         Account(door, sessions, history).add_to(endpoints)
         Pages(STATIC_FOLDER, broker).add_to(self._app, endpoints)
         if mqtt is not None:
@@ -205,6 +218,7 @@ class Gateway:
         """Forward until the bus closes."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._resolve_answers(), name="gateway answers")
+            tasks.create_task(self._keep_results(), name="gateway command results")
             looking_after = tasks.create_task(self.sockets.run(lambda: self._live.dropped), name="gateway sockets")
             await self._forward_live()
             looking_after.cancel()
@@ -218,10 +232,18 @@ class Gateway:
         events = 0
         async for message in self._live:
             if _genuine(message):
+                if name_of(message.topic) == DEVICE_STATUS.name:
+                    self._devices.note_status(message)
                 self.sockets.forward(message)
             events += 1
             if events % FORWARDED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # those who write to the frontends have their turn, also in a backfill
+
+    async def _keep_results(self) -> None:
+        async for message in self._results:
+            if _genuine(message):
+                self.sockets.forward(message)
+                await self._devices.note_result(message)
 
     async def __aenter__(self) -> Self:
         return self

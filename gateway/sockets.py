@@ -14,14 +14,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker.bus import Message
 from broker.contract import (
     CLIENT_EVENTS,
+    COMMAND_RESULT,
     DATA_RECEIVED,
     DEVICE_COMMAND,
     DEVICE_STATUS,
     MAX_PAYLOAD_BYTES,
     SENSOR_DATA,
     AlertSubscription,
+    AnnotationRequest,
+    AnnotationSaved,
     ClientStats,
     ClientType,
+    CommandResult,
     ConnectionStatus,
     DeviceStatus,
     ErrorDetail,
@@ -37,6 +41,7 @@ from broker.contract import (
 )
 from gateway import wire
 from gateway.access import Right, Visitor
+from gateway.alerts import Alerts, not_saved
 from gateway.compat import DEVICE_ORIGIN, Server, is_device
 from gateway.door import Door
 from gateway.engine import WAITING_BYTES, JoinRefusedError
@@ -79,7 +84,8 @@ class Sockets:
     """All Socket.IO clients.
 
     Args:
-        uplink: takes samples.
+        uplink: takes samples, and what devices answer.
+        alerts: keeps what people say.
         history: answers history requests.
         health: how the parts are.
         origins: whose pages may connect.
@@ -93,6 +99,7 @@ class Sockets:
     def __init__(
         self,
         uplink: Uplink,
+        alerts: Alerts,
         history: History,
         health: Callable[[], Awaitable[HealthStatus]],
         origins: Origins,
@@ -105,6 +112,7 @@ class Sockets:
     ) -> None:
         self.skipped = 0
         self._uplink = uplink
+        self._alerts = alerts
         self._history = history
         self._health = health
         self._origins = origins
@@ -134,6 +142,8 @@ class Sockets:
         self._answer(SENSOR_DATA.name, DATA_RECEIVED.name, Right.SEND, self._sample)
         self._answer(Name.REQUEST_HISTORY, Name.HISTORY_DATA, Right.WATCH, self._page)
         self._answer(Name.SUBSCRIBE_ALERTS, Name.ALERT_SUBSCRIPTION, Right.WATCH, self._subscribe)
+        self._answer(Name.ANNOTATE, Name.ANNOTATION_SAVED, Right.ANNOTATE, self._annotate)
+        self._sio.on(COMMAND_RESULT.name.value, self._result)
         self._answer(Name.PING, Name.PONG, Right.NONE, self._pong)
         self._answer(Name.HEALTH_CHECK, Name.HEALTH_STATUS, Right.WATCH, self._check)
 
@@ -157,11 +167,12 @@ class Sockets:
         name, device_id = name_of(message.topic), device_of(message.topic)
         packet = self._sio.packet(name, _with_device(name, device_id, message.payload))
         to_device = name == DEVICE_COMMAND.name
+        right = Right.OPERATE if name == COMMAND_RESULT.name else Right.WATCH
         for member in self._members.values():
             if to_device:
                 if member.kind == "esp32" and device_id in member.devices:
                     member.feed.offer((name, message.topic), packet)
-            elif member.kind == "frontend" and member.visitor.sees(device_id):
+            elif member.kind == "frontend" and member.visitor.may(right, device_id):
                 self.skipped += member.feed.offer((name, device_id), packet)
 
     async def run(self, lost: Callable[[], int]) -> None:
@@ -308,6 +319,29 @@ class Sockets:
             return await self._history.answer(parse_request(data), member.visitor.devices)
         except HistoryError as error:
             return HistoryData((), 0, error.detail)
+
+    async def _annotate(self, _sid: str, member: Member, data: Any) -> AnnotationSaved:
+        try:
+            request = msgspec.convert(data, AnnotationRequest)
+            return AnnotationSaved("success", await self._alerts.annotate(member.visitor, request))
+        except msgspec.ValidationError as error:
+            return not_saved(ErrorDetail("invalid", f"cannot read the request: {error}"))
+        except RefusedError as error:
+            return not_saved(error.detail)
+
+    async def _result(self, sid: str, data: Any = None, *_more: Any) -> None:
+        """A device's answer to an order goes where one over MQTT would."""
+        member = self._members.get(sid)
+        device_id = data.get("device_id") if isinstance(data, dict) else None
+        if member is None or member.kind != "esp32" or not member.devices:
+            return
+        device_id = device_id if device_id in member.devices else next(iter(member.devices))
+        try:
+            self._limits.count_login(member.visitor)
+            result = msgspec.convert(data, CommandResult)
+        except (RefusedError, msgspec.ValidationError):
+            return  # there is no answer to an answer
+        await self._uplink.report(device_id, result)
 
     async def _subscribe(self, _sid: str, _member: Member, _data: Any) -> AlertSubscription:
         return AlertSubscription("subscribed")

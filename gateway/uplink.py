@@ -17,8 +17,10 @@ from broker.bus import Bus, Message
 from broker.contract import (
     ANONYMOUS_DEVICE,
     ANSWER_TIMEOUT_S,
+    COMMAND_RESULT,
     SENSOR_DATA,
     STAMP,
+    CommandResult,
     DataReceived,
     ErrorDetail,
     device_of,
@@ -89,6 +91,10 @@ class Uplink:
             except TimeoutError:
                 message = f"no answer in {ANSWER_TIMEOUT_S:g} s: it may or may not be stored; safe to repeat with a key"
                 return _unknown(prepared.device_id, message)
+
+    async def report(self, device_id: str, result: CommandResult) -> None:
+        """Publish a device's answer to an order."""
+        await self._bus.publish(COMMAND_RESULT.topic(device_id), encode(result), qos=COMMAND_RESULT.qos)
 
     @property
     def waiting(self) -> int:

@@ -103,6 +103,10 @@ class Device:
             assert placed_s is not None  # noqa: S101 - nothing is older than nothing
         return self.backfill, placed_s
 
+    def baseline_json(self) -> str:
+        """What is usual for the person, for people to see."""
+        return msgspec.json.encode(self.live.features.usual()).decode()
+
     def to_bytes(self) -> bytes:
         """A snapshot, for `from_bytes`."""
         lanes = [self.live] if self.backfill is None else [self.live, self.backfill]

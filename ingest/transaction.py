@@ -266,7 +266,7 @@ class _Transaction:
             device.last_id = last_id
             if device.saved_s is None or saved_at.timestamp() - device.saved_s >= SNAPSHOT_S:
                 device.saved_s = saved_at.timestamp()
-                save_state(self._connection, device_id, last_id, saved_at, device.to_bytes())
+                save_state(self._connection, device_id, last_id, saved_at, device.to_bytes(), device.baseline_json())
 
     def _incoming(self) -> Iterator[tuple[Place, Incoming]]:
         for at, arrival in enumerate(self._arrivals):

@@ -8,7 +8,7 @@ Every second is one bucket (`windows`), so a device that sends ten samples a sec
 sends one. Each value is the median of the newest three of its channel: one wild sample moves nothing.
 """
 
-from math import log, nan
+from math import exp, log, nan
 from typing import Final, NamedTuple
 
 from models import snapshot
@@ -122,6 +122,15 @@ class FeatureState:
         self.newest_s = None
         for channel in self._channels:
             channel.newest_s = None
+
+    def usual(self) -> dict[str, float | None]:
+        """The running personal baselines, as people read them: `hr` in bpm with its spread, `eda` in microsiemens."""
+        hr, eda = self._baselines[:2]
+        return {
+            "hr": round(hr.mean, 2) if hr.weight else None,
+            "hr_sd": round(hr.sd(), 2) if hr.weight else None,
+            "eda": round(exp(eda.mean), 4) if eda.weight else None,
+        }
 
     @property
     def age_s(self) -> float:

@@ -180,9 +180,16 @@ def load_state(connection: Connection, device_id: str) -> StoredState | None:
     return None if row is None else StoredState(*row)
 
 
-def save_state(connection: Connection, device_id: str, last_id: int, saved_at: datetime, state: bytes) -> None:
+def save_state(
+    connection: Connection,
+    device_id: str,
+    last_id: int,
+    saved_at: datetime,
+    state: bytes,
+    baseline: str | None = None,
+) -> None:
     """Replace a device's snapshot."""
-    row = {"device_id": device_id, "last_id": last_id, "saved_at": saved_at, "state": state}
+    row = {"device_id": device_id, "last_id": last_id, "saved_at": saved_at, "state": state, "baseline": baseline}
     connection.execute(insert_or_replace(connection.dialect, DeviceState, "device_id"), row)
 
 

@@ -92,7 +92,11 @@ class Alert(Base):
     """An alert was raised or cleared; `raised_id` is the alert that a `cleared` row ends."""
 
     __tablename__ = "alerts"
-    __table_args__ = (Index("ix_alerts_device_timestamp", "device_id", "timestamp"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_alerts_device_timestamp", "device_id", "timestamp"),
+        Index("ix_alerts_raised_id", "raised_id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     device_id: Mapped[str] = mapped_column(String(64))
@@ -134,6 +138,55 @@ class DeviceState(Base):
     last_id: Mapped[int] = mapped_column(BigId)
     saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     state: Mapped[bytes] = mapped_column(LargeBinary)
+    baseline: Mapped[str | None] = mapped_column(Text)
+    """What is usual for the person, as JSON: for people to see, not to be read back."""
+
+
+class AlertAction(Base):
+    """What somebody did with an alert; `alert_id` is that of its `raised` row."""
+
+    __tablename__ = "alert_actions"
+    __table_args__ = (Index("ix_alert_actions_alert_id", "alert_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    alert_id: Mapped[int] = mapped_column(BigId)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    login: Mapped[str | None] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str | None] = mapped_column(Text)
+
+
+class Annotation(Base):
+    """What somebody says of a span of a device's time; without an `end` it is a moment, or still lasts."""
+
+    __tablename__ = "annotations"
+    __table_args__ = (Index("ix_annotations_device_id", "device_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(64))
+    start: Mapped[datetime] = mapped_column(UtcDateTime)
+    end: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    label: Mapped[str] = mapped_column(String(64))
+    note: Mapped[str | None] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(String(16))
+    login: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CommandRow(Base):
+    """An order to a device and what came back; `value` is JSON."""
+
+    __tablename__ = "commands"
+
+    command_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(64))
+    command: Mapped[str] = mapped_column(String(64))
+    value: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    login: Mapped[str | None] = mapped_column(String(64))
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    status: Mapped[str | None] = mapped_column(String(64))
+    message: Mapped[str | None] = mapped_column(Text)
 
 
 class OutboxRow(Base):

@@ -47,6 +47,8 @@ export const Name = {
   CONNECTION_STATUS: "connection_status",
   EVENTS_SKIPPED: "events_skipped",
   SERVER_SHUTDOWN: "server_shutdown",
+  ANNOTATE: "annotate",
+  ANNOTATION_SAVED: "annotation_saved",
 } as const;
 
 export type Name = (typeof Name)[keyof typeof Name];
@@ -174,6 +176,7 @@ export interface DeviceStatus {
   /** the device's name */
   device_id?: string | null;
   timestamp?: string | number | null;
+  battery?: number | null;
 }
 
 /** An order to a device, answered by `command_result`. */
@@ -272,6 +275,27 @@ export interface AlertSubscription {
   status: "subscribed";
 }
 
+/**
+ * What somebody says of a device's time: a span, or without `end` a moment or what still lasts. ISO 8601, no zone means
+ * UTC. A device may report of itself; whose login is no device names one.
+ */
+export interface AnnotationRequest {
+  start: string;
+  /** such as stress, calm or exercise */
+  label: string;
+  end?: string | null;
+  note?: string | null;
+  /** the device's name */
+  device_id?: string | null;
+}
+
+/** The answer to `annotate`. */
+export interface AnnotationSaved {
+  status: "error" | "success";
+  id?: number | null;
+  error?: ErrorDetail | null;
+}
+
 /** The answer to `ping`. */
 export interface Pong {
   timestamp: string;
@@ -342,6 +366,8 @@ export interface ServerToClientEvents {
   history_data: (payload: HistoryData) => void;
   /** Alerts will come. */
   alert_subscription: (payload: AlertSubscription) => void;
+  /** What somebody said is kept. */
+  annotation_saved: (payload: AnnotationSaved) => void;
   /** The server's time. */
   pong: (payload: Pong) => void;
   /** How the parts are. */
@@ -351,10 +377,14 @@ export interface ServerToClientEvents {
 export interface ClientToServerEvents {
   /** A sample, or an array of them. */
   esp32_sensor_data: (payload: SensorPayload, ack?: (answer: DataReceived) => void) => void;
+  /** The device's answer to an order. */
+  command_result: (payload: CommandResult) => void;
   /** Asks for a page of the record. */
   frontend_request_history: (payload?: HistoryRequest) => void;
   /** Every frontend gets alerts; kept for old clients. */
   frontend_subscribe_alerts: () => void;
+  /** Says what a span of time was. */
+  annotate: (payload: AnnotationRequest) => void;
   /** Asks for a sign of life. */
   ping: () => void;
   /** Asks how the parts are. */

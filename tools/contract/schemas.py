@@ -63,5 +63,5 @@ def _amend(option: dict[str, Any], info: types.Type) -> None:
     if "pattern" in option:
         option["pattern"] = ecma(option["pattern"])
     is_time = any(isinstance(part, types.DateTimeType) for part in (info, *parts(info)))
-    if is_time and option["type"] == "string":
+    if is_time and option.get("type") == "string":
         option["format"] = "date-time"
