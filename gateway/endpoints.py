@@ -21,10 +21,26 @@ DEVICE: Final = "device_id"
 
 
 class Content(Struct, frozen=True):
-    """What an answer means, and its body: a type of ours, or a media type."""
+    """What an answer means, and its body: one of these types of ours, or media types."""
 
     description: str
-    body: type[Struct] | str | None = None
+    body: type[Struct] | tuple[type[Struct], ...] | tuple[str, ...] | None = None
+
+    @property
+    def types(self) -> tuple[type[Struct], ...]:
+        """The types of ours that the body may have."""
+        return tuple(one for one in self._options if isinstance(one, type))
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """The media types of a body that is no type of ours."""
+        return tuple(one for one in self._options if isinstance(one, str))
+
+    @property
+    def _options(self) -> tuple[type[Struct] | str, ...]:
+        if self.body is None:
+            return ()
+        return self.body if isinstance(self.body, tuple) else (self.body,)
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,8 @@ import socketio.exceptions  # type: ignore[import-untyped]
 from aiohttp import hdrs, web
 from msgspec import Raw
 
+from gateway.refused import RefusedError
+
 MAX_SOCKETS: Final = 10_000
 """Sockets at once, joined or not."""
 IN_WORK: Final = 64
@@ -64,6 +66,14 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
     def create_queue(self, *_args: Any, **_options: Any) -> Waiting:
         return Waiting()
 
+    async def disconnect(self, sid: str | None = None) -> None:
+        """End a socket: what waits is sent, if the client reads; python-engineio would wait for that, maybe for ever."""
+        known = self.sockets.get(sid)
+        if known is not None:
+            await known.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+            known.queue.put_nowait(None)
+            self.sockets.pop(sid, None)
+
     async def handle_request(self, request: web.Request) -> Any:
         sid = request.query.get("sid")
         upgraded = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
@@ -73,7 +83,18 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
                 self.connections[sid] = request.transport
         elif sid is None and len(self.sockets) >= MAX_SOCKETS:
             raise web.HTTPServiceUnavailable(reason="too many sockets are open; try again later")
-        return await super().handle_request(request)
+        try:
+            return await super().handle_request(request)
+        except ValueError as error:
+            # A packet that is none ends python-engineio's loop, which then forgets the socket.
+            await self._give_up(request.transport)
+            raise RefusedError(400, "invalid", f"not a packet of Engine.IO: {error}") from error
+
+    async def _give_up(self, transport: asyncio.Transport | None) -> None:
+        for sid in [sid for sid, known in self.connections.items() if known is transport]:
+            await self.disconnect(sid)
+        if transport is not None:
+            transport.abort()
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]

@@ -40,7 +40,10 @@ READY: Final = Endpoint(
     summary="Whether every part can work.",
     description="Where logins are required, strangers are told `status` alone.",
     right=Right.NONE,
-    answers={200: Content("Every part can work.", HealthStatus), 503: Content("A part cannot work.", HealthStatus)},
+    answers={
+        200: Content("Every part can work.", (HealthStatus, Readiness)),
+        503: Content("A part cannot work.", (HealthStatus, Readiness)),
+    },
 )
 METRICS: Final = Endpoint(
     method="GET",
@@ -48,7 +51,7 @@ METRICS: Final = Endpoint(
     operation="metrics",
     summary="Figures in the text format of Prometheus.",
     right=Right.WATCH,
-    answers={200: Content("The figures.", "text/plain")},
+    answers={200: Content("The figures.", ("text/plain",))},
 )
 ENDPOINTS: Final = (HEALTH, READY, METRICS)
 

@@ -29,7 +29,7 @@ def _page(path: str, operation: str, summary: str) -> Endpoint:
         operation=operation,
         summary=summary,
         right=Right.NONE,
-        answers={200: Content("The page.", _HTML)},
+        answers={200: Content("The page.", (_HTML,))},
     )
 
 
@@ -40,7 +40,7 @@ def _document(path: str, operation: str, summary: str) -> Endpoint:
         operation=operation,
         summary=summary,
         right=Right.NONE,
-        answers={200: Content("The document.", JSON)},
+        answers={200: Content("The document.", (JSON,))},
     )
 
 

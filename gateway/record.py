@@ -56,7 +56,7 @@ EXPORT: Final = Endpoint(
     right=Right.WATCH,
     query=ExportRequest,
     answers={
-        200: Content("The file.", "application/octet-stream"),
+        200: Content("The file.", tuple(MEDIA_TYPES.values())),
         501: Content("Parquet is not installed.", DataReceived),
     },
 )

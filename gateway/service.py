@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 import msgspec
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
@@ -175,7 +176,7 @@ class Gateway:
             MqttSocket(mqtt, origins).add_to(self._app)
         self.sockets.attach(self._app)
         server_log = logging.getLogger("gateway.server")
-        server_log.addFilter(OneLine(web.RequestPayloadError))
+        server_log.addFilter(OneLine(web.RequestPayloadError, HttpProcessingError))
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_S, logger=server_log)
 
     async def health(self) -> HealthStatus:

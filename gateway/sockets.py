@@ -126,7 +126,7 @@ class Sockets:
         self._told = ClientStats(0, 0, 0)
         self._leaving: set[asyncio.Task[None]] = set()
         engine_log = logging.getLogger("gateway.engineio")
-        engine_log.addFilter(OneLine(ValueError, RecursionError))
+        engine_log.addFilter(OneLine(Exception))  # of what a client sent; our own handlers say theirs
         engine_log.setLevel(logging.WARNING)
         self._sio = Server(
             CLIENT_EVENTS,

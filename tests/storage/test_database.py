@@ -113,7 +113,7 @@ def test_an_id_is_never_given_twice(tmp_path: Path) -> None:
     with Database(url(tmp_path / "a.db")) as database, database.writer.begin() as connection:
         assert ids_after_all_rows_were_deleted(connection) == [1, 2]
         tables = connection.execute(text("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")).scalars()
-        assert set(tables) == {"history_stress", "alerts", "rejected", "outbox", "audit"}
+        assert set(tables) == {"history_stress", "alerts", "rejected", "outbox", "audit", "alert_actions", "annotations"}
 
 
 def pragma(engine: Engine, name: str) -> object:
@@ -134,7 +134,7 @@ def test_a_reader_reads_while_a_transaction_writes(tmp_path: Path) -> None:
     count = text("SELECT count(*) FROM device_state")
     with Database(url(tmp_path / "a.db")) as database:
         with database.writer.begin() as writer:
-            writer.execute(text("INSERT INTO device_state VALUES ('d', 1, '2024-01-01', x'')"))
+            writer.execute(text("INSERT INTO device_state VALUES ('d', 1, '2024-01-01', x'', NULL)"))
             with database.reader.connect() as reader:
                 assert reader.execute(count).scalar_one() == 0
         with database.reader.connect() as reader:
@@ -152,7 +152,7 @@ def test_the_writer_takes_the_lock_at_the_beginning(tmp_path: Path) -> None:
 def test_migrating_twice_is_harmless(database_url: str) -> None:
     with Database(database_url) as database:
         with database.writer.begin() as connection:
-            connection.execute(text("INSERT INTO device_state VALUES ('d', 1, '2024-01-01', '')"))
+            connection.execute(text("INSERT INTO device_state VALUES ('d', 1, '2024-01-01', '', NULL)"))
         migrate(database.writer)
     with Database(database_url) as database, database.reader.connect() as connection:
         assert connection.execute(text("SELECT device_id FROM device_state")).scalars().all() == ["d"]

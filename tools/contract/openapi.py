@@ -35,8 +35,8 @@ def render() -> str:
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     bodies = {endpoint.body for endpoint in ENDPOINTS if endpoint.body is not None}
-    answers = {content.body for endpoint in ENDPOINTS for content in endpoint.answers.values()}
-    types = sorted({one for one in bodies | answers if isinstance(one, type)}, key=lambda one: one.__name__)
+    answers = {one for endpoint in ENDPOINTS for content in endpoint.answers.values() for one in content.types}
+    types = sorted(bodies | answers, key=lambda one: one.__name__)
     return to_yaml(
         {
             "openapi": "3.1.0",
@@ -93,10 +93,11 @@ def _answers(endpoint: Endpoint) -> dict[int, Content]:
 
 def _response(status: int, content: Content) -> dict[str, Any]:
     found: dict[str, Any] = {"description": content.description}
-    if isinstance(content.body, str):
-        found["content"] = {content.body: {"schema": {"type": "string"}}}
-    elif content.body is not None:
-        found["content"] = {JSON: {"schema": reference(content.body.__name__)}}
+    if content.media:
+        found["content"] = {one: {"schema": {"type": "object" if one == JSON else "string"}} for one in content.media}
+    elif content.types:
+        options = [reference(one.__name__) for one in content.types]
+        found["content"] = {JSON: {"schema": options[0] if len(options) == 1 else {"anyOf": options}}}
     if content.body is DataReceived and status in (429, 503):
         found["headers"] = _SECONDS
     return found
