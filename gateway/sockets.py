@@ -260,6 +260,8 @@ class Sockets:
                 answer = await handle(sid, member, data)
             except RefusedError as error:
                 answer = refusal(error.detail)
+            except UnicodeError:
+                answer = refusal(ErrorDetail("not_utf8", "text with half a character: a lone surrogate"))
             except Exception:  # whatever a client sends, the others are served
                 log.exception("%s failed", name.value)
                 answer = refusal(ErrorDetail("internal", "an error of the server's own"))
@@ -339,7 +341,7 @@ class Sockets:
         try:
             self._limits.count_login(member.visitor)
             result = msgspec.convert(data, CommandResult)
-        except (RefusedError, msgspec.ValidationError):
+        except (RefusedError, msgspec.ValidationError, UnicodeError):
             return  # there is no answer to an answer
         await self._uplink.report(device_id, result)
 
