@@ -1,10 +1,11 @@
 """The HTTP routes as a table: what each needs, takes and answers. Here rights are checked, and OpenAPI is made of it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import ClientPayloadError, hdrs, web
 from msgspec import Struct
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -16,6 +17,9 @@ from gateway.limits import Limits
 from gateway.refused import RefusedError, database_away, forbidden, unauthorized
 
 JSON: Final = "application/json"
+VISITOR: Final = web.RequestKey("visitor", Visitor)
+BODY_S: Final = 20.0
+"""How long a body may take; a device on a weak link sends 256 KiB in it."""
 DEVICE: Final = "device_id"
 """The part of a path that names a device."""
 
@@ -101,8 +105,7 @@ class Endpoints:
 
 def visitor_of(request: web.Request) -> Visitor:
     """Who asks, as the middleware found out."""
-    visitor: Visitor = request["visitor"]
-    return visitor
+    return request[VISITOR]
 
 
 def check(visitor: Visitor, right: Right, device_id: str | None = None) -> None:
@@ -119,6 +122,17 @@ def check(visitor: Visitor, right: Right, device_id: str | None = None) -> None:
 def json_response(body: Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """`body` as JSON."""
     return web.Response(body=encode(body), status=status, content_type=JSON, headers=headers)
+
+
+async def read_body(request: web.Request) -> bytes:
+    """The body, whole. Raises `RefusedError` where it does not come in time, or is not what its headers say."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise RefusedError(408, "timeout", f"the body must come within {BODY_S:g} s") from error
+    except (web.RequestPayloadError, ClientPayloadError) as error:
+        raise RefusedError(400, "not_json", "the body does not have its Content-Encoding") from error
 
 
 def refusal_response(error: RefusedError) -> web.Response:
@@ -149,7 +163,7 @@ async def _body(endpoint: Endpoint, request: web.Request) -> Any:
         return None
     if request.content_type != JSON:
         raise RefusedError(415, "not_json", f"Content-Type must be {JSON}, got {request.content_type}")
-    body = await request.read()
+    body = await read_body(request)
     try:
         body.decode()
     except UnicodeDecodeError as error:

@@ -9,11 +9,11 @@ from aiohttp.typedefs import Handler
 from broker.contract import MAX_PAYLOAD_BYTES, ErrorCode
 from gateway.compat import as_eio_4, refuse_eio_3
 from gateway.door import CSRF_HEADER, Door
-from gateway.endpoints import refusal_response
+from gateway.endpoints import VISITOR, refusal_response
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.origins import Origins
-from gateway.proxies import Proxies
+from gateway.proxies import CLIENT, Proxies
 from gateway.refused import RefusedError, forbidden
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Guard:
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not self._origins.serve(request.host):
             raise forbidden(f"{request.host} is not served here; name it in STRESSWIRE_CORS_ORIGINS")
-        client = request["client"] = self._proxies.client(request)
+        client = request[CLIENT] = self._proxies.client(request)
         self._limits.count_address(client.address)
         if request.path.startswith(SOCKET_IO):
             # Who it is, is asked when the namespace is joined.
@@ -83,12 +83,12 @@ class Guard:
         origin = request.headers.get(hdrs.ORIGIN)
         if request.method not in _SAFE and not self._origins.allow(origin, request.host):
             raise forbidden(f"pages from {origin} may not change anything here; name it in STRESSWIRE_CORS_ORIGINS")
-        request["visitor"] = await self._door.visitor(request, client)
+        request[VISITOR] = await self._door.visitor(request, client)
         return await handler(request)
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """CORS and security headers, right before a response goes out: one that streams, too."""
-        if self._leaving and not isinstance(response, web.WebSocketResponse):
+        if (self._leaving or response.status == 408) and not isinstance(response, web.WebSocketResponse):
             response.force_close()
         if request.path.startswith(SOCKET_IO):
             return  # python-socketio sets its own
@@ -101,7 +101,7 @@ class Guard:
         response.headers[hdrs.VARY] = f"{hdrs.ORIGIN}, {hdrs.AUTHORIZATION}, {hdrs.COOKIE}"
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
-        if "client" in request and request["client"].secure:
+        if CLIENT in request and request[CLIENT].secure:
             response.headers[_HSTS] = "max-age=31536000"
         if request.path.startswith("/api/"):
             response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")

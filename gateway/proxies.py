@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Collection
+from typing import Final
 
 from aiohttp import web
 from msgspec import Struct
@@ -15,6 +16,9 @@ class Client(Struct, frozen=True):
 
     address: str
     secure: bool
+
+
+CLIENT: Final = web.RequestKey("client", Client)
 
 
 class Proxies:

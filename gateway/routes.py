@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
-from aiohttp import ClientPayloadError, hdrs, web
+from aiohttp import hdrs, web
 
 from broker.contract import (
     ANSWER_TIMEOUT_S,
@@ -23,7 +23,7 @@ from broker.contract import (
 )
 from gateway import wire
 from gateway.access import Right
-from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response
+from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response, read_body
 from gateway.guard import SOCKET_IO
 from gateway.metrics import Metrics
 from gateway.refused import RETRY_AFTER_S
@@ -105,10 +105,7 @@ class Routes:
         if request.content_type != "application/json" and not request.content_type.endswith("+json"):
             message = f"Content-Type must be application/json, got {request.content_type}"
             return json_response(refusal(ErrorDetail("not_json", message)), 415)
-        try:
-            body = await request.read()
-        except (web.RequestPayloadError, ClientPayloadError):
-            return json_response(refusal(ErrorDetail("not_json", "the body does not have its Content-Encoding")), 400)
+        body = await read_body(request)
         answer = await self._uplink.send(_read(body), call.visitor.sends_as, request.headers.get("Idempotency-Key"))
         self._metrics.count("http", answer.received)
         status = status_of(answer.received)

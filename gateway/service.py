@@ -36,6 +36,7 @@ from gateway.door import Door, Logins
 from gateway.endpoints import Endpoints
 from gateway.guard import Guard
 from gateway.limits import Limits
+from gateway.listener import Listener
 from gateway.metrics import Metrics
 from gateway.mqtt_socket import Connect, MqttSocket
 from gateway.operations import Operations
@@ -61,6 +62,9 @@ FORWARDED_AT_ONCE = 20
 LAG_S = 30.0
 """Who waits longer for the database is not served well."""
 SHUTDOWN_S = 2.0
+KEEP_ALIVE_S = 75.0
+"""A connection that has no whole request by then is closed: one that idles, and one that sends a header byte by byte."""
+MAX_HEADERS = 64
 
 
 _CHANNELS = {channel.name.value: channel for channel in CHANNELS}
@@ -136,6 +140,7 @@ class Gateway:
         self._model = model
         self._writing = writing
         self._lag = lag
+        self._listener: Listener | None = None
         self._tls = tls
         metrics = Metrics(registry)
         origins = Origins(access.origins, loopback=access.loopback)
@@ -177,7 +182,14 @@ class Gateway:
         self.sockets.attach(self._app)
         server_log = logging.getLogger("gateway.server")
         server_log.addFilter(OneLine(web.RequestPayloadError, HttpProcessingError))
-        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_S, logger=server_log)
+        self._runner = web.AppRunner(
+            self._app,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_S,
+            logger=server_log,
+            keepalive_timeout=KEEP_ALIVE_S,
+            max_headers=MAX_HEADERS,
+        )
 
     async def health(self) -> HealthStatus:
         """Each part, asked now."""
@@ -202,16 +214,17 @@ class Gateway:
     async def open(self) -> None:
         """Open the listener. Raises `GatewayError` where the address is taken or not ours."""
         await self._runner.setup()
+        assert self._runner.server is not None  # noqa: S101 - `setup` made it
+        self._listener = Listener(self._runner.server)
         try:
-            await web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls).start()
+            self.port = await self._listener.open(self.host, self.port, self._tls)
         except (OSError, OverflowError) as error:
             raise GatewayError(f"cannot listen for HTTP on {self.host}:{self.port}: {why(error)}") from error
-        self.port = self._runner.addresses[0][1]
 
     async def leave(self) -> None:
         """Let nobody in any more, and tell those who are here; what they have asked is still answered."""
-        for site in self._runner.sites:
-            await site.stop()
+        if self._listener is not None:
+            self._listener.close()
         self._guard.leave()
         self.sockets.leave()
 
@@ -252,6 +265,8 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._listener is not None:
+            self._listener.close()
         await self.sockets.close()
         await self._runner.cleanup()
 

@@ -49,7 +49,7 @@ from gateway.feed import Feed
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.origins import Origins
-from gateway.proxies import Client
+from gateway.proxies import CLIENT
 from gateway.quiet import OneLine
 from gateway.refused import RefusedError
 from gateway.sessions import Sessions
@@ -272,7 +272,7 @@ class Sockets:
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
         request: web.Request = environ["aiohttp.request"]
-        client: Client = request["client"]
+        client = request[CLIENT]
         kind = _client_type(request)
         try:
             token = auth.get("token") if isinstance(auth, dict) else None

@@ -58,7 +58,7 @@ def test_openapi_routes_and_answers() -> None:
         (endpoint.path, endpoint.method) for endpoint in ENDPOINTS
     }
     answers = paths["/api/esp32/data"]["post"]["responses"]
-    assert set(answers) == {"200", "201", "207", "400", "401", "403", "409", "413", "415", "429", "503"}
+    assert set(answers) == {"200", "201", "207", "400", "401", "403", "408", "409", "413", "415", "429", "503"}
     for answer in answers.values():
         assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/DataReceived"}
     assert "Retry-After" in answers["503"]["headers"]

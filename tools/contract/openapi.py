@@ -21,6 +21,7 @@ _ERRORS = {
     400: "The request cannot be read; `error` names the field and the limit.",
     401: "No login, or one that is wrong, revoked or expired.",
     403: "The login has not the right.",
+    408: "The body does not come.",
     404: "There is no such thing.",
     415: "The content type is not JSON.",
     429: "Too many requests.",
@@ -86,6 +87,7 @@ def _answers(endpoint: Endpoint) -> dict[int, Content]:
     may = {400, 403, 429}
     may |= {401} if endpoint.right is not Right.NONE or endpoint.body is not None else set()
     may |= {404} if DEVICE in endpoint.path else set()
+    may |= {408} if endpoint.body is not None or endpoint is POST_DATA else set()
     may |= {415} if endpoint.body is not None else set()
     may |= {503} if endpoint.right is not Right.NONE or endpoint.body is not None else set()
     return {status: Content(_ERRORS[status], DataReceived) for status in may} | dict(endpoint.answers)
