@@ -1,11 +1,11 @@
 """Runs every measurement one after the other: `python -m bench [--quick]`."""
 
-from bench import backfill, connects, deaf, held, messages, pipeline, report
+from bench import backfill, connects, deaf, frontends, held, history, messages, pipeline, report
 
 
 def measure(quick: bool) -> str:
     """Print each table when it is there."""
-    *first, last = (messages, connects, held, pipeline, backfill, deaf)
+    *first, last = (messages, connects, held, pipeline, backfill, history, frontends, deaf)
     for one in first:
         print(one.measure(quick), flush=True)
     return last.measure(quick)
