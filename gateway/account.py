@@ -6,9 +6,9 @@ from typing import Annotated, Final
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from broker.contract import Role
+from broker.contract import MAX_DEVICE_ID, Role
 from gateway.access import Right, Visitor
-from gateway.door import Door
+from gateway.door import MAX_TOKEN, Door
 from gateway.endpoints import Call, Content, Endpoint, Endpoints
 from gateway.origins import is_loopback
 from gateway.refused import RefusedError
@@ -23,8 +23,8 @@ AUDIT_MAX: Final = 1_000
 class SignIn(Struct, frozen=True):
     """A login's name and its token."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=64)]
-    token: Annotated[str, Meta(min_length=1, max_length=512)]
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_DEVICE_ID)]
+    token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN)]
 
 
 class Me(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Alerts and annotations over HTTP: what the model raised, and what people say."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final
 
 from aiohttp import web
@@ -23,6 +23,7 @@ from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response
 from gateway.refused import RefusedError, forbidden
 from storage import people
 from storage.audit import Deed, record_deed
+from storage.history import HistoryError, instant
 from storage.people import Action, AlertWanted, Said
 from storage.reader import Reader
 from storage.writer import Writer
@@ -290,7 +291,6 @@ def _alert(found: people.AlertFound) -> AlertInfo:
 
 def _time(field: str, text: str) -> datetime:
     try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise RefusedError(400, "invalid", f"{field} must be an ISO 8601 time, got {text[:40]!r}", field) from error
+        return instant(field, text)
+    except HistoryError as error:
+        raise RefusedError(400, "invalid", error.detail.message, field) from error

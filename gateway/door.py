@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from aiohttp import hdrs, web
 from sqlalchemy.exc import SQLAlchemyError
 
+from broker.contract import MAX_DEVICE_ID
 from broker.rights import Credentials, Identity
 from broker.throttle import Guesses
 from gateway.access import Visitor
@@ -19,8 +20,8 @@ from gateway.sessions import COOKIE, Sessions, csrf_of, id_of
 from storage.sessions import Session
 
 CSRF_HEADER: Final = "X-CSRF-Token"
-_SAFE: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
-_MAX_TOKEN: Final = 512
+SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+MAX_TOKEN: Final = 512
 
 
 class Logins(Protocol):
@@ -88,12 +89,12 @@ class Door:
     def _identified(self, logins: Logins, shown: Credentials, address: str) -> Identity:
         """Who shows these. The right token is always let in, whoever guesses from the same address."""
         token = (shown.password or b"").decode(errors="replace")
-        if len(token) > _MAX_TOKEN:
-            raise unauthorized(f"a token has at most {_MAX_TOKEN} characters")
+        if len(token) > MAX_TOKEN:
+            raise unauthorized(f"a token has at most {MAX_TOKEN} characters")
         who = logins.owner(token) if shown.username is None else logins.identify(shown)
         if who is not None:
             return who
-        name = (shown.username or "")[:64]
+        name = (shown.username or "")[:MAX_DEVICE_ID]
         wait_s = self._guesses.wait_s(address, name)
         if wait_s:
             raise too_many("too many failed logins", wait_s)
@@ -109,7 +110,7 @@ class Door:
         if who is None:
             return Visitor(client)
         csrf = csrf_of(cookie)
-        if request.method not in _SAFE and not hmac.compare_digest(request.headers.get(CSRF_HEADER, ""), csrf):
+        if request.method not in SAFE_METHODS and not hmac.compare_digest(request.headers.get(CSRF_HEADER, ""), csrf):
             raise forbidden(f"a browser that is signed in must send the header {CSRF_HEADER}, from /api/me")
         return Visitor(client, who, session=id_of(cookie), csrf=csrf)
 

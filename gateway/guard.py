@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 
 from broker.contract import MAX_PAYLOAD_BYTES, ErrorCode
 from gateway.compat import as_eio_4, refuse_eio_3
-from gateway.door import CSRF_HEADER, Door
+from gateway.door import CSRF_HEADER, SAFE_METHODS, Door
 from gateway.endpoints import VISITOR, refusal_response
 from gateway.limits import Limits
 from gateway.metrics import Metrics
@@ -19,7 +19,6 @@ from gateway.refused import RefusedError, forbidden
 log = logging.getLogger(__name__)
 
 SOCKET_IO: Final = "/socket.io/"
-_SAFE: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _METHODS: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 _HEADERS: Final = f"Authorization, Content-Type, Idempotency-Key, If-None-Match, {CSRF_HEADER}"
 _HSTS: Final = "Strict-Transport-Security"
@@ -81,7 +80,7 @@ class Guard:
         if _is_preflight(request):
             return web.Response(status=204)
         origin = request.headers.get(hdrs.ORIGIN)
-        if request.method not in _SAFE and not self._origins.allow(origin, request.host):
+        if request.method not in SAFE_METHODS and not self._origins.allow(origin, request.host):
             raise forbidden(f"pages from {origin} may not change anything here; name it in STRESSWIRE_CORS_ORIGINS")
         request[VISITOR] = await self._door.visitor(request, client)
         return await handler(request)

@@ -92,8 +92,8 @@ def scope_of(request: HistoryRequest, devices: Collection[str] | None) -> Scope:
     """Which readings a request means. Raises `HistoryError`."""
     if request.device_id is not None:
         devices = {request.device_id} if devices is None else {request.device_id} & set(devices)
-    start = None if request.start_date is None else _instant("start_date", request.start_date)
-    end = None if request.end_date is None else _instant("end_date", request.end_date)
+    start = None if request.start_date is None else instant("start_date", request.start_date)
+    end = None if request.end_date is None else instant("end_date", request.end_date)
     if end is not None and request.end_date is not None and len(request.end_date) <= len("2024-12-10"):
         end += _TO_THE_LAST_MOMENT
     return Scope(devices, start, end)
@@ -207,7 +207,8 @@ def _position(cursor: str) -> tuple[datetime, int]:
     return found
 
 
-def _instant(field: str, value: str) -> datetime:
+def instant(field: str, value: str) -> datetime:
+    """A time as people write it; without a zone it is UTC. Raises `HistoryError` that names the field."""
     try:
         time = datetime.fromisoformat(value)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
