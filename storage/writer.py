@@ -41,35 +41,45 @@ class Writer:
         self._database = database
         self._thread = ThreadPoolExecutor(1, "storage writer")
         self._stopping = asyncio.Event()
-        self.state = "ok"
+        self._held: dict[object, str] = {}
+
+    @property
+    def state(self) -> str:
+        """`ok`, or why the database does not take what is held: other work that it does take changes nothing."""
+        return next(reversed(self._held.values()), "ok")
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in one transaction and return what it returned, after the commit.
 
-        While the database is away, full or locked the work is held and tried again: nothing after it overtakes it.
+        While the database is away, full or locked the work is held and tried again.
 
         Raises:
             RowsRefusedError: a constraint or a value that the database does not take.
             WriterStoppedError: the database was away when `stop` was called.
         """
         backoff = Backoff(RETRY_FIRST_S, RETRY_MOST_S)
-        while True:
-            try:
-                result = await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
-            except CrossedError:
-                continue
-            except (IntegrityError, DataError) as error:
-                raise RowsRefusedError(reason_of(error)) from error
-            except DBAPIError as error:
-                self._set_state(reason_of(error))
-                if self._stopping.is_set():
-                    raise WriterStoppedError from error
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(backoff.next_s()):
-                        await self._stopping.wait()
-            else:
-                self._set_state("ok")
-                return result
+        held = object()
+        try:
+            while True:
+                try:
+                    result = await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
+                except CrossedError:
+                    continue
+                except (IntegrityError, DataError) as error:
+                    raise RowsRefusedError(reason_of(error)) from error
+                except DBAPIError as error:
+                    self._hold(held, reason_of(error))
+                    if self._stopping.is_set():
+                        raise WriterStoppedError from error
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(backoff.next_s()):
+                            await self._stopping.wait()
+                else:
+                    if self._held.keys() == {held}:
+                        log.info("database %s: ok", self._database)
+                    return result
+        finally:
+            self._held.pop(held, None)
 
     def stop(self) -> None:
         """From now on a transaction is tried once more at most."""
@@ -79,10 +89,10 @@ class Writer:
         with self._database.writer.begin() as connection:
             return work(connection)
 
-    def _set_state(self, state: str) -> None:
-        if state != self.state:
-            log.log(logging.INFO if state == "ok" else logging.ERROR, "database %s: %s", self._database, state)
-        self.state = state
+    def _hold(self, held: object, reason: str) -> None:
+        if reason != self.state:
+            log.error("database %s: %s", self._database, reason)
+        self._held[held] = reason
 
     async def __aenter__(self) -> Self:
         return self

@@ -120,6 +120,22 @@ def test_a_broken_database_is_told_and_the_work_goes_on_when_it_is_repaired(data
     run(main)
 
 
+def test_what_is_held_is_told_though_other_work_is_taken(database: Database) -> None:
+    async def main() -> None:
+        async with Writer(database) as writer:
+            with another(database) as other:
+                other.exec_driver_sql("ALTER TABLE device_state RENAME TO hidden")
+                held = asyncio.create_task(writer.run(lambda connection: save(connection, "a")))
+                await until(lambda: writer.state != "ok")
+                await writer.run(lambda connection: connection.execute(text("SELECT 1")).close())
+                assert writer.state == no_table(database, "device_state")
+                other.exec_driver_sql("ALTER TABLE hidden RENAME TO device_state")
+                assert await held == "a"
+            assert writer.state == "ok"
+
+    run(main)
+
+
 def test_held_work_can_be_cancelled(database: Database) -> None:
     async def main() -> None:
         async with Writer(database) as writer:
@@ -128,6 +144,7 @@ def test_held_work_can_be_cancelled(database: Database) -> None:
             held.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await held
+            assert writer.state == "ok"
 
     run(main)
 
