@@ -1,10 +1,19 @@
-"""Where an MQTT broker is, and who we are there."""
+"""Hosts: where an MQTT broker is, and which is this machine."""
 
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host's name or address is this machine itself."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class MqttAddress(Struct, frozen=True):

@@ -212,12 +212,16 @@ class DeviceStatus(Struct, frozen=True, omit_defaults=True):
     battery: Percent | None = None
 
 
+Command = Annotated[str, Meta(min_length=1, max_length=64)]
+CommandValue = Annotated[str, Meta(max_length=256)] | float | bool
+
+
 class DeviceCommand(Struct, frozen=True, omit_defaults=True):
     """An order to a device, answered by `command_result`."""
 
     command_id: Annotated[str, Meta(min_length=1, max_length=32)]
-    command: Annotated[str, Meta(min_length=1, max_length=64)]
-    value: Annotated[str, Meta(max_length=256)] | float | bool | None = None
+    command: Command
+    value: CommandValue | None = None
 
 
 class CommandResult(Struct, frozen=True, omit_defaults=True):

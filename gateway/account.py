@@ -9,15 +9,12 @@ from msgspec import Meta, Struct
 from broker.contract import MAX_DEVICE_ID, Role
 from gateway.access import Right, Visitor
 from gateway.door import MAX_TOKEN, Door
-from gateway.endpoints import Call, Content, Endpoint, Endpoints
+from gateway.endpoints import Call, Content, Endpoint, Endpoints, PageRequest
 from gateway.origins import is_loopback
 from gateway.refused import RefusedError
 from gateway.sessions import COOKIE, LIFETIME, Sessions
 from storage.audit import AuditEntry, deeds
 from storage.reader import Reader
-
-AUDIT_DEFAULT: Final = 100
-AUDIT_MAX: Final = 1_000
 
 
 class SignIn(Struct, frozen=True):
@@ -38,13 +35,6 @@ class Me(Struct, frozen=True):
     devices: tuple[str, ...] | None
     csrf: str | None
     auth: bool
-
-
-class AuditRequest(Struct, frozen=True):
-    """A page of the audit, newest first; `before_id` goes on after an earlier page."""
-
-    limit: Annotated[int, Meta(ge=1, le=AUDIT_MAX)] = AUDIT_DEFAULT
-    before_id: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
 
 
 class AuditItem(Struct, frozen=True):
@@ -97,7 +87,7 @@ AUDIT: Final = Endpoint(
     operation="audit",
     summary="Who did what, newest first.",
     right=Right.ADMINISTER,
-    query=AuditRequest,
+    query=PageRequest,
     answers={200: Content("A page of the audit.", Audit)},
 )
 ENDPOINTS: Final = (SIGN_IN, SIGN_OUT, ME, AUDIT)
@@ -139,7 +129,7 @@ class Account:
         return me(call.visitor)
 
     async def _audit(self, call: Call) -> Audit:
-        request: AuditRequest = call.query
+        request: PageRequest = call.query
         found = await self._reader.run(lambda connection: deeds(connection, request.limit, request.before_id))
         return Audit(tuple(map(_item, found)), len(found))
 

@@ -18,29 +18,23 @@ from broker.contract import (
     StressLevel,
 )
 from gateway.access import Right, Visitor
-from gateway.changes import change
-from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response
-from gateway.refused import RefusedError, forbidden
+from gateway.changes import change, deed_of
+from gateway.endpoints import Call, Content, Endpoint, Endpoints, PageRequest, json_response
+from gateway.refused import RefusedError, forbidden, history_refused
 from storage import people
-from storage.audit import Deed, record_deed
 from storage.history import HistoryError, instant
 from storage.people import Action, AlertWanted, Said
 from storage.reader import Reader
 from storage.writer import Writer
 
-PAGE: Final = 100
-PAGE_MAX: Final = 1_000
 TEXT_MAX: Final = 2_000
-Id = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 
 
-class AlertsRequest(Struct, frozen=True):
+class AlertsRequest(PageRequest, frozen=True):
     """A page of alerts, newest first; `before_id` goes on after an earlier page."""
 
     state: AlertWanted = "all"
     device_id: DeviceId | None = None
-    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = PAGE
-    before_id: Id | None = None
 
 
 class ActionTaken(Struct, frozen=True):
@@ -83,12 +77,10 @@ class ActionRequest(Struct, frozen=True):
     text: Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)] | None = None
 
 
-class AnnotationsRequest(Struct, frozen=True):
+class AnnotationsRequest(PageRequest, frozen=True):
     """A page of annotations, newest first; `before_id` goes on after an earlier page."""
 
     device_id: DeviceId | None = None
-    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = PAGE
-    before_id: Id | None = None
 
 
 class AnnotationInfo(Struct, frozen=True):
@@ -188,13 +180,8 @@ class Alerts:
         now = self._now()
         source = "operator" if visitor.sends_as is None else "self_report"
         said = Said(device_id, start, end, request.label, request.note, source, visitor.login, now)
-        deed = Deed(now, visitor.login, visitor.address, "annotate", device_id)
-
-        def transaction(connection: Connection) -> int:
-            record_deed(connection, deed)
-            return people.annotate(connection, said)
-
-        return await change(self._writer, transaction)
+        deed = deed_of(visitor, now, "annotate", device_id)
+        return await change(self._writer, deed, lambda connection: people.annotate(connection, said))
 
     async def _alerts(self, call: Call) -> AlertList:
         request: AlertsRequest = call.query
@@ -214,14 +201,13 @@ class Alerts:
             raise RefusedError(404, "not_found", "there is no such alert", "alert_id")
         visitor, at = call.visitor, self._now()
         done = people.Done(alert_id, at, visitor.login, request.action, request.text)
-        deed = Deed(at, visitor.login, visitor.address, f"alert_{request.action}", found.raised.device_id, str(alert_id))
+        deed = deed_of(visitor, at, f"alert_{request.action}", found.raised.device_id, str(alert_id))
 
         def transaction(connection: Connection) -> people.AlertFound | None:
             people.act(connection, done)
-            record_deed(connection, deed)
             return people.alert(connection, alert_id)
 
-        changed = await change(self._writer, transaction)
+        changed = await change(self._writer, deed, transaction)
         return _alert(changed or found)
 
     async def _annotations(self, call: Call) -> AnnotationList:
@@ -242,15 +228,8 @@ class Alerts:
             raise RefusedError(404, "not_found", "there is no such annotation", "annotation_id")
         if found.said.login != visitor.login and not visitor.may(Right.ADMINISTER):
             raise forbidden(f"it is not {visitor.login}'s")
-        deed = Deed(
-            self._now(), visitor.login, visitor.address, "annotation_delete", found.said.device_id, str(annotation_id)
-        )
-
-        def transaction(connection: Connection) -> None:
-            people.take_back(connection, annotation_id)
-            record_deed(connection, deed)
-
-        await change(self._writer, transaction)
+        deed = deed_of(visitor, self._now(), "annotation_delete", found.said.device_id, str(annotation_id))
+        await change(self._writer, deed, lambda connection: people.take_back(connection, annotation_id))
 
 
 def not_saved(error: ErrorDetail) -> AnnotationSaved:
@@ -293,4 +272,4 @@ def _time(field: str, text: str) -> datetime:
     try:
         return instant(field, text)
     except HistoryError as error:
-        raise RefusedError(400, "invalid", error.detail.message, field) from error
+        raise history_refused(error) from error

@@ -11,13 +11,14 @@ from typing import Annotated, Final, Literal
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
-from sqlalchemy import Connection
 
 from broker.bus import Bus, Message
 from broker.contract import (
     ANSWER_TIMEOUT_S,
     DEVICE_COMMAND,
+    Command,
     CommandResult,
+    CommandValue,
     DeviceCommand,
     DeviceId,
     DeviceStatus,
@@ -26,11 +27,10 @@ from broker.contract import (
     encode,
 )
 from gateway.access import Right
-from gateway.changes import change
+from gateway.changes import change, deed_of
 from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response
 from gateway.refused import RefusedError
 from storage import people
-from storage.audit import Deed, record_deed
 from storage.history import reading
 from storage.reader import Reader
 from storage.writer import Writer, WriterStoppedError
@@ -90,8 +90,8 @@ class DeviceList(Struct, frozen=True):
 class CommandRequest(Struct, frozen=True):
     """An order to a device; what it understands is for the device to say."""
 
-    command: Annotated[str, Meta(min_length=1, max_length=64)]
-    value: Annotated[str, Meta(max_length=256)] | float | bool | None = None
+    command: Command
+    value: CommandValue | None = None
 
 
 class CommandQuery(Struct, frozen=True):
@@ -106,7 +106,7 @@ class CommandState(Struct, frozen=True):
     command_id: str
     device_id: DeviceId
     command: str
-    value: str | float | bool | None
+    value: CommandValue | None
     at: datetime
     login: str | None
     answered_at: datetime | None
@@ -204,7 +204,7 @@ class Devices:
         return DeviceList(tuple(map(self._info, found)), len(found))
 
     async def _one(self, call: Call) -> DeviceInfo:
-        device_id = call.device_id or ""
+        device_id = call.device_id
         found = await self._reader.run(lambda connection: people.device(connection, device_id))
         if found is None:
             raise RefusedError(404, "not_found", f"nothing ever came of {device_id}", "device_id")
@@ -213,19 +213,14 @@ class Devices:
     async def _order(self, call: Call) -> web.Response:
         request: CommandRequest = call.body
         query: CommandQuery = call.query
-        device_id, command_id = call.device_id or "", secrets.token_hex(8)
+        device_id, command_id = call.device_id, secrets.token_hex(8)
         value = None if request.value is None else json.dumps(request.value)
         given = people.Order(command_id, device_id, request.command, value, self._now(), call.visitor.login)
-        deed = Deed(given.at, call.visitor.login, call.visitor.address, "command", device_id, request.command)
-
-        def transaction(connection: Connection) -> None:
-            people.order(connection, given)
-            record_deed(connection, deed)
-
+        deed = deed_of(call.visitor, given.at, "command", device_id, request.command)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[command_id] = answer
         try:
-            await change(self._writer, transaction)
+            await change(self._writer, deed, lambda connection: people.order(connection, given))
             command = DeviceCommand(command_id, request.command, request.value)
             await self._bus.publish(DEVICE_COMMAND.topic(device_id), encode(command), qos=DEVICE_COMMAND.qos)
             async with asyncio.timeout(query.wait_s):
@@ -237,7 +232,7 @@ class Devices:
         return json_response(await self._found(device_id, command_id))
 
     async def _ordered(self, call: Call) -> CommandState:
-        return await self._found(call.device_id or "", call.request.match_info["command_id"])
+        return await self._found(call.device_id, call.request.match_info["command_id"])
 
     async def _found(self, device_id: str, command_id: str) -> CommandState:
         found = await self._reader.run(lambda connection: people.find_order(connection, device_id, command_id))

@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import ClientPayloadError, hdrs, web
-from msgspec import Struct
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from msgspec import Meta, Struct
 
-from broker.contract import DataReceived, encode
+from broker.contract import MAX_COUNT, DataReceived, encode
 from broker.decoding import valid_device_id
+from broker.explanation import field_of
 from gateway.access import Right, Visitor
 from gateway.limits import Limits
 from gateway.refused import RefusedError, database_away, forbidden, unauthorized
+from storage.database import AWAY
 
 JSON: Final = "application/json"
 VISITOR: Final = web.RequestKey("visitor", Visitor)
@@ -22,6 +22,13 @@ BODY_S: Final = 20.0
 """How long a body may take; a device on a weak link sends 256 KiB in it."""
 DEVICE: Final = "device_id"
 """The part of a path that names a device."""
+
+
+class PageRequest(Struct, frozen=True):
+    """A page of rows, newest first; `before_id` goes on after an earlier page."""
+
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+    before_id: Annotated[int, Meta(ge=1, le=MAX_COUNT)] | None = None
 
 
 class Content(Struct, frozen=True):
@@ -62,11 +69,11 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, frozen=True):
-    """A request that may be answered."""
+    """A request that may be answered. `device_id` is empty where the path names none."""
 
     request: web.Request
     visitor: Visitor
-    device_id: str | None
+    device_id: str
     query: Any
     body: Any
 
@@ -89,10 +96,10 @@ class Endpoints:
             self._limits.count_login(visitor)
             device_id = _device_id(request)
             check(visitor, endpoint.right, device_id)
-            call = Call(request, visitor, device_id, _query(endpoint, request), await _body(endpoint, request))
+            call = Call(request, visitor, device_id or "", _query(endpoint, request), await _body(endpoint, request))
             try:
                 answer = await handle(call)
-            except (DBAPIError, PoolTimeoutError) as error:
+            except AWAY as error:
                 raise database_away() from error
             if answer is None:
                 return web.Response(status=204)
@@ -175,8 +182,7 @@ def _converted(convert: Callable[[], Any]) -> Any:
     try:
         return convert()
     except msgspec.ValidationError as error:
-        field = str(error).rpartition("`$.")[2].rstrip("`") if "`$." in str(error) else None
-        raise RefusedError(400, "invalid", f"cannot read the request: {error}", field) from error
+        raise RefusedError(400, "invalid", f"cannot read the request: {error}", field_of(error)) from error
     except msgspec.DecodeError as error:
         raise RefusedError(400, "not_json", f"the body is not JSON: {error}") from error
     except RecursionError as error:

@@ -1,9 +1,9 @@
 """How many requests a login or an address may make."""
 
-import ipaddress
 from collections.abc import Callable
 from typing import Final
 
+from broker.address import is_loopback_host
 from broker.throttle import Throttle
 from gateway.access import Visitor
 from gateway.refused import too_many
@@ -24,7 +24,7 @@ class Limits:
 
     def count_address(self, address: str) -> None:
         """Count a request before anything is known of it. Raises `RefusedError`."""
-        if not _loopback(address):
+        if not is_loopback_host(address):
             _count(self._addresses, address, "this address")
 
     def count_login(self, visitor: Visitor) -> None:
@@ -42,10 +42,3 @@ def _count(bucket: Throttle, key: str, whose: str) -> None:
     if wait_s > 0:
         raise too_many(f"too many requests from {whose}; try again in {wait_s:.1f} s", wait_s)
     bucket.count(key)
-
-
-def _loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

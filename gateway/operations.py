@@ -78,4 +78,9 @@ class Operations:
         return json_response(shown, 200 if health.status == "ok" else 503)
 
     async def _metrics(self, _call: Call) -> web.Response:
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return figures(self._registry)
+
+
+def figures(registry: CollectorRegistry) -> web.Response:
+    """What Prometheus is answered."""
+    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

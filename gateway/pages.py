@@ -1,6 +1,7 @@
 """The pages for people, and the documents of the interfaces that they and tools read."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,32 +17,17 @@ from gateway.refused import RefusedError
 
 STATIC: Final = "/static/"
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
-_HTML: Final = "text/html"
 _NOT_BUILT: Final = "The pages have not been built: run `make install`, or install with pip.\n"
 # The icons of the OpenAPI renderer stand in its style sheet.
 _DOCS_POLICY: Final = {"Content-Security-Policy": f"{POLICY}; img-src 'self' data:"}
 
 
-def _page(path: str, operation: str, summary: str) -> Endpoint:
-    return Endpoint(
-        method="GET",
-        path=path,
-        operation=operation,
-        summary=summary,
-        right=Right.NONE,
-        answers={200: Content("The page.", (_HTML,))},
-    )
+def _open(path: str, operation: str, summary: str, answer: Content) -> Endpoint:
+    return Endpoint(method="GET", path=path, operation=operation, summary=summary, right=Right.NONE, answers={200: answer})
 
 
-def _document(path: str, operation: str, summary: str) -> Endpoint:
-    return Endpoint(
-        method="GET",
-        path=path,
-        operation=operation,
-        summary=summary,
-        right=Right.NONE,
-        answers={200: Content("The document.", (JSON,))},
-    )
+_page: Final = partial(_open, answer=Content("The page.", ("text/html",)))
+_document: Final = partial(_open, answer=Content("The document.", (JSON,)))
 
 
 INDEX: Final = _page("/", "index", "A page that says what is here.")

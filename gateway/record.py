@@ -7,13 +7,12 @@ from typing import Annotated, Final
 
 from aiohttp import hdrs, web
 from msgspec import Meta, Struct
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from broker.contract import DataReceived, DeviceId, HistoryData, HistoryRequest, encode
 from gateway.access import Right
 from gateway.endpoints import JSON, Call, Content, Endpoint, Endpoints
-from gateway.refused import RefusedError, too_many
+from gateway.refused import RefusedError, history_refused, too_many
+from storage.database import AWAY
 from storage.export import CHUNK as ROWS_A_PIECE
 from storage.export import Encoder, ExportError, Format, chunk_after, encoder_of
 from storage.history import History, HistoryError, Scope, scope_of
@@ -79,7 +78,7 @@ class Record:
         try:
             answer = await self._history.answer(call.query, call.visitor.devices)
         except HistoryError as error:
-            raise _refused(error) from error
+            raise history_refused(error) from error
         return _tagged(call.request, encode(answer))
 
     async def _export(self, call: Call) -> web.StreamResponse:
@@ -89,7 +88,7 @@ class Record:
             scope = scope_of(request, call.visitor.devices)
             encoder = await asyncio.to_thread(encoder_of, wanted.format)
         except HistoryError as error:
-            raise _refused(error) from error
+            raise history_refused(error) from error
         except ExportError as error:
             raise RefusedError(501, "invalid", str(error), "format") from error
         if self._exports >= EXPORTS_AT_ONCE:
@@ -118,7 +117,7 @@ class Record:
                     break
                 last = rows[-1]
                 rows = await self._history.run(lambda connection: chunk_after(connection, scope, last))  # noqa: B023
-        except (DBAPIError, PoolTimeoutError):
+        except AWAY:
             # It cannot be said any more: a connection that is cut off tells that the file is not whole.
             if request.transport is not None:
                 request.transport.abort()
@@ -142,8 +141,3 @@ def _tagged(request: web.Request, body: bytes) -> web.Response:
     response.headers[hdrs.ETAG] = f'W/"{tag}"'
     response.headers[hdrs.CACHE_CONTROL] = "private, no-cache"
     return response
-
-
-def _refused(error: HistoryError) -> RefusedError:
-    status = 503 if error.detail.code == "database" else 400
-    return RefusedError(status, error.detail.code, error.detail.message, error.detail.field)

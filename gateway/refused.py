@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import hdrs
 
 from broker.contract import ErrorCode, ErrorDetail
+from storage.history import HistoryError
 
 RETRY_AFTER_S: Final = 5
 
@@ -41,3 +42,9 @@ def database_away(message: str = "the database does not answer now") -> RefusedE
 def too_many(message: str, wait_s: float) -> RefusedError:
     """429, with the time after which it is worth to try again."""
     return RefusedError(429, "rate_limited", message, headers={hdrs.RETRY_AFTER: str(max(1, math.ceil(wait_s)))})
+
+
+def history_refused(error: HistoryError) -> RefusedError:
+    """What is wrong with a request for history, by its status."""
+    status = 503 if error.detail.code == "database" else 400
+    return RefusedError(status, error.detail.code, error.detail.message, error.detail.field)

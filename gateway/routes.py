@@ -23,7 +23,7 @@ from broker.contract import (
 )
 from gateway import wire
 from gateway.access import Right
-from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response, read_body
+from gateway.endpoints import JSON, Call, Content, Endpoint, Endpoints, json_response, read_body
 from gateway.guard import SOCKET_IO
 from gateway.metrics import Metrics
 from gateway.refused import RETRY_AFTER_S
@@ -102,15 +102,15 @@ class Routes:
 
     async def _take(self, call: Call) -> web.Response:
         request = call.request
-        if request.content_type != "application/json" and not request.content_type.endswith("+json"):
-            message = f"Content-Type must be application/json, got {request.content_type}"
+        if request.content_type != JSON and not request.content_type.endswith("+json"):
+            message = f"Content-Type must be {JSON}, got {request.content_type}"
             return json_response(refusal(ErrorDetail("not_json", message)), 415)
         body = await read_body(request)
         answer = await self._uplink.send(_read(body), call.visitor.sends_as, request.headers.get("Idempotency-Key"))
         self._metrics.count("http", answer.received)
         status = status_of(answer.received)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)} if status == 503 else None
-        return web.Response(body=answer.raw, status=status, headers=headers, content_type="application/json")
+        return web.Response(body=answer.raw, status=status, headers=headers, content_type=JSON)
 
     async def _info(self, _call: Call) -> WebSocketInfo:
         return INFO_BODY

@@ -7,11 +7,9 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
-
 from gateway.changes import change
 from storage import sessions as rows
-from storage.audit import Deed, record_deed
+from storage.audit import Deed
 from storage.reader import Reader
 from storage.sessions import Session
 from storage.writer import Writer
@@ -33,13 +31,11 @@ class Sessions:
     async def begin(self, session: Session, address: str) -> str:
         """A new session; returns its cookie."""
         cookie, now = secrets.token_urlsafe(_RANDOM_BYTES), self._now()
-        deed = Deed(now, session.login, address, "sign_in")
-
-        def transaction(connection: Connection) -> None:
-            rows.add_session(connection, id_of(cookie), session, now, now + LIFETIME)
-            record_deed(connection, deed)
-
-        await change(self._writer, transaction)
+        await change(
+            self._writer,
+            Deed(now, session.login, address, "sign_in"),
+            lambda connection: rows.add_session(connection, id_of(cookie), session, now, now + LIFETIME),
+        )
         return cookie
 
     async def find(self, cookie: str) -> Session | None:
@@ -49,12 +45,7 @@ class Sessions:
     async def end(self, session_id: str, login: str | None, address: str) -> None:
         """Sign out."""
         deed = Deed(self._now(), login, address, "sign_out")
-
-        def transaction(connection: Connection) -> None:
-            rows.end_session(connection, session_id)
-            record_deed(connection, deed)
-
-        await change(self._writer, transaction)
+        await change(self._writer, deed, lambda connection: rows.end_session(connection, session_id))
 
     async def ended(self, ids: Collection[str]) -> set[str]:
         """Those of `ids` that have ended."""

@@ -227,11 +227,11 @@ class Sockets:
         task.add_done_callback(self._leaving.discard)
 
     async def _close_ended_sessions(self) -> None:
-        known = {member.visitor.session: sid for sid, member in self._members.items() if member.visitor.session is not None}
+        known = {one for member in self._members.values() if (one := member.visitor.session) is not None}
         if not known:
             return
         try:
-            ended = await self._sessions.ended([session for session in known if session is not None])
+            ended = await self._sessions.ended(known)
         except SQLAlchemyError:
             return  # asked again in a second; /readyz tells of the database
         for sid, member in self._members.items():

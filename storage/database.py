@@ -14,6 +14,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Connection,
     Dialect,
     Engine,
@@ -29,7 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeEngine
 
@@ -41,9 +43,9 @@ BUSY_TIMEOUT_MS = 5_000
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _MIGRATING = 7_305_119_211
 _NUMBERING = 7_305_119_212
+"""PostgreSQL's advisory locks, of whoever migrates and of who gives ids; the numbers only have to be ours."""
 NUMBERED_S = 2.0
 """How long a reader waits for the transactions under way; writers wait meanwhile."""
-"""PostgreSQL's advisory lock that whoever migrates holds; the number only has to be ours."""
 _SESSION = {
     "timezone": "UTC",
     # A client that vanished must not hold its keys against its own next attempt.
@@ -66,6 +68,10 @@ _POSTGRESQL: dict[str, str] = {
     "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
 }
 """What a connection is told, where the URL does not say it itself."""
+
+
+AWAY = (DBAPIError, PoolTimeoutError)
+"""What SQLAlchemy raises where the database does not answer."""
 
 
 class DatabaseError(Exception):
@@ -138,16 +144,29 @@ def migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
+def insert_into(dialect: Dialect, table: type[DeclarativeBase]) -> sqlite.Insert | postgresql.Insert:
+    """An ``INSERT`` that can say what to do ``ON CONFLICT``."""
+    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def least(dialect: Dialect, *values: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The least of values in a row."""
+    return func.min(*values) if dialect.name == "sqlite" else func.least(*values)
+
+
+def greatest(dialect: Dialect, *values: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The greatest of values in a row."""
+    return func.max(*values) if dialect.name == "sqlite" else func.greatest(*values)
+
+
 def insert_new(dialect: Dialect, table: type[DeclarativeBase], key: Sequence[str]) -> Insert:
     """``INSERT ... ON CONFLICT (key) DO NOTHING``: the rows that are there already are not returned."""
-    if dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
-    return postgresql.insert(table).on_conflict_do_nothing(index_elements=key)
+    return insert_into(dialect, table).on_conflict_do_nothing(index_elements=key)
 
 
 def insert_or_replace(dialect: Dialect, table: type[DeclarativeBase], key: str) -> Insert:
     """``INSERT ... ON CONFLICT (key) DO UPDATE`` of all other columns."""
-    insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+    insert = insert_into(dialect, table)
     columns = {column.name: insert.excluded[column.name] for column in table.__table__.columns if column.name != key}
     return insert.on_conflict_do_update(index_elements=[key], set_=columns)
 

@@ -8,11 +8,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, func, select, tuple_
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from broker.contract import BUCKETS_MAX, ErrorDetail, HistoryBucket, HistoryData, HistoryRequest, NewSensorData, Span
-from storage.database import numbered
+from broker.explanation import field_of
+from storage.database import AWAY, numbered
 from storage.reader import Reader
 from storage.rollups import CHANNELS, overview
 from storage.tables import HistoryStress
@@ -75,7 +74,7 @@ class History(Reader):
             if request.after_id is not None:
                 return await self.run(lambda connection: _missed(connection, request, scope))
             return await self.run(lambda connection: _page(connection, request, scope))
-        except (DBAPIError, PoolTimeoutError) as error:
+        except AWAY as error:
             raise HistoryError(ErrorDetail("database", "the database does not answer now")) from error
 
 
@@ -84,8 +83,7 @@ def parse_request(data: object) -> HistoryRequest:
     try:
         return msgspec.convert({} if data is None else data, HistoryRequest)
     except msgspec.ValidationError as error:
-        field = str(error).rpartition("$.")[2].rstrip("`") if "$." in str(error) else None
-        raise HistoryError(ErrorDetail("invalid", f"cannot read the request: {error}", field)) from error
+        raise HistoryError(ErrorDetail("invalid", f"cannot read the request: {error}", field_of(error))) from error
 
 
 def scope_of(request: HistoryRequest, devices: Collection[str] | None) -> Scope:

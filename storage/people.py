@@ -8,12 +8,12 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from storage.history import READING
+from storage.rollups import CHANNELS, WIDTHS_S
 from storage.tables import Alert, AlertAction, Annotation, CommandRow, DeviceState, HistoryStress, Rollup
 
 AlertWanted = Literal["open", "closed", "all"]
 Action = Literal["acknowledge", "clear", "comment"]
 _h = HistoryStress
-_CONTACT_S = 3_600
 
 
 class Device(NamedTuple):
@@ -55,12 +55,12 @@ def _device(connection: Connection, device_id: str, baseline: str | None) -> Dev
 
 def _contact(connection: Connection, device_id: str) -> dict[str, float] | None:
     """Of the newest hour with readings."""
-    query = select(Rollup.readings, Rollup.hr_count, Rollup.temp_count, Rollup.eda_count)
-    query = query.where(Rollup.device_id == device_id, Rollup.width_s == _CONTACT_S)
+    query = select(Rollup.readings, *(getattr(Rollup, f"{channel}_count") for channel in CHANNELS))
+    query = query.where(Rollup.device_id == device_id, Rollup.width_s == WIDTHS_S[-1])
     row = connection.execute(query.order_by(Rollup.start_s.desc()).limit(1)).one_or_none()
     if row is None:
         return None
-    return {name: round(count / row[0], 4) for name, count in zip(("hr", "temp", "eda"), row[1:], strict=True)}
+    return {name: round(count / row[0], 4) for name, count in zip(CHANNELS, row[1:], strict=True)}
 
 
 # --- alerts
@@ -233,4 +233,4 @@ def find_order(connection: Connection, device_id: str, command_id: str) -> Order
     query = select(*columns, CommandRow.answered_at, CommandRow.status, CommandRow.message)
     query = query.where(CommandRow.command_id == command_id, CommandRow.device_id == device_id)
     row = connection.execute(query).one_or_none()
-    return None if row is None else OrderFound(Order(*row[:6]), row[6], row[7], row[8])
+    return None if row is None else OrderFound(Order(*row[: len(columns)]), *row[len(columns) :])

@@ -7,10 +7,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from storage.database import READERS, Database, reason_of
+from storage.database import AWAY, READERS, Database, reason_of
 
 Result = TypeVar("Result")
 STATE_S = 3.0
@@ -31,7 +29,7 @@ class Reader:
                 await self.run(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
         except TimeoutError:
             return "does not answer"
-        except (DBAPIError, PoolTimeoutError) as error:
+        except AWAY as error:
             return reason_of(error)
         return "ok"
 

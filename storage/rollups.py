@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Insert, Row, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.database import greatest, insert_into, least
 from storage.tables import Rollup
 
 WIDTHS_S: Final = (60, 3_600)
@@ -47,9 +47,9 @@ def overview(
     kept_s = next(one for one in reversed(WIDTHS_S) if width_s % one == 0)
     at = (Rollup.start_s - Rollup.start_s % width_s).label("start_s")
     sums = (func.sum(getattr(Rollup, name)).label(name) for name in _COLUMNS if not name.endswith(("_min", "_max")))
-    least = (func.min(getattr(Rollup, f"{channel}_min")).label(f"{channel}_min") for channel in CHANNELS)
-    most = (func.max(getattr(Rollup, f"{channel}_max")).label(f"{channel}_max") for channel in CHANNELS)
-    query = select(at, *sums, *least, *most).where(
+    lowest = (func.min(getattr(Rollup, f"{channel}_min")).label(f"{channel}_min") for channel in CHANNELS)
+    highest = (func.max(getattr(Rollup, f"{channel}_max")).label(f"{channel}_max") for channel in CHANNELS)
+    query = select(at, *sums, *lowest, *highest).where(
         Rollup.width_s == kept_s, Rollup.start_s >= start_s, Rollup.start_s < end_s
     )
     if devices is not None:
@@ -88,16 +88,14 @@ def _merge(buckets: dict[tuple[str, int], Bucket], key: tuple[str, int], other: 
 
 def _upsert(dialect: Dialect) -> Insert:
     """Add to the bucket that is there. What is null on one side is that of the other."""
-    is_sqlite = dialect.name == "sqlite"
-    insert = sqlite.insert(Rollup) if is_sqlite else postgresql.insert(Rollup)
-    least, most = (func.min, func.max) if is_sqlite else (func.least, func.greatest)
+    insert = insert_into(dialect, Rollup)
     changed: dict[str, Any] = {}
     for name in _COLUMNS:
         own, new = getattr(Rollup, name), insert.excluded[name]
         if name.endswith("_min"):
-            changed[name] = func.coalesce(least(own, new), own, new)
+            changed[name] = func.coalesce(least(dialect, own, new), own, new)
         elif name.endswith("_max"):
-            changed[name] = func.coalesce(most(own, new), own, new)
+            changed[name] = func.coalesce(greatest(dialect, own, new), own, new)
         else:
             changed[name] = own + new
     return insert.on_conflict_do_update(index_elements=_KEY, set_=changed)

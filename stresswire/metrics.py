@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge, Info, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from broker.bus import why
 from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttBus
-from gateway.operations import HEALTH, METRICS
+from gateway.endpoints import json_response
+from gateway.operations import HEALTH, METRICS, Alive, figures
 from stresswire import __version__
 from stresswire.settings import PREFIX, Bind, SettingsError
 
@@ -43,10 +43,10 @@ async def served(bind: Bind | None, registry: CollectorRegistry) -> AsyncIterato
         return
 
     async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return figures(registry)
 
     async def healthz(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        return json_response(Alive())
 
     app = web.Application()
     app.router.add_get(METRICS.path, metrics)

@@ -1,6 +1,5 @@
 """The settings: environment or `.env`, prefix `STRESSWIRE_`, read once. Every secret can come from `<NAME>_FILE`."""
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from broker.address import MqttAddress, parse_url
+from broker.address import MqttAddress, is_loopback_host, parse_url
 from ingest.share import Share
 
 PREFIX = "STRESSWIRE_"
@@ -35,10 +34,7 @@ class Bind(NamedTuple):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback_host(self.host)
 
     @property
     def reachable(self) -> "Bind":
