@@ -212,6 +212,7 @@ class DeviceStatus(Struct, frozen=True, omit_defaults=True):
     battery: Percent | None = None
 
 
+CommandId = Annotated[str, Meta(min_length=1, max_length=32)]
 Command = Annotated[str, Meta(min_length=1, max_length=64)]
 CommandValue = Annotated[str, Meta(max_length=256)] | float | bool
 
@@ -219,7 +220,7 @@ CommandValue = Annotated[str, Meta(max_length=256)] | float | bool
 class DeviceCommand(Struct, frozen=True, omit_defaults=True):
     """An order to a device, answered by `command_result`."""
 
-    command_id: Annotated[str, Meta(min_length=1, max_length=32)]
+    command_id: CommandId
     command: Command
     value: CommandValue | None = None
 
@@ -227,7 +228,7 @@ class DeviceCommand(Struct, frozen=True, omit_defaults=True):
 class CommandResult(Struct, frozen=True, omit_defaults=True):
     """A device's answer to a `device_command`."""
 
-    command_id: Annotated[str, Meta(min_length=1, max_length=32)]
+    command_id: CommandId
     status: Annotated[str, Meta(min_length=1, max_length=64)]
     message: Annotated[str, Meta(max_length=1000)] | None = None
 

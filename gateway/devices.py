@@ -17,6 +17,7 @@ from broker.contract import (
     ANSWER_TIMEOUT_S,
     DEVICE_COMMAND,
     Command,
+    CommandId,
     CommandResult,
     CommandValue,
     DeviceCommand,
@@ -103,7 +104,7 @@ class CommandQuery(Struct, frozen=True):
 class CommandState(Struct, frozen=True):
     """An order and what came back; `status` and `message` are the device's, null until it has answered."""
 
-    command_id: str
+    command_id: CommandId
     device_id: DeviceId
     command: str
     value: CommandValue | None

@@ -24,11 +24,14 @@ DEVICE: Final = "device_id"
 """The part of a path that names a device."""
 
 
+RowId = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+
+
 class PageRequest(Struct, frozen=True):
     """A page of rows, newest first; `before_id` goes on after an earlier page."""
 
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
-    before_id: Annotated[int, Meta(ge=1, le=MAX_COUNT)] | None = None
+    before_id: RowId | None = None
 
 
 class Content(Struct, frozen=True):

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import socketio  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from broker.contract import DEVICE_COMMAND, DEVICE_STATUS
+from gateway.devices import ORDERED
+from gateway.pages import OPENAPI
 from stresswire.simulate import person
 from tests.gateway.people import Guarded, ask
 from tests.harness import Frontend, Process, Stack, publish, wait_until
@@ -100,6 +103,9 @@ def test_who_does_not_wait_asks_later(shared_stack: Stack) -> None:
     publish(shared_stack.mqtt_port, "e", json.dumps({"command_id": command_id, "status": "forged"}), name="command_result")
     publish(shared_stack.mqtt_port, "d", json.dumps({"command_id": command_id, "status": "done"}), name="command_result")
     path = f"/api/devices/d/commands/{command_id}"
+    documented = ask(shared_stack, "GET", OPENAPI.path).body["paths"][ORDERED.path]["get"]
+    schemas = {one["name"]: one["schema"] for one in documented["parameters"]}
+    Draft202012Validator(schemas["command_id"]).validate(command_id)
     wait_until(lambda: ask(shared_stack, "GET", path).body["status"] == "done")
 
 

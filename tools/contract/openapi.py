@@ -7,10 +7,10 @@ import msgspec
 from msgspec import Struct
 
 from broker import contract
-from broker.contract import DEVICE_ID, DataReceived
+from broker.contract import CommandId, DataReceived, DeviceId
 from gateway.access import HOLDERS, Right
 from gateway.catalogue import ENDPOINTS
-from gateway.endpoints import DEVICE, JSON, Content, Endpoint
+from gateway.endpoints import DEVICE, JSON, Content, Endpoint, RowId
 from gateway.routes import POST_DATA
 from gateway.sessions import COOKIE
 from tools.contract.description import HTTP_HOST, TITLE, VERSION, doc_of, ecma
@@ -27,6 +27,8 @@ _ERRORS = {
     429: "Too many requests.",
     503: "The database does not answer now; try again.",
 }
+_SEGMENTS: dict[str, Any] = {DEVICE: DeviceId, "command_id": CommandId}
+"""The parts of paths that are no number of a row."""
 _SECONDS = {"Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 0}}}
 
 
@@ -117,7 +119,7 @@ def _path(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _segment(name: str) -> dict[str, Any]:
-    return {"type": "string", "pattern": ecma(DEVICE_ID)} if name == DEVICE else {"type": "integer", "minimum": 1}
+    return _simple(msgspec.json.schema(_SEGMENTS.get(name, RowId)))
 
 
 def _query(query: type[Struct] | None) -> list[dict[str, Any]]:
