@@ -6,8 +6,6 @@ from collections.abc import Callable
 from math import inf, isfinite
 from typing import Any
 
-import msgspec
-
 from broker.contract import (
     BOOT,
     DEVICE_ID,
@@ -32,12 +30,6 @@ class RefusedError(Exception):
     def __init__(self, code: ErrorCode, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.detail = ErrorDetail(code, message, field)
-
-
-def field_of(error: msgspec.ValidationError) -> str | None:
-    """The field that msgspec's message names, if it does."""
-    _, found, path = str(error).rpartition("`$.")
-    return path.rstrip("`") if found else None
 
 
 def reserved() -> RefusedError:

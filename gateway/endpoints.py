@@ -8,9 +8,8 @@ import msgspec
 from aiohttp import ClientPayloadError, hdrs, web
 from msgspec import Meta, Struct
 
-from broker.contract import MAX_COUNT, DataReceived, encode
+from broker.contract import MAX_COUNT, DataReceived, encode, field_of
 from broker.decoding import valid_device_id
-from broker.explanation import field_of
 from gateway.access import Right, Visitor
 from gateway.limits import Limits
 from gateway.refused import RefusedError, database_away, forbidden, unauthorized

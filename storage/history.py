@@ -9,8 +9,16 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Row, Select, func, select, tuple_
 
-from broker.contract import BUCKETS_MAX, ErrorDetail, HistoryBucket, HistoryData, HistoryRequest, NewSensorData, Span
-from broker.explanation import field_of
+from broker.contract import (
+    BUCKETS_MAX,
+    ErrorDetail,
+    HistoryBucket,
+    HistoryData,
+    HistoryRequest,
+    NewSensorData,
+    Span,
+    field_of,
+)
 from storage.database import AWAY, numbered
 from storage.reader import Reader
 from storage.rollups import CHANNELS, overview
