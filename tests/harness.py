@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import itertools
 import json
 import os
 import re
@@ -33,10 +34,27 @@ MOSQUITTO = {
 }
 
 
+def _own_ports() -> Iterator[int]:
+    """Ports below those that the system gives to outgoing connections: nobody takes one before it is listened on.
+
+    The tests' workers share them out, and each comes round to a port again after some thousand others.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(10_000 + worker, 32_768, workers)
+    start = os.getpid() % len(ports)
+    return itertools.cycle([*ports[start:], *ports[:start]])
+
+
+_PORTS = _own_ports()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("cycle has no end")
 
 
 def wait_until(what: Callable[[], bool], timeout_s: float = START_S) -> None:
