@@ -1,11 +1,13 @@
 """Health, metrics, TLS, HTTP/1.1 as it is spoken, and the end: over real connections."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 import threading
@@ -256,13 +258,16 @@ def test_clients_are_told_and_what_they_asked_is_answered(tmp_path: Path) -> Non
         sending = threading.Thread(
             target=lambda: replies.append(ask(stack, "POST", "/api/esp32/data", [SAMPLE] * 400).status)
         )
-        sending.start()
-        wait_until(lambda: figures(stack).value("stresswire_uplink_waiting_messages") >= 0)
-        stack.send(signal.SIGTERM)
+        # Nothing can be committed, hence nothing answered, before the end has begun.
+        with contextlib.closing(sqlite3.connect(stack.database, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            sending.start()
+            wait_until(lambda: figures(stack).value("stresswire_uplink_waiting_messages") > 0)
+            stack.send(signal.SIGTERM)
+            wait_until(lambda: bool(frontend.events("server_shutdown")))
         sending.join(10)
         assert stack.wait() == 0
         assert replies == [201]
-        wait_until(lambda: bool(frontend.events("server_shutdown")))
         assert frontend.events("server_shutdown") == [{"reason": "stopping", "retry_after_s": 2}]
         wait_until(lambda: any(line.startswith("disconnected") for line in frontend.lines))
         assert "Traceback" not in stack.output
