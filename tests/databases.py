@@ -1,7 +1,9 @@
 """What tests do to a database from beside the product, on SQLite and on PostgreSQL."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
@@ -24,6 +26,23 @@ def another(database: Database) -> Iterator[Connection]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection
     engine.dispose()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """An SQLite file that somebody else is writing to."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@contextmanager
+def hidden(database: Database, table: str) -> Iterator[None]:
+    """A table that is missing."""
+    with another(database) as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO hidden")
+        yield
+        connection.exec_driver_sql(f"ALTER TABLE hidden RENAME TO {table}")
 
 
 def refuse(database: Database, hr: float) -> None:

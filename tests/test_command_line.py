@@ -1,10 +1,8 @@
 """The command line as a user meets it: starting, stopping, and every mistake as one line and exit status 2."""
 
-import contextlib
 import json
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import models
+from tests.databases import locked
 from tests.harness import (
     REPOSITORY,
     Frontend,
@@ -150,8 +149,7 @@ def test_replay_to_nobody_says_so(tmp_path: Path) -> None:
 
 
 def test_it_stops_while_the_database_is_away(stack: Stack) -> None:
-    with contextlib.closing(sqlite3.connect(stack.database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with locked(stack.database):
         sender = ["mosquitto_pub", "-p", str(stack.mqtt_port), "-t", "stress/v1/D/esp32_sensor_data", "-m", GOOD, "-q", "1"]
         with Process(sender) as waiting:
             stack.wait_for("database is locked")

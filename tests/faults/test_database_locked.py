@@ -1,8 +1,6 @@
 """Another process holds the database: nothing is acknowledged meanwhile, memory is bounded, and nothing is lost."""
 
 import asyncio
-import contextlib
-import sqlite3
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker.aio import until
+from tests.databases import locked
 from tests.faults.report import Report
 from tests.faults.scene import Up
 from tests.harness import wait_until
@@ -43,8 +42,7 @@ def test_nothing_is_acknowledged_while_the_database_is_locked(tmp_path: Path, ru
             fleet = scene.fleet(DEVICES)
             publishing = asyncio.create_task(fleet.publish())
             await until(lambda: len(fleet.acknowledged) > 500)  # noqa: B023
-            with contextlib.closing(sqlite3.connect(scene.folder / "record.db", isolation_level=None)) as other:
-                other.execute("BEGIN IMMEDIATE")
+            with locked(scene.folder / "record.db"):
                 await asyncio.sleep(1)  # what had been committed is acknowledged by now
                 before, resident_mb = fleet.acknowledged, scene.resident_mb("up")
                 await asyncio.sleep(seconds)
@@ -52,7 +50,6 @@ def test_nothing_is_acknowledged_while_the_database_is_locked(tmp_path: Path, ru
                 status, body = await asyncio.to_thread(ready, scene.ready_url)
                 assert (status, "database is locked" in body) == (503, True)
                 assert scene.resident_mb("up") - resident_mb < MOST_MB
-                other.execute("ROLLBACK")
             # Who sends in vain gives up after a while: it connects and sends again, and that is no loss either.
             publishing.cancel()
             await asyncio.gather(publishing, return_exceptions=True)
@@ -70,12 +67,10 @@ def test_nothing_is_acknowledged_while_the_database_is_locked(tmp_path: Path, ru
 def test_devices_that_wait_are_answered_by_themselves(tmp_path: Path) -> None:
     async def main(scene: Up) -> None:
         fleet = scene.fleet(10)
-        with contextlib.closing(sqlite3.connect(scene.folder / "record.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with locked(scene.folder / "record.db"):
             publishing = asyncio.create_task(fleet.publish())
             await asyncio.to_thread(wait_until, lambda: fleet.sent >= 200)
             assert fleet.acknowledged == set()
-            other.execute("ROLLBACK")
         await asyncio.to_thread(wait_until, lambda: len(fleet.acknowledged) > 400)
         publishing.cancel()
         await asyncio.gather(publishing, return_exceptions=True)

@@ -2,8 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
-import sqlite3
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -19,6 +17,7 @@ from gateway.endpoints import DEVICE, Endpoint
 from gateway.proxies import Client
 from gateway.sessions import COOKIE
 from tests.broker.aio import until
+from tests.databases import locked
 from tests.gateway.people import PEOPLE, Guarded, Reply, ask
 from tests.harness import wait_until
 from tests.test_command_line import stresswire
@@ -334,12 +333,11 @@ def test_a_session_ends_with_its_login(tmp_path: Path) -> None:
 
 def test_without_the_database_nobody_waits_for_ever(tmp_path: Path) -> None:
     made = Guarded(tmp_path)
-    with made.stack, contextlib.closing(sqlite3.connect(made.stack.database, isolation_level=None)) as holder:
-        holder.execute("BEGIN IMMEDIATE")
-        reply = sign_in(made, "vera")
+    with made.stack:
+        with locked(made.stack.database):
+            reply = sign_in(made, "vera")
         assert (reply.status, reply.body["error"]["code"]) == (503, "database")
         assert int(reply.headers["Retry-After"]) > 0
-        holder.execute("ROLLBACK")
         cookie_of(sign_in(made, "vera"))
 
 

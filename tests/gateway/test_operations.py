@@ -1,13 +1,11 @@
 """Health, metrics, TLS, HTTP/1.1 as it is spoken, and the end: over real connections."""
 
 import asyncio
-import contextlib
 import http.client
 import json
 import re
 import signal
 import socket
-import sqlite3
 import ssl
 import sys
 import threading
@@ -20,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.operations import HEALTH, METRICS, READY
 from tests.certificates import Certificate, self_signed, signed
+from tests.databases import locked
 from tests.gateway.people import Guarded, ask
 from tests.harness import REPOSITORY, Frontend, Process, Stack, free_port, mosquitto, publish, wait_until
 from tests.test_command_line import assert_one_line, stresswire
@@ -259,8 +258,7 @@ def test_clients_are_told_and_what_they_asked_is_answered(tmp_path: Path) -> Non
             target=lambda: replies.append(ask(stack, "POST", "/api/esp32/data", [SAMPLE] * 400).status)
         )
         # Nothing can be committed, hence nothing answered, before the end has begun.
-        with contextlib.closing(sqlite3.connect(stack.database, isolation_level=None)) as holder:
-            holder.execute("BEGIN IMMEDIATE")
+        with locked(stack.database):
             sending.start()
             wait_until(lambda: figures(stack).value("stresswire_uplink_waiting_messages") > 0)
             stack.send(signal.SIGTERM)

@@ -1,9 +1,7 @@
 """The one writing thread, its retries, and what it says of the database."""
 
 import asyncio
-import sqlite3
 import threading
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from storage.records import insert_readings, save_state
 from storage.tables import DeviceState
 from storage.writer import CrossedError, RowsRefusedError, Writer
 from tests.broker.aio import run, until
-from tests.databases import another, no_table
+from tests.databases import hidden, locked, no_table
 from tests.storage.rows import NOON, row
 
 
@@ -84,15 +82,13 @@ def test_while_another_process_holds_the_lock_the_work_is_held_and_tried_again(
         async with Writer(database) as writer:
             # The one connection of the writer's pool: it will not wait for 5 s.
             await writer.run(lambda connection: connection.execute(text("PRAGMA busy_timeout=10")).close())
-            with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as other:
-                other.execute("BEGIN IMMEDIATE")
+            with locked(tmp_path / "record.db"):
                 held = asyncio.create_task(writer.run(lambda connection: save(connection, "held")))
                 await until(lambda: writer.state != "ok")
                 states.append(writer.state)
                 assert not held.done()
                 assert devices(database) == []
-                other.execute("COMMIT")
-                assert await held == "held"
+            assert await held == "held"
             states.append(writer.state)
             assert devices(database) == ["held"]
 
@@ -108,13 +104,11 @@ def test_while_another_process_holds_the_lock_the_work_is_held_and_tried_again(
 def test_a_broken_database_is_told_and_the_work_goes_on_when_it_is_repaired(database: Database) -> None:
     async def main() -> None:
         async with Writer(database) as writer:
-            with another(database) as other:
-                other.exec_driver_sql("ALTER TABLE device_state RENAME TO hidden")
+            with hidden(database, "device_state"):
                 held = asyncio.create_task(writer.run(lambda connection: save(connection, "a")))
                 await until(lambda: writer.state != "ok")
                 assert writer.state == no_table(database, "device_state")
-                other.exec_driver_sql("ALTER TABLE hidden RENAME TO device_state")
-                assert await held == "a"
+            assert await held == "a"
             assert writer.state == "ok"
 
     run(main)
@@ -123,14 +117,12 @@ def test_a_broken_database_is_told_and_the_work_goes_on_when_it_is_repaired(data
 def test_what_is_held_is_told_though_other_work_is_taken(database: Database) -> None:
     async def main() -> None:
         async with Writer(database) as writer:
-            with another(database) as other:
-                other.exec_driver_sql("ALTER TABLE device_state RENAME TO hidden")
+            with hidden(database, "device_state"):
                 held = asyncio.create_task(writer.run(lambda connection: save(connection, "a")))
                 await until(lambda: writer.state != "ok")
                 await writer.run(lambda connection: connection.execute(text("SELECT 1")).close())
                 assert writer.state == no_table(database, "device_state")
-                other.exec_driver_sql("ALTER TABLE hidden RENAME TO device_state")
-                assert await held == "a"
+            assert await held == "a"
             assert writer.state == "ok"
 
     run(main)
