@@ -72,7 +72,20 @@ Percent = Annotated[float, Meta(ge=0, le=100)]
 
 StressLevel = Literal["normal", "elevated", "high_stress"]
 AlertState = Literal["raised", "cleared"]
-Quality = Literal["clock_unsynced", "warming_up", "no_hr", "no_temp", "no_eda"]
+Quality = Literal[
+    "clock_unsynced",
+    "warming_up",
+    "gap",
+    "no_hr",
+    "no_temp",
+    "no_eda",
+    "low_eda",
+    "off_skin",
+    "frozen_hr",
+    "frozen_temp",
+    "frozen_eda",
+]
+"""What limits a reading: its time, a stream too young (`gap`: after a silence), a sensor without contact or stuck."""
 Resolution = Literal["raw", "auto", "minute", "hour", "day"]
 """Single readings, or buckets of that width, in UTC; `auto` is the finest of which `BUCKETS_MAX` cover the range."""
 ClientType = Literal["esp32", "frontend"]
@@ -165,8 +178,19 @@ class DataReceived(Struct, frozen=True, omit_defaults=True, kw_only=True):
     sha256: str | None = None
 
 
+class Reason(Struct, frozen=True):
+    """What speaks for stress (`weight` above 0) or against it, in log-odds; `text` is for people."""
+
+    feature: Annotated[str, Meta(max_length=32)]
+    text: Annotated[str, Meta(max_length=128)]
+    weight: float
+
+
 class NewSensorData(Struct, frozen=True, kw_only=True):
-    """One stored reading, as frontends see it; `confidence` is in percent."""
+    """One stored reading, as frontends see it; `confidence` is in percent.
+
+    `reasons` are up to three, the heaviest first; only a reading that has just arrived carries them.
+    """
 
     id: int
     timestamp: datetime
@@ -178,6 +202,7 @@ class NewSensorData(Struct, frozen=True, kw_only=True):
     device_id: DeviceId
     stress_probability: Probability
     quality: tuple[Quality, ...]
+    reasons: Annotated[tuple[Reason, ...], Meta(max_length=3)] = ()
 
 
 class SensorValues(Struct, frozen=True):

@@ -153,7 +153,15 @@ ORDERED: Final = Endpoint(
     right=Right.OPERATE,
     answers={200: Content("The order.", CommandState), 404: Content("It was not ordered from this device.")},
 )
-ENDPOINTS: Final = (DEVICES, ONE, ORDER, ORDERED)
+RESET: Final = Endpoint(
+    method="DELETE",
+    path="/api/devices/{device_id}/baseline",
+    operation="reset_baseline",
+    summary="Lets the personal baseline begin anew with the next reading: another person wears the device.",
+    right=Right.OPERATE,
+    answers={204: Content("It will.")},
+)
+ENDPOINTS: Final = (DEVICES, ONE, ORDER, ORDERED, RESET)
 
 
 class Devices:
@@ -173,6 +181,7 @@ class Devices:
         endpoints.add(ONE, self._one)
         endpoints.add(ORDER, self._order)
         endpoints.add(ORDERED, self._ordered)
+        endpoints.add(RESET, self._reset)
 
     def note_status(self, message: Message) -> None:
         """Remember a device's status."""
@@ -208,8 +217,14 @@ class Devices:
         device_id = call.device_id
         found = await self._reader.run(lambda connection: people.device(connection, device_id))
         if found is None:
-            raise RefusedError(404, "not_found", f"nothing ever came of {device_id}", "device_id")
+            raise _nothing_of(device_id)
         return self._info(found)
+
+    async def _reset(self, call: Call) -> None:
+        device_id, at = call.device_id, self._now()
+        deed = deed_of(call.visitor, at, "baseline_reset", device_id)
+        if not await change(self._writer, deed, lambda connection: people.reset_baseline(connection, device_id, at)):
+            raise _nothing_of(device_id)
 
     async def _order(self, call: Call) -> web.Response:
         request: CommandRequest = call.body
@@ -264,3 +279,7 @@ class Devices:
             contact=None if device.contact is None else msgspec.convert(device.contact, Contact),
             baseline=None if device.baseline is None else msgspec.convert(device.baseline, UsualValues),
         )
+
+
+def _nothing_of(device_id: str) -> RefusedError:
+    return RefusedError(404, "not_found", f"nothing ever came of {device_id}", "device_id")

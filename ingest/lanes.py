@@ -51,6 +51,10 @@ class Lane:
         """A twin that moves by itself."""
         return Lane(self.features.copy(), self.alert, self.alert_id)
 
+    def forget_person(self) -> None:
+        """Know nothing of the person any more; the alert, and the time up to which samples came, stay."""
+        self.features = FeatureState()
+
     def rewind(self) -> None:
         """Begin again at whatever time comes next; what is known of the person, and the alert, stay."""
         self.features.rewind()
@@ -88,6 +92,12 @@ class Device:
         """A twin that can be moved without moving this one, for a transaction that may fail."""
         backfill = None if self.backfill is None else self.backfill.copy()
         return Device(self.live.copy(), backfill, self.saved_s, self.last_id)
+
+    def forget_person(self) -> None:
+        """Begin the personal baseline anew; the next commit takes a snapshot of that."""
+        self.live.forget_person()
+        self.backfill = None
+        self.saved_s = None
 
     def route(self, t_s: float, received_s: float) -> tuple[Lane, float]:
         """The lane that takes a sample at `t_s`, received at `received_s`, and the time at which it takes it."""

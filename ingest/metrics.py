@@ -1,6 +1,11 @@
 """What ingest counts and measures; nothing of it is labelled with a device."""
 
+from functools import partial
+from math import nan
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from models.drift import INPUTS, Drift
 
 _BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -35,4 +40,21 @@ class Metrics:
         self.lag = Gauge(
             "stresswire_ingest_lag_seconds", "How long the oldest message that is in work has waited.", registry=registry
         )
-        self.model = Info("stresswire_model", "The model that predicts.", registry=registry)
+        self._model = Info("stresswire_model", "The model that predicts.", registry=registry)
+        self._drift = Gauge(
+            "stresswire_drift_stability_index",
+            "How far what came lately is distributed from what the model was trained on; NaN: too few readings.",
+            ["input"],
+            registry=registry,
+        )
+
+    def watch_model(self, version: str, drift: Drift) -> None:
+        """Say which model predicts, and how far its inputs and probabilities have drifted."""
+        self._model.info({"version": version})
+        for name in INPUTS:
+            self._drift.labels(name).set_function(partial(_index, drift, name))
+
+
+def _index(drift: Drift, name: str) -> float:
+    index = drift.index(name)
+    return nan if index is None else index

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from ingest.lanes import Device
 from models.alerts import AlertPolicy, step
+from models.decision import may_alert
 from storage.records import load_state, readings_after
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def _replayed(connection: Connection, device_id: str, policy: AlertPolicy) -> De
     for row in readings_after(connection, device_id, found.last_id):
         lane, t_s = device.route(row.timestamp.timestamp(), row.received_at.timestamp())
         lane.features.step(t_s, row.hr, row.temp, row.eda)
-        usable = "warming_up" not in row.quality
+        usable = may_alert(frozenset(row.quality.split(",")))
         lane.alert, change = step(policy, lane.alert, t_s, row.stress_probability, usable=usable)
         if change is not None:
             lane.alert_id = row.alert_id if change == "raised" else None

@@ -22,6 +22,7 @@ from broker.contract import (
 )
 from broker.decoding import Key, Refusal, sha256_of
 from ingest.arrivals import Arrival, Incoming
+from models.predictor import Prediction
 
 
 class Stored(NamedTuple):
@@ -74,14 +75,7 @@ def answer(arrival: Arrival, results: Sequence[Result], server_time: datetime) -
     return Publication(DATA_RECEIVED.topic(arrival.device_id), encode(received), DATA_RECEIVED.qos)
 
 
-def new_reading(
-    record_id: int,
-    incoming: Incoming,
-    level: StressLevel,
-    probability: float,
-    confidence: float,
-    quality: Sequence[Quality],
-) -> Publication:
+def new_reading(record_id: int, incoming: Incoming, prediction: Prediction, quality: Sequence[Quality]) -> Publication:
     """`new_sensor_data` for a sample that was stored just now."""
     sample = incoming.sample
     data = NewSensorData(
@@ -90,11 +84,12 @@ def new_reading(
         hr=sample.hr,
         temp=sample.temp,
         eda=sample.eda,
-        stress_level=level,
-        confidence=percent(confidence),
+        stress_level=prediction.level,
+        confidence=percent(prediction.confidence),
         device_id=sample.device_id,
-        stress_probability=probability,
+        stress_probability=prediction.probability,
         quality=tuple(quality),
+        reasons=prediction.reasons,
     )
     return Publication(NEW_SENSOR_DATA.topic(sample.device_id), encode(data), NEW_SENSOR_DATA.qos)
 

@@ -18,6 +18,7 @@ from ingest.metrics import Metrics
 from ingest.outbox import AlertOutbox
 from ingest.share import Share
 from ingest.transaction import Outcome, store
+from models.drift import Drift
 from models.predictor import Predictor
 from storage.writer import RowsRefusedError, Writer, WriterStoppedError
 
@@ -85,7 +86,8 @@ class Ingest:
         self._subscription = bus.subscribe(
             [SENSOR_DATA.topic("+")], qos=SENSOR_DATA.qos, durable=True, buffer=BUFFER, group=share.group
         )
-        self._metrics.model.info({"version": predictor.version})
+        self._drift = Drift(predictor.reference)
+        self._metrics.watch_model(predictor.version, self._drift)
         self._metrics.waiting.set_function(lambda: float(len(self._subscription)))
         self._metrics.lag.set_function(lambda: self.lag_s)
 
@@ -150,6 +152,7 @@ class Ingest:
                 outcome = await self._writer.run(partial(work, isolate=True))
         self._metrics.transaction_samples.observe(sum(len(arrival.elements) for arrival in arrivals))
         self._devices.commit(outcome.states)
+        self._drift.add(outcome.watched)
         return outcome
 
     async def _tell(self, outcome: Outcome, messages: Sequence[Message]) -> None:

@@ -17,8 +17,10 @@ from ingest.lanes import Device, Devices, Lane
 from ingest.recovery import recover
 from ingest.results import Publication, Result, Stored, alert_message, answer, new_reading
 from models.alerts import step
+from models.decision import may_alert
 from models.predictor import Prediction, Predictor, Reading
 from storage.records import (
+    Newest,
     RecordKey,
     StoredReading,
     Unsent,
@@ -27,8 +29,9 @@ from storage.records import (
     insert_rejected,
     insert_unsent,
     kept_payload,
-    newest_ids,
+    newest,
     refused_one_by_one,
+    reset_done,
     save_state,
     stored,
 )
@@ -47,6 +50,8 @@ class Outcome(NamedTuple):
     fresh: int
     duplicates: int
     refused: list[tuple[str, ErrorDetail]]
+    watched: dict[str, list[float | None]]
+    """The values of what is watched for drift, see `models.drift`."""
 
 
 class Place(NamedTuple):
@@ -85,11 +90,11 @@ class _Transaction:
         self._results: dict[Place, Result] = {}
         self._readings: list[Publication] = []
         self._alerts: list[tuple[str, str, bytes]] = []
-        self._newest: dict[str, int] = {}
+        self._newest: dict[str, Newest] = {}
 
     def run(self, isolate: bool) -> Outcome:
         new, resends = self._split()
-        self._newest = newest_ids(self._connection, list({self._at(place).key.device_id for place in new}))
+        self._newest = newest(self._connection, list({self._at(place).key.device_id for place in new}))
         fresh = self._predict(new)
         if isolate:
             fresh = self._isolated(fresh)
@@ -108,7 +113,7 @@ class _Transaction:
         self._move_on(ids)
         alerts = insert_unsent(self._connection, self._alerts)
         duplicates = sum(isinstance(result, Stored) and result.duplicate for result in self._results.values())
-        return Outcome(answers + self._readings, alerts, self._states, len(ids), duplicates, refused)
+        return Outcome(answers + self._readings, alerts, self._states, len(ids), duplicates, refused, _watched(fresh))
 
     def _split(self) -> tuple[list[Place], dict[Place, Place]]:
         """The places of new samples, and of resends of these; what else there is gets its result here."""
@@ -143,7 +148,8 @@ class _Transaction:
                 one = self._at(place)
                 device, received_at = self._staged(one.key.device_id), self._arrivals[place.arrival].received_at
                 routed.append((place, one, *device.route(one.at.timestamp(), received_at.timestamp())))
-        predictions = self._predictor.score([Reading(lane.features, t_s, *_values(one)) for _, one, lane, t_s in routed])
+        readings = [Reading(lane.features, t_s, *_values(one)) for _, one, lane, t_s in routed]
+        predictions = self._predictor.score(readings, explain=True)
         return [Fresh(*route, prediction) for route, prediction in zip(routed, predictions, strict=True)]
 
     def _isolated(self, fresh: Sequence[Fresh]) -> list[Fresh]:
@@ -162,11 +168,13 @@ class _Transaction:
         """The device's state as this transaction moves it: the one in memory, unless the record has gone on without it."""
         device = self._states.get(device_id)
         if device is None:
-            committed, newest_id = self._devices.get(device_id), self._newest.get(device_id, 0)
+            committed, (newest_id, reset_at) = self._devices.get(device_id), self._newest[device_id]
             if committed is None or committed.last_id != newest_id:
                 device = recover(self._connection, device_id, self._predictor.policy, newest_id)
             else:
                 device = committed.copy()
+            if reset_at is not None:
+                device.forget_person()
             self._states[device_id] = device
         return device
 
@@ -191,12 +199,8 @@ class _Transaction:
         """What follows from a stored row: the reading, and the alert that it may raise or clear."""
         prediction = one.prediction
         self._results[one.place] = Stored(record_id, prediction.level, prediction.confidence, duplicate=False)
-        self._readings.append(
-            new_reading(
-                record_id, one.incoming, prediction.level, prediction.probability, prediction.confidence, _quality(one)
-            )
-        )
-        lane, usable = one.lane, "warming_up" not in prediction.quality
+        self._readings.append(new_reading(record_id, one.incoming, prediction, _quality(one)))
+        lane, usable = one.lane, may_alert(prediction.quality)
         lane.alert, state = step(self._predictor.policy, lane.alert, one.t_s, prediction.probability, usable=usable)
         if state is not None:
             self._alert(one, record_id, state)
@@ -257,16 +261,19 @@ class _Transaction:
 
     def _move_on(self, ids: dict[RecordKey, int]) -> None:
         """Note each state's newest row, and take the snapshots that are due."""
-        newest: dict[str, int] = {}
+        last_ids: dict[str, int] = {}
         for key, record_id in ids.items():
-            newest[key.device_id] = max(record_id, newest.get(key.device_id, 0))
+            last_ids[key.device_id] = max(record_id, last_ids.get(key.device_id, 0))
         saved_at = self._arrivals[-1].received_at
-        for device_id, last_id in newest.items():
+        for device_id, last_id in last_ids.items():
             device = self._states[device_id]
             device.last_id = last_id
             if device.saved_s is None or saved_at.timestamp() - device.saved_s >= SNAPSHOT_S:
                 device.saved_s = saved_at.timestamp()
                 save_state(self._connection, device_id, last_id, saved_at, device.to_bytes(), device.baseline_json())
+                # The snapshot is of the new baseline, and this transaction's: whatever happens, it began anew once.
+                if (reset_at := self._newest[device_id].reset_at) is not None:
+                    reset_done(self._connection, device_id, reset_at)
 
     def _incoming(self) -> Iterator[tuple[Place, Incoming]]:
         for at, arrival in enumerate(self._arrivals):
@@ -287,6 +294,16 @@ def _storable(text: str) -> str:
 
 def _values(one: Incoming) -> tuple[float | None, float | None, float | None]:
     return one.sample.hr, one.sample.temp, one.sample.eda
+
+
+def _watched(fresh: Sequence[Fresh]) -> dict[str, list[float | None]]:
+    samples = [one.incoming.sample for one in fresh]
+    channels: dict[str, list[float | None]] = {
+        "hr": [sample.hr for sample in samples],
+        "temp": [sample.temp for sample in samples],
+        "eda": [sample.eda for sample in samples],
+    }
+    return {**channels, "p": [one.prediction.probability for one in fresh]}
 
 
 def _resent(before: StoredReading) -> Stored:

@@ -9,16 +9,20 @@ from numpy.typing import NDArray
 
 from models.alerts import AlertPolicy, AlertState, step
 from models.card import AlertFigures, Trade
+from models.progress import Steps
+from models.state import GAP_S
 
-TAU_S: Final = 15.0
-FALSE_PER_HOUR: Final = 2.0
-_RAISE_STEPS: Final = np.arange(0.30, 0.76, 0.03)
-_CLEAR_SHARES: Final = (0.7, 0.85)
+FALSE_PER_HOUR: Final = 1.0
+CALM_ALERT_SHARE: Final = 0.15
+"""An alert that stands for more of the calm time says nothing."""
+_TAUS_S: Final = (8.0, 15.0, 30.0)
+_RAISE_STEPS: Final = np.arange(0.30, 0.76, 0.04)
+_CLEAR_SHARES: Final = (0.4, 0.6, 0.8)
 _COOLDOWNS_S: Final = (60.0, 180.0)
 
 
 class Timeline(NamedTuple):
-    """One person's recording: times in seconds, probabilities, labels (0, 1, else unlabelled), usable or warming up."""
+    """One recording: times in seconds, probabilities, labels (0, 1, else unlabelled), fit to raise an alert or not."""
 
     t_s: list[float]
     p: list[float]
@@ -33,28 +37,36 @@ class Outcome(NamedTuple):
     covered: int
     delays_s: list[float]
     false_alerts: int
+    recorded_s: float
     calm_s: float
+    calm_alert_s: float
+
+
+Lines = dict[str, list[Timeline]]
+"""Each person's recordings."""
 
 
 def timelines(
     person: NDArray[np.str_],
+    stream: NDArray[np.int64],
     t_s: NDArray[np.float64],
     p: NDArray[np.float64],
     y: NDArray[np.int64],
     usable: NDArray[np.bool_],
-) -> dict[str, Timeline]:
-    """The rows by person, in their order."""
-    found = {}
-    for name in np.unique(person):
-        rows = person == name
-        found[str(name)] = Timeline(t_s[rows].tolist(), p[rows].tolist(), y[rows].tolist(), usable[rows].tolist())
+) -> Lines:
+    """The rows by person and recording, in their order."""
+    found: Lines = {}
+    for number in np.unique(stream):
+        rows = stream == number
+        line = Timeline(t_s[rows].tolist(), p[rows].tolist(), y[rows].tolist(), usable[rows].tolist())
+        found.setdefault(str(person[rows][0]), []).append(line)
     return found
 
 
 def run(policy: AlertPolicy, line: Timeline) -> Outcome:
     """Run the machine over a timeline. An episode is an unbroken run of rows labelled 1."""
     state = AlertState()
-    episodes, covered, false_alerts, calm_s = 0, 0, 0, 0.0
+    episodes, covered, false_alerts, recorded_s, calm_s, calm_alert_s = 0, 0, 0, 0.0, 0.0, 0.0
     delays_s: list[float] = []
     began_s, before_s = 0.0, None
     in_episode = found = stood = False
@@ -62,8 +74,10 @@ def run(policy: AlertPolicy, line: Timeline) -> Outcome:
         if y == 1 and not in_episode:
             episodes, began_s, found, stood = episodes + 1, t_s, False, False
         in_episode = y == 1
-        if y == 0 and before_s is not None:
-            calm_s += min(t_s - before_s, 30.0)
+        dt_s = 0.0 if before_s is None else min(t_s - before_s, GAP_S)
+        recorded_s += dt_s
+        calm_s += dt_s * (y == 0)
+        calm_alert_s += dt_s * (y == 0 and state.raised)
         state, change = step(policy, state, t_s, p, usable=usable)
         if change == "raised" and y == 0:
             false_alerts += 1
@@ -73,7 +87,7 @@ def run(policy: AlertPolicy, line: Timeline) -> Outcome:
         if state.raised and in_episode and not stood:
             stood, covered = True, covered + 1
         before_s = t_s
-    return Outcome(episodes, covered, delays_s, false_alerts, calm_s)
+    return Outcome(episodes, covered, delays_s, false_alerts, recorded_s, calm_s, calm_alert_s)
 
 
 def figures(outcomes: Iterable[Outcome]) -> AlertFigures:
@@ -81,14 +95,18 @@ def figures(outcomes: Iterable[Outcome]) -> AlertFigures:
     every = list(outcomes)
     delays_s = [delay for outcome in every for delay in outcome.delays_s]
     false_alerts = sum(outcome.false_alerts for outcome in every)
-    hours = sum(outcome.calm_s for outcome in every) / 3600
+    recorded_s = sum(outcome.recorded_s for outcome in every)
+    calm_s = sum(outcome.calm_s for outcome in every)
     return AlertFigures(
         episodes=sum(outcome.episodes for outcome in every),
         found=len(delays_s),
         covered=sum(outcome.covered for outcome in every),
         false_alerts=false_alerts,
-        calm_hours=hours,
-        false_per_hour=false_alerts / hours if hours else 0.0,
+        recorded_hours=recorded_s / 3600,
+        calm_hours=calm_s / 3600,
+        false_per_hour=3600 * false_alerts / recorded_s if recorded_s else 0.0,
+        false_per_calm_hour=3600 * false_alerts / calm_s if calm_s else 0.0,
+        calm_alert_share=sum(outcome.calm_alert_s for outcome in every) / calm_s if calm_s else 0.0,
         median_delay_s=median(delays_s) if delays_s else None,
     )
 
@@ -96,7 +114,8 @@ def figures(outcomes: Iterable[Outcome]) -> AlertFigures:
 def policies(prior: float) -> list[AlertPolicy]:
     """The policies to choose from; the smoothing rests at the prior."""
     return [
-        AlertPolicy(TAU_S, round(float(at), 3), round(float(at) * share, 3), cooldown_s, round(prior, 3))
+        AlertPolicy(tau_s, round(float(at), 3), round(float(at) * share, 3), cooldown_s, round(prior, 3))
+        for tau_s in _TAUS_S
         for at in _RAISE_STEPS
         for share in _CLEAR_SHARES
         for cooldown_s in _COOLDOWNS_S
@@ -105,23 +124,35 @@ def policies(prior: float) -> list[AlertPolicy]:
 
 
 class Trials:
-    """Every policy run once over every person, so that choosing for any group of people costs nothing more."""
+    """Every policy run once over every recording, so that choosing for any group of people costs nothing more."""
 
-    def __init__(self, lines: dict[str, Timeline], prior: float) -> None:
-        self.outcomes = {policy: {who: run(policy, line) for who, line in lines.items()} for policy in policies(prior)}
+    def __init__(self, lines: Lines, prior: float, steps: Steps) -> None:
+        self.outcomes: dict[AlertPolicy, dict[str, list[Outcome]]] = {}
+        for policy in policies(prior):
+            steps.begin("trying alert policies")
+            self.outcomes[policy] = {who: [run(policy, line) for line in own] for who, own in lines.items()}
+
+    def of(self, policy: AlertPolicy, people: Sequence[str]) -> list[Outcome]:
+        """What the policy did on these people's recordings."""
+        return [outcome for who in people for outcome in self.outcomes[policy][who]]
 
     def choose(self, people: Sequence[str], per_hour: float = FALSE_PER_HOUR) -> Trade:
-        """The policy that finds most of these people's episodes at no more than so many false alerts an hour.
+        """The policy that covers most of these people's episodes at no more than so many false alerts an hour.
 
-        If none is that quiet, the quietest. Of equals the quieter, then the quicker one.
+        And whose alerts stand for no more than `CALM_ALERT_SHARE` of the calm time. If none is like that, the quietest. Of
+        equals the one that finds more, then the quieter.
         """
-        tried = [Trade(per_hour, policy, figures(by[who] for who in people)) for policy, by in self.outcomes.items()]
-        quiet = [trade for trade in tried if trade.figures.false_per_hour <= per_hour]
+        tried = [Trade(per_hour, policy, figures(self.of(policy, people))) for policy in self.outcomes]
+        quiet = [trade for trade in tried if _is_quiet(trade.figures, per_hour)]
         if not quiet:
             return min(tried, key=lambda trade: trade.figures.false_per_hour)
         return max(quiet, key=_worth)
 
 
-def _worth(trade: Trade) -> tuple[int, float, float]:
+def _is_quiet(seen: AlertFigures, per_hour: float) -> bool:
+    return seen.false_per_hour <= per_hour and seen.calm_alert_share <= CALM_ALERT_SHARE
+
+
+def _worth(trade: Trade) -> tuple[int, int, float]:
     seen = trade.figures
-    return seen.found, -seen.false_per_hour, -(seen.median_delay_s or 0.0)
+    return seen.covered, seen.found, -seen.false_per_hour

@@ -1,30 +1,35 @@
-"""The artefact on disk. The one module that knows joblib, and so the one place where anything is unpickled.
+"""The artefact on disk: plain arrays, no pickle; and the pin that says which bytes it must be made of.
 
-A pickle runs code. It is opened only after its SHA-256 has been found to be the one in the card beside it, and only by
-the release of scikit-learn that wrote it.
+The pin of a model's folder is the file `<folder>.sha256` beside it, in the format of `sha256sum`. Whoever can write in the
+folder alone cannot make another model count.
 """
 
 import hashlib
 import io
-import pickle
-from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-import joblib  # type: ignore[import-untyped]
+import numpy as np
 
-from models.card import Card, read_card
+from models.card import ARTEFACT_NAME, CARD_NAME, Card, decode_card
 from models.errors import ModelError
-from models.inference import Member
+from models.features import FEATURES
+from models.forest import Evaluator, Forest
+from models.state import Inputs, Matrix
 
-_REMEDY = "reinstall, or run: stresswire train"
+FORMAT: Final = 2
+"""Changes with the meaning of the arrays or of the features."""
+EQUAL_TO: Final = 1e-9
+_REMEDY: Final = "reinstall, or run: stresswire train"
 
 
 class Artefact(NamedTuple):
-    """The members of the average, and slope and offset of the calibration."""
+    """The trees, slope and offset of the calibration, and rows with the scores that they must have."""
 
-    members: list[Member]
+    forest: Forest
     calibration: tuple[float, float]
+    check_x: Inputs
+    check_scores: Matrix
 
 
 def sha256_of(path: Path) -> str:
@@ -33,36 +38,77 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def pin_path(directory: Path) -> Path:
+    """Where the pin of a model's folder stands: outside it."""
+    return directory.with_name(f"{directory.name}.sha256")
+
+
 def save_artefact(path: Path, artefact: Artefact) -> str:
-    """Write it, compressed, as plain containers of estimators; returns its SHA-256."""
-    joblib.dump({"members": artefact.members, "calibration": artefact.calibration}, path, compress=("zlib", 6))
+    """Write it; the same artefact gives the same bytes. Returns their SHA-256."""
+    forest, calibration, check_x, check_scores = artefact
+    np.savez(
+        path,
+        format=np.array(FORMAT),
+        calibration=np.array(calibration),
+        check_x=check_x,
+        check_scores=check_scores,
+        **forest._asdict(),
+    )
     return sha256_of(path)
+
+
+def pin(directory: Path) -> None:
+    """Pin what is in the folder now."""
+    lines = [f"{sha256_of(directory / name)}  {directory.name}/{name}\n" for name in (ARTEFACT_NAME, CARD_NAME)]
+    pin_path(directory).write_text("".join(lines))
 
 
 def load_artefact(directory: Path) -> tuple[Artefact, Card]:
     """The artefact and its card, checked. Raises ModelError, one line, for whatever is missing or does not fit."""
-    card = read_card(directory)
-    path = directory / Path(card.artefact).name
+    directory = directory.resolve()
+    pins = _pins(directory)
+    card_path, path = directory / CARD_NAME, directory / ARTEFACT_NAME
+    card = decode_card(card_path, _pinned(card_path, pins))
+    if card.format != FORMAT or card.features != FEATURES:
+        raise ModelError(
+            f"{directory}: a model of format {card.format} with {len(card.features)} features, "
+            f"this program has format {FORMAT} and {len(FEATURES)}; train it again: stresswire train"
+        )
+    artefact = _decode(path, _pinned(path, pins))
+    wrong = np.abs(Evaluator(artefact.forest).scores(artefact.check_x) - artefact.check_scores)
+    if not (wrong <= EQUAL_TO).all():
+        raise ModelError(f"{path}: here it scores its own check rows differently, by {wrong.max():.2g}; {_REMEDY}")
+    return artefact, card
+
+
+def _pins(directory: Path) -> dict[str, str]:
+    path = pin_path(directory)
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: the pin of the model cannot be read ({error}); {_REMEDY}") from error
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _pinned(path: Path, pins: dict[str, str]) -> bytes:
+    """The content of a file whose SHA-256 is the one that was pinned."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: the model cannot be read ({error.strerror}); {_REMEDY}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != card.artefact_sha256:
-        said = card.artefact_sha256
-        raise ModelError(f"{path}: not loaded, its SHA-256 is {found[:12]}... but the card says {said[:12]}...; {_REMEDY}")
-    here = version("scikit-learn")
-    if here != card.scikit_learn:
-        raise ModelError(
-            f"{path}: trained with scikit-learn {card.scikit_learn}, installed is {here}; "
-            "install that one, or run: stresswire train"
-        )
-    return _unpickle(path, content), card
+    found, said = hashlib.sha256(content).hexdigest(), pins.get(f"{path.parent.name}/{path.name}", "nothing")
+    if found != said:
+        where = pin_path(path.parent)
+        raise ModelError(f"{path}: not loaded, its SHA-256 is {found[:12]}... but {where} says {said[:12]}; {_REMEDY}")
+    return content
 
 
-def _unpickle(path: Path, content: bytes) -> Artefact:
+def _decode(path: Path, content: bytes) -> Artefact:
     try:
-        stored = joblib.load(io.BytesIO(content))
-        return Artefact(stored["members"], tuple(stored["calibration"]))
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
-        raise ModelError(f"{path}: cannot be unpickled ({error}); train the model again: stresswire train") from error
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            trees = {name: stored[name] for name in Forest._fields}
+            slope, offset = stored["calibration"].tolist()
+            forest = Forest(**{**trees, "base": float(trees["base"])})
+            return Artefact(forest, (slope, offset), stored["check_x"], stored["check_scores"])
+    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: not a model of this program ({error}); train it again: stresswire train") from error

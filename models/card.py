@@ -1,15 +1,17 @@
 """The machine-readable half of the model card: what an artefact is, and the figures that came with it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from models.alerts import AlertPolicy
 from models.errors import ModelError
 
 CARD_NAME: Final = "card.json"
-ARTEFACT_NAME: Final = "stress.joblib"
+ARTEFACT_NAME: Final = "stress.npz"
 TEXT_NAME: Final = "MODEL_CARD.md"
 
 
@@ -50,20 +52,24 @@ class Scores(msgspec.Struct, frozen=True):
 class AlertFigures(msgspec.Struct, frozen=True):
     """By episode: found is one in which an alert was raised, covered one in which an alert stood, be it from before.
 
-    False is an alert raised in a second labelled 0. The delay is from the start of an episode that was found.
+    False is an alert raised in a second labelled 0, counted for an hour of recording and for an hour of such seconds;
+    `calm_alert_share` is the share of those in which an alert stood. The delay is from the start of a found episode.
     """
 
     episodes: int
     found: int
     covered: int
     false_alerts: int
+    recorded_hours: float
     calm_hours: float
     false_per_hour: float
+    false_per_calm_hour: float
+    calm_alert_share: float
     median_delay_s: float | None
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """A point of the trade-off: the policy with the most episodes found within so many false alerts an hour."""
+    """A point of the trade-off: the policy that covers the most episodes within so many false alerts an hour."""
 
     at_most_per_hour: float
     policy: AlertPolicy
@@ -78,8 +84,32 @@ class CrossStudy(msgspec.Struct, frozen=True):
     scores: Scores
 
 
+class Exercise(msgspec.Struct, frozen=True):
+    """What is said of people who exercise, out of fold: shares of the seconds, and alerts raised in an hour."""
+
+    rows: int
+    people: int
+    share_elevated: float
+    share_high_stress: float
+    share_half: float
+    alerts_per_hour: float
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """How an input or score was distributed in the training data: `shares` of the bins between and outside `edges`."""
+
+    edges: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    def counts(self, values: Sequence[float]) -> list[float]:
+        """How many of the values fall into each bin; one on an edge falls above it."""
+        bins = np.searchsorted(np.array(self.edges), np.array(values, dtype=np.float64), side="right")
+        found: list[float] = np.bincount(bins, minlength=len(self.shares)).astype(np.float64).tolist()
+        return found
+
+
 class TrainingData(msgspec.Struct, frozen=True):
-    """The file a model was trained on."""
+    """The files a model was trained on; `exercise_*` is None where there was none."""
 
     name: str
     sha256: str
@@ -87,18 +117,36 @@ class TrainingData(msgspec.Struct, frozen=True):
     labelled: int
     people: int
     sources: tuple[str, ...]
+    exercise_name: str | None = None
+    exercise_sha256: str | None = None
+
+
+class Adaptation(msgspec.Struct, frozen=True):
+    """A shared model fitted to one's own labels: from which version, to which, and how both did on labels held out."""
+
+    version: str
+    devices: tuple[str, ...]
+    spans: int
+    rows: int
+    stress_share: float
+    scales: dict[str, float]
+    log_loss_before: float
+    log_loss_after: float
+    roc_auc_before: float | None
+    roc_auc_after: float | None
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about an artefact that a program may want to know; `prior` is the share of stress in the data.
 
-    `scores`, `without` (a channel) and `alerts_held_out` are out of fold by person, with calibration,
-    thresholds and policy chosen on the other people.
+    `scores`, `without` (sensors), `by_sensor` (see `sensors`) and `alerts_held_out` are out of fold by person, with
+    calibration, thresholds and policy chosen on the other people. `by_task` is the ROC-AUC of a task against everybody's
+    rows of label 0 in the same source. `reference` is by input, and of the probability as `p`.
     """
 
+    format: int
     version: str
     features: tuple[str, ...]
-    artefact: str
     artefact_sha256: str
     python: str
     scikit_learn: str
@@ -111,10 +159,20 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     scores: Scores
     ece_uncalibrated: float
     without: dict[str, float]
+    by_sensor: dict[str, float]
     by_source: dict[str, float]
+    by_task: dict[str, float]
+    exercise: Exercise | None
     across_studies: tuple[CrossStudy, ...]
     alerts_held_out: AlertFigures
     alert_trade: tuple[Trade, ...]
+    reference: dict[str, Reference]
+    adapted: Adaptation | None = None
+
+
+def version_of(release: str, artefact_sha256: str) -> str:
+    """What a model is called: the release of the training, and the start of the artefact's SHA-256."""
+    return f"{release}-{artefact_sha256[:8]}"
 
 
 def write_card(directory: Path, card: Card) -> None:
@@ -126,11 +184,18 @@ def read_card(directory: Path) -> Card:
     """Read `card.json`. Raises ModelError if it is missing or not a card."""
     path = directory / CARD_NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Card)
+        content = path.read_bytes()
     except OSError as error:
         raise ModelError(
             f"{path}: the model card cannot be read ({error.strerror}); reinstall, or run: stresswire train"
         ) from error
+    return decode_card(path, content)
+
+
+def decode_card(path: Path, content: bytes) -> Card:
+    """The card that these bytes of `path` are. Raises ModelError if they are none."""
+    try:
+        return msgspec.json.decode(content, type=Card)
     except msgspec.MsgspecError as error:
         raise ModelError(
             f"{path}: not a model card of this program ({error}); train the model again: stresswire train"

@@ -1,66 +1,92 @@
 """Recordings as one feature matrix, through the very code that serves live readings."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import FEATURES, FeatureState
-from models.recordings import Recording
+from models.decision import flags_of, may_alert_rows
+from models.features import FEATURES, FeatureState, advance_all, channel_of, channel_values
+from models.recordings import EXERCISE, Recording
+from models.state import Flags, Inputs, Matrix
 
-UNLABELLED = -1
+UNLABELLED: Final = -1
+TASK_WEIGHTS: Final = {"hyperventilation": 0.3}
+"""A task that is a bodily stressor more than a mental one teaches less."""
+EXERCISE_WEIGHT: Final = 0.03
+"""What a second of exercise without stress teaches. More keeps more cycling out of `high_stress`, and costs ROC-AUC."""
 
 
 class Dataset(NamedTuple):
-    """One row for each sample; `x` has the shape (rows, features), all else (rows,). `y` is 0, 1 or `UNLABELLED`."""
+    """One row for each sample; `x` has the shape (rows, features), all else (rows,). `y` is 0, 1 or `UNLABELLED`.
 
-    x: NDArray[np.float64]
+    `stream` numbers the recordings. `teaches` is a row's weight in training: a labelled one's, or that of exercise, which
+    teaches as not stress and is never scored. `may_alert`: the reading is fit to raise an alert.
+    """
+
+    x: Inputs
     y: NDArray[np.int64]
+    teaches: Matrix
     person: NDArray[np.str_]
     source: NDArray[np.str_]
-    t_s: NDArray[np.float64]
-    age_s: NDArray[np.float64]
+    task: NDArray[np.str_]
+    stream: NDArray[np.int64]
+    t_s: Matrix
+    age_s: Matrix
+    may_alert: Flags
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Dataset":
         """Some of the rows."""
-        return Dataset(self.x[rows], self.y[rows], self.person[rows], self.source[rows], self.t_s[rows], self.age_s[rows])
+        return Dataset(*[column[rows] for column in self])  # type: ignore[arg-type]
 
     @property
-    def labelled(self) -> NDArray[np.bool_]:
+    def labelled(self) -> Flags:
         """Which rows have a label."""
-        told: NDArray[np.bool_] = self.y != UNLABELLED
+        told: Flags = self.y != UNLABELLED
         return told
 
+    @property
+    def exercising(self) -> Flags:
+        """In which rows the person was exercising."""
+        found: Flags = self.task == EXERCISE
+        return found
 
-def build_dataset(recordings: Sequence[Recording]) -> Dataset:
-    """Features of every row; rows without a label are there, because windows and alerts run through them."""
-    x: list[list[float]] = []
-    age_s: list[float] = []
-    for recording in recordings:
-        state = FeatureState()
-        for row in recording.rows:
-            x.append(state.step(row.t_s, row.hr, row.temp, row.eda))
-            age_s.append(state.age_s)
-    rows = [row for recording in recordings for row in recording.rows]
+
+def build_dataset(recordings: Sequence[Recording], exercise: Sequence[Recording] = ()) -> Dataset:
+    """Features of every row; rows without a label are there, because means and alerts run through them.
+
+    `exercise` are recordings of effort without stress. Who is in both is one person, of one source.
+    """
+    every = [*recordings, *exercise]
+    rows = [(number, row) for number, recording in enumerate(every) for row in recording.rows]
+    states = [FeatureState() for _ in every]
+    step = advance_all(
+        [states[number] for number, _ in rows],
+        [row.t_s for _, row in rows],
+        channel_values([(row.hr, row.temp, row.eda) for _, row in rows]),
+    )
+    source_of = {recording.subject: recording.source for recording in recordings}
+    effort = np.array([number >= len(recordings) for number, _ in rows])
+    y = np.array([UNLABELLED if row.label is None else row.label for _, row in rows], dtype=np.int64)
+    y[effort] = UNLABELLED
+    weight = np.array([TASK_WEIGHTS.get(row.task, 1.0) for _, row in rows])
     return Dataset(
-        np.array(x, dtype=np.float64),
-        np.array([UNLABELLED if row.label is None else row.label for row in rows], dtype=np.int64),
-        np.array([row.subject for row in rows]),
-        np.array([row.source for row in rows]),
-        np.array([row.t_s for row in rows], dtype=np.float64),
-        np.array(age_s, dtype=np.float64),
+        step.x.astype(np.float32),
+        y,
+        np.where(effort, EXERCISE_WEIGHT, np.where(y == UNLABELLED, 0.0, weight)),
+        np.array([row.subject for _, row in rows]),
+        np.array([source_of.get(row.subject, row.source) for _, row in rows]),
+        np.array([row.task for _, row in rows]),
+        np.array([number for number, _ in rows]),
+        np.array([row.t_s for _, row in rows], dtype=np.float64),
+        step.age_s,
+        may_alert_rows(flags_of(step)),
     )
 
 
-def without(x: NDArray[np.float64], channel: str) -> NDArray[np.float64]:
-    """A copy with every feature of `hr`, `temp` or `eda` unknown, as if that sensor had no contact."""
+def without(x: Inputs, *channels: str) -> Inputs:
+    """A copy with every feature of these of `hr`, `temp` and `eda` unknown, as if the sensors had no contact."""
     blank = x.copy()
-    blank[:, [channel_of(name) == channel for name in FEATURES]] = np.nan
+    blank[:, [channel_of(name) in channels for name in FEATURES]] = np.nan
     return blank
-
-
-def channel_of(feature: str) -> str:
-    """The one channel that a feature is made of."""
-    prefix = feature.partition("_")[0]
-    return prefix if prefix in ("hr", "temp") else "eda"

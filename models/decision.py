@@ -1,32 +1,95 @@
-"""From a probability to what is said: warm-up, level and quality. Pure, and the same in training and serving."""
+"""From a probability to what is said: prior, warm-up, quality and level. The same in training and serving."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from broker.contract import Quality, StressLevel
+from models.features import Step
+from models.state import EDA, HR, TEMP, Flags, Matrix
 
 WARM_UP_S: Final = 60.0
-"""Before its windows hold this many seconds, a stream says little about a person."""
+"""Before its means hold this many seconds, a stream says little about a person."""
+FLAGS: Final[tuple[Quality, ...]] = (
+    "warming_up",
+    "gap",
+    "no_hr",
+    "no_temp",
+    "no_eda",
+    "low_eda",
+    "off_skin",
+    "frozen_hr",
+    "frozen_temp",
+    "frozen_eda",
+)
+NO_ALERT: Final[frozenset[str]] = frozenset(
+    ("warming_up", "no_hr", "no_eda", "low_eda", "off_skin", "frozen_hr", "frozen_eda")
+)
+"""A reading with one of these may lower what an alert rests on, and never raises one."""
+_BITS: Final = 1 << np.arange(len(FLAGS))
 
 
-def shrink(p: float, age_s: float, prior: float) -> float:
-    """`p` drawn towards the prior, in proportion to what is missing of the warm-up."""
-    return prior + (p - prior) * min(age_s / WARM_UP_S, 1.0)
+class Thresholds(NamedTuple):
+    """From t1 a probability is `elevated`, from t2 `high_stress`."""
+
+    t1: float
+    t2: float
 
 
-def level_of(p: float, age_s: float, thresholds: tuple[float, float]) -> StressLevel:
+def flags_of(step: Step) -> NDArray[np.int64]:
+    """What limits each reading, one bit for each of `FLAGS`: too young a stream, sensors without contact or stuck."""
+    missing, frozen, bad = step.contact
+    warming = step.age_s < WARM_UP_S
+    columns = (
+        warming,
+        warming & step.gap,
+        missing[:, HR],
+        missing[:, TEMP],
+        missing[:, EDA],
+        bad[:, EDA],
+        bad[:, TEMP],
+        frozen[:, HR],
+        frozen[:, TEMP],
+        frozen[:, EDA],
+    )
+    return np.stack(columns, 1) @ _BITS
+
+
+def named(flags: int) -> tuple[Quality, ...]:
+    """The names of one reading's flags."""
+    return tuple(name for bit, name in enumerate(FLAGS) if flags >> bit & 1)
+
+
+def may_alert(quality: Iterable[str]) -> bool:
+    """Whether a reading of this quality may raise an alert."""
+    return NO_ALERT.isdisjoint(quality)
+
+
+_NO_ALERT_BITS: Final = sum(1 << bit for bit, name in enumerate(FLAGS) if name in NO_ALERT)
+
+
+def may_alert_rows(flags: NDArray[np.int64]) -> Flags:
+    """`may_alert` of many readings' flags."""
+    allowed: Flags = flags & _NO_ALERT_BITS == 0
+    return allowed
+
+
+def log_odds(p: float) -> float:
+    """ln(p / (1 - p)) of a probability above 0 and below 1."""
+    return float(np.log(p / (1 - p)))
+
+
+def probabilities(scores: Matrix, age_s: Matrix, prior: float) -> Matrix:
+    """Of calibrated log-odds: drawn towards the prior in proportion to what is missing of the warm-up."""
+    p = 1 / (1 + np.exp(-scores))
+    shrunk: Matrix = prior + (p - prior) * np.minimum(age_s / WARM_UP_S, 1.0)
+    return shrunk
+
+
+def level_of(p: float, age_s: float, thresholds: Thresholds) -> StressLevel:
     """`normal` below t1 and while warming up, `elevated` below t2, else `high_stress`."""
-    if p < thresholds[0] or age_s < WARM_UP_S:
+    if p < thresholds.t1 or age_s < WARM_UP_S:
         return "normal"
-    return "elevated" if p < thresholds[1] else "high_stress"
-
-
-def quality_of(age_s: float, hr: float | None, temp: float | None, eda: float | None) -> tuple[Quality, ...]:
-    """What limits this reading: too young a stream, sensors without contact."""
-    flags: tuple[Quality, ...] = ("warming_up",) if age_s < WARM_UP_S else ()
-    if hr is None:
-        flags += ("no_hr",)
-    if temp is None:
-        flags += ("no_temp",)
-    if eda is None:
-        flags += ("no_eda",)
-    return flags
+    return "elevated" if p < thresholds.t2 else "high_stress"

@@ -1,9 +1,7 @@
 """What an artefact makes of a labelled recording, through the code that serves live readings."""
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -13,13 +11,13 @@ from models.alert_evaluation import figures, run, timelines
 from models.artefact import sha256_of
 from models.card import AlertFigures, Scores
 from models.dataset import UNLABELLED
+from models.decision import may_alert
 from models.errors import ModelError
 from models.features import FeatureState
 from models.metrics import scores_of
 from models.predictor import Prediction, Predictor, Reading
-from models.recordings import Recording, Row, read_recordings
+from models.recordings import Recording, read_recordings
 
-CHUNK: Final = 4096
 Labels = NDArray[np.int64]
 
 
@@ -32,33 +30,34 @@ class Evaluation(msgspec.Struct, frozen=True):
     alerts: AlertFigures
 
 
-def evaluate(recordings_path: Path, directory: Path | None, progress: Callable[[str], None]) -> Evaluation:
-    """Score a labelled recording with the artefact in `directory` (None: the shipped one).
+def evaluate(recordings_path: Path, predictor: Predictor, progress: Callable[[str], None]) -> Evaluation:
+    """Score a labelled recording.
 
-    Raises RecordingError for the file, ModelError for the artefact or where labels of either kind are missing.
+    Raises RecordingError for the file, ModelError where labels of either kind are missing.
     """
-    predictor = Predictor.load(directory)
     recordings = read_recordings(recordings_path)
+    progress(f"{len(recordings)} recordings")
     rows = [row for recording in recordings for row in recording.rows]
     y = np.array([UNLABELLED if row.label is None else row.label for row in rows], dtype=np.int64)
     told = y != UNLABELLED
     if len(np.unique(y[told])) < 2:
         raise ModelError(f"{recordings_path}: rows with label 0 and rows with label 1 are needed")
-    predictions = list(chain.from_iterable(_score(predictor, recording, progress) for recording in recordings))
+    predictions = _score(predictor, recordings)
     return Evaluation(
         predictor.version,
         sha256_of(recordings_path) == predictor.trained_on_sha256,
         _scores(y, predictions, np.array([row.subject for row in rows])),
-        _alerts(predictor, y, predictions, rows),
+        _alerts(predictor, y, predictions, recordings),
     )
 
 
-def _score(predictor: Predictor, recording: Recording, progress: Callable[[str], None]) -> list[Prediction]:
-    state = FeatureState()
-    readings = [Reading(state, row.t_s, row.hr, row.temp, row.eda) for row in recording.rows]
-    progress(f"{recording.subject}: {len(readings)} rows")
-    chunks = (readings[start : start + CHUNK] for start in range(0, len(readings), CHUNK))
-    return [prediction for chunk in chunks for prediction in predictor.score(chunk)]
+def _score(predictor: Predictor, recordings: Sequence[Recording]) -> list[Prediction]:
+    readings = [
+        Reading(state, row.t_s, row.hr, row.temp, row.eda)
+        for state, recording in ((FeatureState(), recording) for recording in recordings)
+        for row in recording.rows
+    ]
+    return predictor.score(readings)
 
 
 def _scores(y: Labels, predictions: Sequence[Prediction], person: NDArray[np.str_]) -> Scores:
@@ -68,9 +67,16 @@ def _scores(y: Labels, predictions: Sequence[Prediction], person: NDArray[np.str
     return scores_of(y[told], p[told], person[told], level[told] != "normal", level[told] == "high_stress")
 
 
-def _alerts(predictor: Predictor, y: Labels, predictions: Sequence[Prediction], rows: Sequence[Row]) -> AlertFigures:
-    person = np.array([row.subject for row in rows])
-    t_s = np.array([row.t_s for row in rows])
-    p = np.array([prediction.probability for prediction in predictions])
-    usable = np.array(["warming_up" not in prediction.quality for prediction in predictions])
-    return figures(run(predictor.policy, line) for line in timelines(person, t_s, p, y, usable).values())
+def _alerts(
+    predictor: Predictor, y: Labels, predictions: Sequence[Prediction], recordings: Sequence[Recording]
+) -> AlertFigures:
+    rows = [(number, row) for number, recording in enumerate(recordings) for row in recording.rows]
+    lines = timelines(
+        np.array([row.subject for _, row in rows]),
+        np.array([number for number, _ in rows]),
+        np.array([row.t_s for _, row in rows]),
+        np.array([prediction.probability for prediction in predictions]),
+        y,
+        np.array([may_alert(prediction.quality) for prediction in predictions]),
+    )
+    return figures(run(predictor.policy, line) for own in lines.values() for line in own)

@@ -1,272 +1,328 @@
 """The features of a stream of heart rate, skin temperature and skin conductance, one sample at a time.
 
-Training, offline prediction and live serving run this one implementation. It is causal: a feature knows the samples up
-to now and nothing else. No feature knows the time since the start (in a laboratory that predicts the protocol, not the
-stress); levels are taken against the person's own running baseline.
+Training, offline prediction and live serving run this one implementation, over the rows of as many streams at once as
+there are. It is causal: a feature knows the samples up to now and nothing else. No feature knows the time since the start
+(in a laboratory that predicts the protocol, not the stress); levels are taken against the person's own running baseline.
 
-Every second is one bucket (`windows`), so a device that sends ten samples a second costs no more memory than one that
-sends one. Each value is the median of the newest three of its channel: one wild sample moves nothing.
+Every second is one bucket, the mean of its samples; each value is the median of a channel's newest three buckets, so that
+one wild second moves nothing. A sensor that is not on the skin, or stuck, counts as one without contact.
 """
 
-from math import exp, log, nan
+from collections import defaultdict
+from collections.abc import Sequence
+from math import exp, inf, isnan, nan
 from typing import Final, NamedTuple
 
-from models import snapshot
-from models.baselines import Baseline
-from models.windows import Series
+import numpy as np
 
-FEATURES: Final[tuple[str, ...]] = (
-    "hr_30_baseline",  # bpm: mean of 30 s minus the baseline
-    "hr_60_baseline",  # bpm
-    "eda_60_baseline",  # ln uS
-    "hr_60_z",  # the same against the baseline's spread
-    "eda_60_z",
-    "hr_60_sd",  # bpm
-    "hr_60_slope",  # bpm a second
-    "eda_60_slope",  # ln uS a second
-    "temp_60_slope",  # degrees Celsius a second
-    "hr_60_300",  # bpm: mean of 60 s minus mean of 300 s
-    "eda_60_300",  # ln uS
-    "temp_60_300",  # degrees Celsius
-    "scr_60_count",  # skin conductance responses a minute
-    "scr_60_amplitude",  # uS a minute
-    "phasic_60_sd",  # phasic / tonic EDA, no unit
-    "phasic_120_sd",
-    "eda_60_change",  # uS: mean absolute change from second to second
+from models.state import (
+    BASELINE,
+    CHANGE_TAUS_S,
+    CHANGES,
+    CHANNELS,
+    EDA,
+    GAP_S,
+    HR,
+    PART,
+    TAUS_S,
+    TEMP,
+    Flags,
+    Matrix,
+    empty_part,
+    stepped,
 )
 
-CHANNELS: Final = ("hr", "temp", "eda")
+_DIFFERENCES: Final = (
+    (3, 30),
+    (10, 60),
+    (20, 120),
+    (30, 300),
+    (60, 300),
+    (60, 600),
+    (10, 300),
+    (30, 1200),
+    (60, 1200),
+    (120, 1200),
+    (300, 1200),
+)
+_Z_TAUS_S: Final = (10, 30, 60, 120, 300)
+_SD_RATIO_TAUS_S: Final = (30, 60)
+_REST_TAUS_S: Final = (10, 30, 60, 120)
+_SHORT_TAUS_S: Final = CHANGE_TAUS_S[:3]
+_TONIC: Final = ("eda_change", "eda_rise", "scr_amplitude")
 
-GAP_S: Final = 30.0
-"""A longer silence restarts the windows; the baselines stay as they were."""
-BASELINE_TAU_S: Final = 1200.0
-PHASIC_TAU_S: Final = 20.0
-TONIC_TAU_S: Final = 300.0
-HR_SD_FLOOR: Final = 3.0
-EDA_SD_FLOOR: Final = 0.1
+
+def _names() -> list[str]:
+    names = [f"{channel}_{a}_{b}" for channel in CHANNELS for a, b in _DIFFERENCES]
+    names += [f"{channel}_z_{tau}" for channel in CHANNELS for tau in _Z_TAUS_S]
+    names += [f"{channel}_sd_{tau}" for channel in CHANNELS for tau in _Z_TAUS_S]
+    names += [f"{channel}_sd_ratio_{tau}" for channel in CHANNELS for tau in _SD_RATIO_TAUS_S]
+    names += [f"{channel}_{kind}_{tau}" for kind in ("rest", "place") for channel in CHANNELS[:2] for tau in _REST_TAUS_S]
+    names += [f"{channel}_range" for channel in CHANNELS[:2]]
+    names += [f"{change}_{tau}" for change in CHANGES for tau in CHANGE_TAUS_S[:4]]
+    names += [f"{change}_ratio_{tau}" for change in CHANGES for tau in _SHORT_TAUS_S]
+    names += [f"{change}_tonic_{tau}" for change in _TONIC for tau in _SHORT_TAUS_S]
+    return names
+
+
+FEATURES: Final = tuple(_names())
+"""By suffix, with the time constants in seconds; skin conductance as its natural logarithm unless it says otherwise:
+
+* `_A_B` mean over A minus mean over B; `_z_A` mean minus baseline, in standard deviations of the baseline;
+* `_sd_A` standard deviation; `_sd_ratio_A` the same over that of the baseline;
+* `_rest_A` mean over the level of rest; `_place_A` where that stands between rest and peak; `_range` peak minus rest;
+* of a change (see `CHANGES`): `_A` its mean, `_ratio_A` that over its baseline, `_tonic_A` that over the tonic EDA.
+"""
+
+SD_FLOORS: Final = np.array([3.0, 0.1, 0.1])
+"""The least spread of a baseline of heart rate (bpm), ln EDA and temperature (degrees Celsius)."""
+_SD_RATIO_FLOORS: Final = np.array([0.5, 0.02, 0.02])
+_RANGE_FLOORS: Final = np.array([4.0, 0.15])
+_CHANGE_FLOOR: Final = 1e-4
 TONIC_FLOOR_US: Final = 0.05
-EDA_FLOOR_US: Final = 0.01
-SCR_RISE_US: Final = 0.02
-SCR_LOOKBACK_S: Final = 6
-LEAST: Final = 5
-"""Fewer seconds than this have no spread and no slope."""
+KNOWN_S: Final = 10
+"""A channel that said nothing for longer is unknown."""
+
+LOW_EDA_US: Final = 0.05
+OFF_SKIN_C: Final = 25.0
+FROZEN_S: Final = np.array([120.0, 120.0, 600.0])
+"""A heart rate, EDA, temperature that did not change at all for so long comes from a sensor that is stuck."""
+
+_HEADER: Final = 19
+_NEWEST, _ORIGIN, _START, _SECOND = range(4)
+_SUM, _COUNT, _LAST, _MOVED, _HEARD = (slice(at, at + 3) for at in range(4, _HEADER, 3))
+_BASE: Final = slice(_HEADER, _HEADER + PART.width)
+_OPEN: Final = slice(_HEADER + PART.width, _HEADER + 2 * PART.width)
+WIDTH: Final = _HEADER + 2 * PART.width
+"""Numbers in a row; a device takes eight bytes for each."""
+_VERSION: Final = 2
 
 
-class _Newest:
-    """When a channel last gave a value, and its newest two values, for the median of three."""
-
-    __slots__ = ("newest_s", "values")
-
-    def __init__(self) -> None:
-        self.newest_s: float | None = None
-        self.values: list[float] = []
-
-    def median(self, value: float) -> float:
-        """The median of the value and the two before it; of two values their mean."""
-        self.values.append(value)
-        if len(self.values) > 3:
-            del self.values[0]
-        if len(self.values) == 3:
-            return sorted(self.values)[1]
-        return sum(self.values) / len(self.values)
-
-    def dt_s(self, t_s: float) -> float | None:
-        """Seconds since the channel's last value, a gap counted as `GAP_S` at most; None if there was none."""
-        before, self.newest_s = self.newest_s, t_s
-        return None if before is None else min(t_s - before, GAP_S)
-
-    def copy(self) -> "_Newest":
-        twin = _Newest()
-        twin.newest_s, twin.values = self.newest_s, self.values[:]
-        return twin
+def channel_of(feature: str) -> str:
+    """The one channel that a feature is made of."""
+    prefix = feature.partition("_")[0]
+    return prefix if prefix in ("hr", "temp") else "eda"
 
 
-class _Peak(NamedTuple):
-    """What a closed second of EDA says: the change from the second before, and the SCR that ended, if one did."""
+_CHANNEL: Final = np.array([CHANNELS.index(channel_of(name)) for name in FEATURES])
 
-    change: float
-    scr_us: float | None
+
+def _at(taus_s: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    return [taus_s.index(tau) for tau in wanted]
+
+
+_A, _B = _at(TAUS_S, [a for a, _ in _DIFFERENCES]), _at(TAUS_S, [b for _, b in _DIFFERENCES])
+_Z, _R, _S = _at(TAUS_S, _Z_TAUS_S), _at(TAUS_S, _SD_RATIO_TAUS_S), _at(TAUS_S, _REST_TAUS_S)
+_T: Final = [CHANGES.index(name) for name in _TONIC]
+
+
+class Contact(NamedTuple):
+    """What is wrong with a sample's channels, each of shape (rows, channels)."""
+
+    missing: Flags
+    frozen: Flags
+    bad: Flags
+    """EDA near zero, a temperature that no skin has."""
+
+
+class Step(NamedTuple):
+    """One sample of each of several streams; `x` (rows, features), NaN where unknown.
+
+    `age_s` (rows,) is the time of unbroken stream, `gap` (rows,): a silence came before it.
+    """
+
+    x: Matrix
+    age_s: Matrix
+    gap: Flags
+    contact: Contact
+
+
+def empty_row() -> Matrix:
+    """The state of a stream of which nothing is known, of shape (`WIDTH`,)."""
+    row = np.zeros(WIDTH)
+    row[_NEWEST] = row[_ORIGIN] = row[_START] = nan
+    row[_SECOND] = -1.0
+    row[_LAST] = row[_MOVED] = row[_HEARD] = nan
+    row[_BASE] = row[_OPEN] = empty_part()
+    return row
+
+
+def advance(rows: Matrix, t_s: Matrix, values: Matrix) -> Step:
+    """Take one sample of each stream, in place: `rows` (streams, `WIDTH`), `t_s` (streams,) after the newest of each.
+
+    `values` (streams, channels) in bpm, microsiemens and degrees Celsius, NaN where a sensor has no contact.
+    """
+    newest, origin = rows[:, _NEWEST], rows[:, _ORIGIN]
+    restart = ~(t_s - newest <= GAP_S)
+    # A stream that was rewound goes on after a gap, whatever its time.
+    origin[:] = np.where(np.isnan(newest), np.where(rows[:, _SECOND] < 0, t_s, t_s - rows[:, _SECOND] - GAP_S - 1), origin)
+    rows[:, _START] = np.where(restart, t_s, rows[:, _START])
+    newest[:] = t_s
+    second = np.floor(t_s - origin + 0.5)
+    contact = _contact(rows, t_s, second, values)
+    values = np.where(contact.frozen | contact.bad, nan, values)
+    closed = (second != rows[:, _SECOND])[:, None]
+    rows[:, _SECOND] = second
+    here = ~np.isnan(values)
+    total = np.where(closed, 0.0, rows[:, _SUM]) + np.where(here, values, 0.0)
+    count = np.where(closed, 0.0, rows[:, _COUNT]) + here
+    rows[:, _SUM], rows[:, _COUNT] = total, count
+    base = rows[:, _BASE]
+    base[:] = np.where(closed, rows[:, _OPEN], base)
+    now = stepped(base, second, np.where(count > 0, total / np.maximum(count, 1.0), nan))
+    rows[:, _OPEN] = now
+    return Step(_features(now, second), t_s - rows[:, _START], rows[:, _START] > origin, contact)
+
+
+def _contact(rows: Matrix, t_s: Matrix, second: Matrix, values: Matrix) -> Contact:
+    here = ~np.isnan(values)
+    fresh = ~(second[:, None] - rows[:, _HEARD] <= GAP_S)
+    moved = here & (fresh | (values != rows[:, _LAST]))
+    rows[:, _MOVED] = np.where(moved, t_s[:, None], rows[:, _MOVED])
+    rows[:, _LAST] = np.where(here, values, rows[:, _LAST])
+    rows[:, _HEARD] = np.where(here, second[:, None], rows[:, _HEARD])
+    bad = np.zeros_like(here)
+    bad[:, EDA] = values[:, EDA] < LOW_EDA_US
+    bad[:, TEMP] = values[:, TEMP] < OFF_SKIN_C
+    return Contact(~here, here & ~bad & (t_s[:, None] - rows[:, _MOVED] >= FROZEN_S), bad)
+
+
+def _features(part: Matrix, second: Matrix) -> Matrix:
+    mean, sd = PART.get(part, "mean"), np.sqrt(PART.get(part, "variance"))
+    change, rest = PART.get(part, "change"), PART.get(part, "rest")
+    base, base_sd = mean[:, :, BASELINE, None], sd[:, :, BASELINE]
+    reach = PART.get(part, "peak") - rest
+    lift = mean[:, : len(_RANGE_FLOORS)][:, :, _S] - rest[:, :, None]
+    # math.exp as in `state`: the same bits for any number of rows.
+    tonic = np.array([exp(each) for each in mean[:, EDA, TAUS_S.index(300)].tolist()])
+    short = len(_SHORT_TAUS_S)
+    x = (
+        mean[:, :, _A] - mean[:, :, _B],
+        (mean[:, :, _Z] - base) / np.maximum(base_sd, SD_FLOORS)[:, :, None],
+        sd[:, :, _Z],
+        sd[:, :, _R] / np.maximum(base_sd, _SD_RATIO_FLOORS)[:, :, None],
+        lift,
+        lift / np.maximum(reach, _RANGE_FLOORS)[:, :, None],
+        reach,
+        change[:, :, :4],
+        (change[:, :, :short] + _CHANGE_FLOOR) / (change[:, :, -1:] + _CHANGE_FLOOR),
+        change[:, _T, :short] / np.maximum(tonic, TONIC_FLOOR_US)[:, None, None],
+    )
+    known = second[:, None] - PART.get(part, "seen") <= KNOWN_S
+    return np.where(known[:, _CHANNEL], np.concatenate([each.reshape(len(part), -1) for each in x], 1), nan)
 
 
 class FeatureState:
-    """The state of one device's stream: about 10 KB, whatever the rate and however long it runs."""
+    """The state of one device's stream: `WIDTH` numbers, whatever the rate and however long it runs."""
 
-    __slots__ = ("_baselines", "_channels", "_closed", "_open_eda", "_second", "_series", "_start_s", "newest_s")
+    __slots__ = ("row",)
 
     def __init__(self) -> None:
-        self.newest_s: float | None = None
-        self._baselines = (
-            Baseline(BASELINE_TAU_S),
-            Baseline(BASELINE_TAU_S),
-            Baseline(PHASIC_TAU_S),
-            Baseline(TONIC_TAU_S),
-        )
-        self._channels = (_Newest(), _Newest(), _Newest())
-        self._restart(0.0)
+        self.row = empty_row()
 
-    def _restart(self, t_s: float) -> None:
-        """Empty windows that begin at `t_s`."""
-        self._start_s = t_s
-        self._second = -1
-        # hr, ln eda, temp, phasic / tonic, change of eda, SCR amplitude
-        self._series = (Series(30, 60, 300), Series(60, 300), Series(60, 300), Series(60, 120), Series(60), Series(60))
-        self._closed: list[tuple[int, float]] = []
-        self._open_eda: tuple[float, int] = (0.0, 0)
-        for channel in self._channels:
-            channel.values = []
-        for baseline in self._baselines[2:]:
-            baseline.restore((nan, 0.0, 0.0))
-
-    def rewind(self) -> None:
-        """Begin again at whatever time comes next, earlier ones too; the baselines stay as they were."""
-        self.newest_s = None
-        for channel in self._channels:
-            channel.newest_s = None
-
-    def usual(self) -> dict[str, float | None]:
-        """The running personal baselines, as people read them: `hr` in bpm with its spread, `eda` in microsiemens."""
-        hr, eda = self._baselines[:2]
-        return {
-            "hr": round(hr.mean, 2) if hr.weight else None,
-            "hr_sd": round(hr.sd(), 2) if hr.weight else None,
-            "eda": round(exp(eda.mean), 4) if eda.weight else None,
-        }
+    @property
+    def newest_s(self) -> float | None:
+        """The time of the newest sample; None before the first."""
+        newest = float(self.row[_NEWEST])
+        return None if isnan(newest) else newest
 
     @property
     def age_s(self) -> float:
-        """Seconds of unbroken stream since the windows last started; 0 before the first sample."""
-        return 0.0 if self.newest_s is None else self.newest_s - self._start_s
+        """Seconds of unbroken stream since the last silence; 0 before the first sample."""
+        newest = self.newest_s
+        return 0.0 if newest is None else newest - float(self.row[_START])
 
-    def step(self, t_s: float, hr: float | None, temp: float | None, eda: float | None) -> list[float]:
-        """Take one sample and return the features, in the order of `FEATURES`; NaN where one cannot be known.
+    def step(self, t_s: float, hr: float | None, temp: float | None, eda: float | None) -> Step:
+        """Take one sample; see `advance_all`."""
+        return advance_all([self], [t_s], channel_values([(hr, temp, eda)]))
 
-        `t_s` in seconds (Unix or of a recording); `hr` in bpm, `temp` in degrees Celsius, `eda` in microsiemens, None
-        where the sensor has no contact. Raises ValueError, the state unchanged, if `t_s` is not after the newest sample.
-        """
-        if self.newest_s is None or t_s - self.newest_s > GAP_S:
-            self._restart(t_s)
-        elif not t_s > self.newest_s:
-            raise ValueError(f"a sample at {t_s} is not after the newest at {self.newest_s}")
-        self.newest_s = t_s
-        self._open_second(int(t_s - self._start_s + 0.5))
-        hr_channel, temp_channel, eda_channel = self._channels
-        if hr is not None:
-            value = hr_channel.median(hr)
-            self._baselines[0].update(value, hr_channel.dt_s(t_s))
-            self._series[0].put(value)
-        if temp is not None:
-            self._series[2].put(temp_channel.median(temp))
-        if eda is not None:
-            self._put_eda(eda_channel.median(eda), eda_channel.dt_s(t_s))
-        return self._features()
+    def rewind(self) -> None:
+        """Begin again at whatever time comes next, earlier ones too; the baselines stay as they were."""
+        self.row[_NEWEST] = nan
 
-    def _open_second(self, second: int) -> None:
-        """Slide the windows to `second`; the EDA of the second before is now complete."""
-        if second == self._second:
-            return
-        for series in self._series:
-            series.advance(second)
-        total, n = self._open_eda
-        if n:
-            peak = self._close_eda(self._second, total / n)
-            self._series[4].put(peak.change)
-            if peak.scr_us is not None:
-                self._series[5].put(peak.scr_us)
-        self._second = second
-
-    def _close_eda(self, second: int, eda: float) -> _Peak:
-        """Note the mean EDA of a complete second, and look whether the one before it was a peak."""
-        closed = self._closed
-        self._open_eda = (0.0, 0)
-        closed.append((second, eda))
-        if len(closed) == 1:
-            return _Peak(0.0, None)
-        before_s, before = closed[-2]
-        change = abs(eda - before) / (second - before_s)
-        while closed[0][0] < before_s - SCR_LOOKBACK_S:
-            del closed[0]
-        if len(closed) < 3 or not closed[-3][1] < before >= eda:
-            return _Peak(change, None)
-        rise = before - min([value for _, value in closed[:-2]])
-        return _Peak(change, rise if rise > SCR_RISE_US else None)
-
-    def _put_eda(self, eda: float, dt_s: float | None) -> None:
-        """One value of EDA: its level, and how far it stands out from the last seconds."""
-        _, level, fast, tonic = self._baselines
-        ln_eda = log(max(eda, EDA_FLOOR_US))
-        level.update(ln_eda, dt_s)
-        fast.update(eda, dt_s)
-        tonic.update(eda, dt_s)
-        self._series[1].put(ln_eda)
-        self._series[3].put((eda - fast.mean) / max(tonic.mean, TONIC_FLOOR_US))
-        total, n = self._open_eda
-        self._open_eda = (total + eda, n + 1)
-
-    def _features(self) -> list[float]:
-        hr_base, eda_base, _, _ = self._baselines
-        hr, eda, temp, phasic, change, scr = (series.windows for series in self._series)
-        hr_60, eda_60 = hr[1].mean() - hr_base.mean, eda[0].mean() - eda_base.mean
-        known = eda[0].n > 0
-        return [
-            hr[0].mean() - hr_base.mean,
-            hr_60,
-            eda_60,
-            hr_60 / max(hr_base.sd(), HR_SD_FLOOR),
-            eda_60 / max(eda_base.sd(), EDA_SD_FLOOR),
-            hr[1].sd(LEAST),
-            hr[1].slope(LEAST),
-            eda[0].slope(LEAST),
-            temp[0].slope(LEAST),
-            hr[1].mean() - hr[2].mean(),
-            eda[0].mean() - eda[1].mean(),
-            temp[0].mean() - temp[1].mean(),
-            float(scr[0].n) if known else nan,
-            scr[0].total() if known else nan,
-            phasic[0].sd(LEAST) if known else nan,
-            phasic[1].sd(LEAST) if known else nan,
-            change[0].mean() if known else nan,
-        ]
+    def usual(self) -> dict[str, float | None]:
+        """The running personal baselines, as people read them: `hr` in bpm with its spread, `eda` in microsiemens."""
+        part = self.row[None, _OPEN]
+        mean, known = PART.get(part, "mean")[0, :, BASELINE], PART.get(part, "weight")[0, :, BASELINE] > 0
+        sd = float(np.sqrt(PART.get(part, "variance")[0, HR, BASELINE]))
+        return {
+            "hr": round(float(mean[HR]), 2) if known[HR] else None,
+            "hr_sd": round(sd, 2) if known[HR] else None,
+            "eda": round(exp(mean[EDA]), 4) if known[EDA] else None,
+        }
 
     def copy(self) -> "FeatureState":
         """An independent copy, to be thrown away if a transaction fails."""
         twin = FeatureState.__new__(FeatureState)
-        twin.newest_s, twin._start_s, twin._second = self.newest_s, self._start_s, self._second
-        twin._baselines = tuple(baseline.copy() for baseline in self._baselines)  # type: ignore[assignment]
-        twin._channels = tuple(channel.copy() for channel in self._channels)  # type: ignore[assignment]
-        twin._series = tuple(series.copy() for series in self._series)  # type: ignore[assignment]
-        twin._closed, twin._open_eda = self._closed[:], self._open_eda
+        twin.row = self.row.copy()
         return twin
 
     def to_bytes(self) -> bytes:
-        """A snapshot from which `from_bytes` goes on bit for bit; about 5 KB."""
-        return snapshot.encode(
-            snapshot.Snapshot(
-                version=snapshot.VERSION,
-                start_s=self._start_s,
-                newest_s=self.newest_s,
-                second=self._second,
-                channels=[(channel.newest_s, channel.values) for channel in self._channels],
-                series=[series.dump() for series in self._series],
-                baselines=[baseline.dump() for baseline in self._baselines],
-                closed=self._closed,
-                open_eda=self._open_eda,
-            )
-        )
+        """A snapshot from which `from_bytes` goes on bit for bit: the version and the row, little-endian."""
+        return bytes([_VERSION]) + self.row.astype("<f8").tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "FeatureState":
         """The state that `to_bytes` stored. Raises ValueError for another version's snapshot or a damaged one."""
-        stored = snapshot.decode(data)
-        state = cls()
-        state._take(stored)
+        if not data or data[0] != _VERSION:
+            raise ValueError(f"not a feature snapshot of version {_VERSION}")
+        if len(data) != 1 + 8 * WIDTH:
+            raise ValueError(f"a feature snapshot of {len(data)} bytes, expected are {1 + 8 * WIDTH}")
+        state = cls.__new__(cls)
+        state.row = np.frombuffer(data, "<f8", offset=1).astype(np.float64)
         return state
 
-    def _take(self, stored: snapshot.Snapshot) -> None:
-        self._start_s, self.newest_s, self._second = stored.start_s, stored.newest_s, stored.second
-        for channel, (newest_s, values) in zip(self._channels, stored.channels, strict=True):
-            channel.newest_s, channel.values = newest_s, values
-        for series, dumped in zip(self._series, stored.series, strict=True):
-            series.restore(dumped)
-        for baseline, moments in zip(self._baselines, stored.baselines, strict=True):
-            baseline.restore(moments)
-        self._closed, self._open_eda = stored.closed, stored.open_eda
+
+def advance_all(states: Sequence[FeatureState], t_s: Sequence[float], values: Matrix) -> Step:
+    """Take samples of any states in their order, many of one state too; one row of the result for each.
+
+    `t_s` in seconds (Unix or of a recording), `values` as in `advance`. Raises ValueError, every state unchanged, for a
+    sample that is not after the newest of its state.
+    """
+    if not states:
+        raise ValueError("no samples")
+    samples: dict[int, list[int]] = defaultdict(list)
+    for at, state in enumerate(states):
+        samples[id(state)].append(at)
+    # The states with the most samples first: each wave then takes one sample of the first so many states.
+    by_state = sorted(samples.values(), key=len, reverse=True)
+    _check_times(states, t_s, by_state)
+    rows = np.array([states[own[0]].row for own in by_state])
+    times, order, steps, active = np.asarray(t_s, dtype=np.float64), [], [], len(by_state)
+    for wave in range(len(by_state[0])):
+        while len(by_state[active - 1]) <= wave:
+            active -= 1
+        now = [own[wave] for own in by_state[:active]]
+        order += now
+        steps.append(advance(rows[:active], times[now], values[now]))
+    for own, row in zip(by_state, rows, strict=True):
+        states[own[0]].row[:] = row
+    return _ordered(steps, order)
+
+
+def _check_times(states: Sequence[FeatureState], t_s: Sequence[float], by_state: Sequence[Sequence[int]]) -> None:
+    for own in by_state:
+        newest = states[own[0]].newest_s
+        for at in own:
+            if not t_s[at] > (-inf if newest is None else newest):
+                raise ValueError(f"a sample at {t_s[at]} is not after the newest at {newest}")
+            newest = t_s[at]
+
+
+def _ordered(steps: Sequence[Step], order: Sequence[int]) -> Step:
+    """The steps as one, the rows at the places that `order` gives them."""
+    if len(steps) == 1 and list(order) == list(range(len(order))):
+        return steps[0]
+    place = np.argsort(order)
+    contact = [np.concatenate(each)[place] for each in zip(*(step.contact for step in steps), strict=True)]
+    return Step(
+        np.concatenate([step.x for step in steps])[place],
+        np.concatenate([step.age_s for step in steps])[place],
+        np.concatenate([step.gap for step in steps])[place],
+        Contact(*contact),
+    )
+
+
+def channel_values(samples: Sequence[tuple[float | None, float | None, float | None]]) -> Matrix:
+    """Samples (hr, temp, eda) as `advance` takes them, of shape (samples, channels)."""
+    return np.array(samples, dtype=np.float64).reshape(-1, 3)[:, [0, 2, 1]]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models import estimator
 from models.card import Scores, Spread
 from models.estimator import Labels
-from models.inference import Matrix
+from models.state import Matrix
 
 BINS: Final = 10
 MIN_ROWS: Final = 30
@@ -43,21 +43,37 @@ def scores_of(
 
 def calibration_error(y: Labels, p: Matrix) -> float:
     """Expected calibration error over ten bins of equal width, 0-1."""
+    said, was, share = reliability(y, p)
+    return float((share[share > 0] * np.abs(said - was)).sum())
+
+
+def reliability(y: Labels, p: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """Mean probability and share of stress in each of the `BINS` that is not empty, and each bin's share of the rows."""
     which = np.minimum((p * BINS).astype(np.int64), BINS - 1)
-    wrong = [abs(float(y[which == b].sum()) - float(p[which == b].sum())) for b in range(BINS)]
-    return sum(wrong) / len(y)
+    rows = np.bincount(which, minlength=BINS)
+    some = rows > 0
+    said = np.bincount(which, p, BINS)[some] / rows[some]
+    was = np.bincount(which, y, BINS)[some] / rows[some]
+    return said, was, rows / len(y)
 
 
 def _by_person(y: Labels, p: Matrix, person: NDArray[np.str_], said: Labels) -> tuple[list[float], list[float]]:
     auc: list[float] = []
     accuracy: list[float] = []
-    for name in np.unique(person):
+    for name in people_with_both(y, person):
         rows = person == name
-        stress = int(y[rows].sum())
-        if min(stress, int(rows.sum()) - stress) >= MIN_ROWS:
-            auc.append(estimator.roc_auc(y[rows], p[rows]))
-            accuracy.append(estimator.balanced_accuracy(y[rows], said[rows]))
+        auc.append(estimator.roc_auc(y[rows], p[rows]))
+        accuracy.append(estimator.balanced_accuracy(y[rows], said[rows]))
     return auc, accuracy
+
+
+def people_with_both(y: Labels, person: NDArray[np.str_]) -> list[str]:
+    """Who has at least `MIN_ROWS` rows of either label."""
+    return [
+        str(name)
+        for name in np.unique(person)
+        if min(np.count_nonzero(y[person == name] == label) for label in (0, 1)) >= MIN_ROWS
+    ]
 
 
 def _spread(values: list[float]) -> Spread:

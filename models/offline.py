@@ -10,13 +10,15 @@ from models.features import FeatureState
 from models.predictor import Predictor, Reading
 from models.recordings import RecordingError, Row, read_rows, write_predictions
 
-CHUNK: Final = 4096
+CHUNK: Final = 100_000
+"""Rows in memory at once. The people among them are predicted side by side, so many rows cost less than few."""
 
 
 def predict_file(in_path: Path, out_path: Path, predictor: Predictor, progress: Callable[[str], None]) -> int:
     """Write `subject,t,p_stress,level`, one row for each row read, in the same order; returns how many.
 
-    Every subject has a state of its own; their rows may be mixed. Raises RecordingError for a bad file of either kind.
+    Every subject (and session) has a state of its own; their rows may be mixed. Raises RecordingError for a bad file of
+    either kind.
     """
     if out_path.exists() and out_path.samefile(in_path):
         raise RecordingError(f"{out_path}: would overwrite the recording")
@@ -28,13 +30,13 @@ def predict_file(in_path: Path, out_path: Path, predictor: Predictor, progress: 
 def _predict(
     rows: Iterator[Row], predictor: Predictor, progress: Callable[[str], None]
 ) -> Iterator[tuple[Row, float, StressLevel]]:
-    states: dict[str, FeatureState] = {}
+    states: dict[tuple[str, str], FeatureState] = {}
     done = 0
     while chunk := list(islice(rows, CHUNK)):
         readings = [
-            Reading(states.setdefault(row.subject, FeatureState()), row.t_s, row.hr, row.temp, row.eda) for row in chunk
+            Reading(states.setdefault(row.stream, FeatureState()), row.t_s, row.hr, row.temp, row.eda) for row in chunk
         ]
         for row, prediction in zip(chunk, predictor.score(readings), strict=True):
             yield row, prediction.probability, prediction.level
         done += len(chunk)
-        progress(f"{done} rows, {len(states)} subjects")
+        progress(f"{done} rows, {len(states)} recordings")

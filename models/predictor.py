@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from broker.contract import Quality, StressLevel
+from broker.contract import Quality, Reason, StressLevel
 from models.artefact import Artefact, load_artefact
 from models.card import Card
-from models.decision import level_of, quality_of, shrink
+from models.decision import WARM_UP_S, Thresholds, flags_of, level_of, log_odds, named, probabilities
 from models.errors import ModelError
-from models.features import FEATURES, FeatureState
-from models.inference import raw_scores, sigmoid
+from models.features import FeatureState, advance_all, channel_values
+from models.forest import Evaluator
+from models.reasons import reasons_of
 
 __all__ = ["ModelError", "Prediction", "Predictor", "Reading"]
+
+SHIPPED: Final = Path(__file__).parent / "shipped"
 
 
 class Reading(NamedTuple):
@@ -30,11 +32,12 @@ class Reading(NamedTuple):
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """`probability` is the calibrated probability of stress, 0-1."""
+    """`probability` is the calibrated probability of stress, 0-1; `reasons` only where they were asked for."""
 
     probability: float
     level: StressLevel
     quality: tuple[Quality, ...]
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def confidence(self) -> float:
@@ -45,45 +48,64 @@ class Prediction(msgspec.Struct, frozen=True):
 class Predictor:
     """A loaded model. It holds no state of any stream: that is in the readings."""
 
-    def __init__(self, artefact: Artefact, card: Card) -> None:
-        self._members = artefact.members
+    def __init__(self, artefact: Artefact, card: Card, prior: float | None = None) -> None:
+        """`prior`: the share of stress where the model is used, if it is another one than in the training data.
+
+        Raises ModelError for a prior at which an alert would stand from the start.
+        """
+        self._evaluator = Evaluator(artefact.forest)
         self._slope, self._offset = artefact.calibration
         self._prior = card.prior
-        self.version = card.version
+        self._quality: dict[int, tuple[Quality, ...]] = {}
         self.policy = card.alert_policy
-        self.thresholds = (card.t1, card.t2)
+        if prior is not None:
+            if not 0 < prior < card.alert_policy.raise_at:
+                limit = card.alert_policy.raise_at
+                raise ModelError(f"the prior must be above 0 and below {limit}, where alerts are raised; got {prior}")
+            self._prior = prior
+            self._offset += log_odds(prior) - log_odds(card.prior)
+            self.policy = msgspec.structs.replace(card.alert_policy, rest=prior)
+        self.version = card.version
+        self.thresholds = Thresholds(card.t1, card.t2)
         self.trained_on_sha256 = card.data.sha256
+        self.reference = dict(card.reference)
+        if prior is not None:
+            # What is said is shifted, and so is what to expect of it.
+            shift, expected = log_odds(prior) - log_odds(card.prior), card.reference["p"]
+            edges = tuple(float(1 / (1 + np.exp(-log_odds(edge) - shift))) for edge in expected.edges)
+            self.reference["p"] = msgspec.structs.replace(expected, edges=edges)
 
     @classmethod
-    def load(cls, directory: Path | None = None) -> "Predictor":
+    def load(cls, directory: Path | None = None, prior: float | None = None) -> "Predictor":
         """The model in `directory`, by default the one shipped with this package. Raises ModelError (see `artefact`)."""
-        directory = Path(__file__).parent if directory is None else directory
-        artefact, card = load_artefact(directory)
-        if card.features != FEATURES:
-            raise ModelError(f"{directory}: the model was trained on other features; train it again: stresswire train")
-        return cls(artefact, card)
+        return cls(*load_artefact(SHIPPED if directory is None else directory), prior)
 
-    def score(self, readings: Sequence[Reading]) -> list[Prediction]:
+    def score(self, readings: Sequence[Reading], *, explain: bool = False) -> list[Prediction]:
         """Step every reading's state, in order, and predict all of them as one matrix.
 
-        Readings may share a state. Raises ValueError for a reading that is not newer than its state; the states of the
-        readings before it have then moved, so give it copies where that matters.
+        Readings may share a state. Raises ValueError, every state unchanged, for one that is not newer than its state.
         """
         if not readings:
             return []
-        rows: list[list[float]] = []
-        ages: list[float] = []
-        for state, t_s, hr, temp, eda in readings:
-            rows.append(state.step(t_s, hr, temp, eda))
-            ages.append(state.age_s)
-        ps = self._probabilities(np.array(rows, dtype=np.float64))
-        return [self._prediction(reading, p, age) for reading, p, age in zip(readings, ps, ages, strict=True)]
+        step = advance_all(
+            [reading.state for reading in readings],
+            [reading.t_s for reading in readings],
+            channel_values([reading[2:] for reading in readings]),
+        )
+        shares = self._evaluator.shares(step.x)
+        scores = self._slope * (self._evaluator.base + shares.sum(1)) + self._offset
+        ps, ages = probabilities(scores, step.age_s, self._prior).tolist(), step.age_s.tolist()
+        # While warming up nothing is said, so there is nothing to explain.
+        weights = self._slope * shares * (step.age_s >= WARM_UP_S)[:, None]
+        reasons = reasons_of(weights, step.x) if explain else [()] * len(readings)
+        return [
+            Prediction(p, level_of(p, age_s, self.thresholds), self._named(flags), why)
+            for p, age_s, flags, why in zip(ps, ages, flags_of(step).tolist(), reasons, strict=True)
+        ]
 
-    def _probabilities(self, x: NDArray[np.float64]) -> list[float]:
-        found: list[float] = sigmoid(raw_scores(self._members, x), (self._slope, self._offset)).tolist()
+    def _named(self, flags: int) -> tuple[Quality, ...]:
+        """There are few sets of flags: each is named once."""
+        found = self._quality.get(flags)
+        if found is None:
+            found = self._quality[flags] = named(flags)
         return found
-
-    def _prediction(self, reading: Reading, p: float, age_s: float) -> Prediction:
-        p = shrink(p, age_s, self._prior)
-        quality = quality_of(age_s, reading.hr, reading.temp, reading.eda)
-        return Prediction(p, level_of(p, age_s, self.thresholds), quality)

@@ -1,4 +1,7 @@
-"""Recordings: CSV files (plain or gzip) of `subject,t,hr,temp,eda`, for training also `label,source`.
+"""Recordings: CSV files (plain or gzip) of `subject,t,hr,temp,eda`, for training also `label,source,task`.
+
+With a column `session`, each session of a subject is a recording of its own. `task` says what the person was doing; where
+`exercising` is 1 that is exercise.
 
 An empty cell, or a value outside the contract's range (a skin temperature of 207 degrees is a loose sensor), means that
 the sensor had no contact. Anything else that cannot be read is an error that names the file, the line and the column.
@@ -15,6 +18,8 @@ from typing import Literal, NamedTuple, TextIO, cast
 from broker.contract import RANGES, StressLevel
 
 REQUIRED = ("subject", "t", "hr", "temp", "eda")
+EXERCISE = "exercise"
+"""The task of a person who is exercising."""
 PREDICTION_COLUMNS = ("subject", "t", "p_stress", "level")
 
 
@@ -33,40 +38,52 @@ class Row(NamedTuple):
     eda: float | None
     label: int | None
     source: str
+    session: str = ""
+    task: str = ""
+
+    @property
+    def stream(self) -> tuple[str, str]:
+        """What the row belongs to: the subject and the session."""
+        return self.subject, self.session
 
 
 class Recording(NamedTuple):
-    """All rows of one subject, in the order of time."""
+    """All rows of one session of a subject, in the order of time."""
 
     subject: str
     source: str
     rows: list[Row]
 
+    @property
+    def name(self) -> str:
+        """The subject, and the session where there are several."""
+        return "_".join(filter(None, self.rows[0].stream)) if self.rows else self.subject
+
 
 def read_rows(path: Path) -> Iterator[Row]:
     """Every row in the order of the file. Raises RecordingError, also where a subject's time does not increase."""
-    newest: dict[str, float] = {}
+    newest: dict[tuple[str, str], float] = {}
     with _open(path, "rt") as lines:
         reader = csv.reader(lines)
         columns = _columns(path, reader)
         for cells in _cells(path, reader):
             row = _row(_Place(path, reader.line_num), cells, columns)
-            if row.t_s <= newest.get(row.subject, float("-inf")):
+            if row.t_s <= newest.get(row.stream, float("-inf")):
                 raise RecordingError(
                     f"{path}, line {reader.line_num}, column t: {row.t} is not after the subject's row before"
                 )
-            newest[row.subject] = row.t_s
+            newest[row.stream] = row.t_s
             yield row
 
 
 def read_recordings(path: Path) -> list[Recording]:
-    """The rows by subject, in the order in which the subjects appear. Raises RecordingError, also for no rows at all."""
-    by_subject: dict[str, list[Row]] = {}
+    """The rows by subject and session, in order of appearance. Raises RecordingError, also for no rows at all."""
+    streams: dict[tuple[str, str], list[Row]] = {}
     for row in read_rows(path):
-        by_subject.setdefault(row.subject, []).append(row)
-    if not by_subject:
+        streams.setdefault(row.stream, []).append(row)
+    if not streams:
         raise RecordingError(f"{path}: no rows")
-    return [Recording(subject, rows[0].source, rows) for subject, rows in by_subject.items()]
+    return [Recording(subject, rows[0].source, rows) for (subject, _), rows in streams.items()]
 
 
 def write_predictions(path: Path, predictions: Iterable[tuple[Row, float, StressLevel]]) -> int:
@@ -145,8 +162,10 @@ def _row(place: _Place, cells: list[str], columns: dict[str, int]) -> Row:
         raise place.error("t", "empty")
     hr, temp, eda = (_channel(place, name, cells[columns[name]]) for name in ("hr", "temp", "eda"))
     label = _label(place, cells[columns["label"]]) if "label" in columns else None
-    source = cells[columns["source"]] if "source" in columns else ""
-    return Row(subject, cells[columns["t"]], t_s, hr, temp, eda, label, source)
+    source, session, task = (cells[columns[name]] if name in columns else "" for name in ("source", "session", "task"))
+    if "exercising" in columns and _number(place, "exercising", cells[columns["exercising"]]) == 1:
+        task = EXERCISE
+    return Row(subject, cells[columns["t"]], t_s, hr, temp, eda, label, source, session, task)
 
 
 def _number(place: _Place, column: str, cell: str) -> float | None:

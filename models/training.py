@@ -1,100 +1,198 @@
-"""Training: from a labelled recording to an artefact and its card. The same data gives the same model."""
+"""Training: from labelled recordings to an artefact and its card. The same data gives the same bytes."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from models import estimator
-from models.alert_evaluation import Timeline, Trials, figures, timelines
-from models.artefact import Artefact, save_artefact, sha256_of
-from models.card import ARTEFACT_NAME, AlertFigures, Card, CrossStudy, Scores, TrainingData, write_card
+from models.alert_evaluation import Lines, Trials, figures, policies, run, timelines
+from models.alerts import AlertPolicy
+from models.artefact import FORMAT, Artefact, pin, save_artefact, sha256_of
+from models.card import (
+    ARTEFACT_NAME,
+    AlertFigures,
+    Card,
+    CrossStudy,
+    Exercise,
+    Reference,
+    Scores,
+    TrainingData,
+    version_of,
+    write_card,
+)
 from models.card_text import write_card_text
-from models.dataset import Dataset, build_dataset
-from models.decision import WARM_UP_S
+from models.dataset import UNLABELLED, Dataset, build_dataset
+from models.drift import reference_of
 from models.errors import ModelError
 from models.features import FEATURES
-from models.fitting import Decision, Fit, decide, fit
-from models.inference import raw_scores, sigmoid
+from models.fitting import FIT_STEPS, Decision, Fit, decide, fit
+from models.forest import Evaluator
 from models.metrics import calibration_error, scores_of
-from models.recordings import read_recordings
+from models.plots import PlotData, write_plots
+from models.progress import Progress, Steps
+from models.recordings import Recording, read_recordings
+from models.sensors import OTHER_SENSORS
+from models.state import Flags
 
-Progress = Callable[[str], None]
+RELEASE: Final = "2"
+TRADE_PER_HOUR: Final = (0.5, 1.0, 2.0, 4.0)
+CHECK_ROWS: Final = 64
 
-RELEASE = "1"
-TRADE_PER_HOUR = (0.5, 1.0, 2.0, 4.0)
+
+class Sources(NamedTuple):
+    """The files to train on: labelled recordings, and recordings of exercise without stress, or None."""
+
+    recordings: Path
+    exercise: Path | None = None
 
 
-def train(recordings_path: Path, out_dir: Path, *, progress: Progress) -> Card:
-    """Train on a labelled recording; writes `stress.joblib`, `card.json` and `MODEL_CARD.md` into `out_dir`.
+def train(sources: Sources, out_dir: Path, *, progress: Progress) -> Card:
+    """Write a model's folder (artefact, card, plots) and its pin beside it.
 
     Raises RecordingError for a file that cannot be read, ModelError for one that is too small to train on.
     """
-    progress(f"reading {recordings_path}")
-    data = build_dataset(read_recordings(recordings_path))
-    progress(f"{len(data.y)} rows of {len(np.unique(data.person))} people")
-    fitted = fit(data, progress)
-    progress("choosing the alert policy")
-    trials = Trials(_timelines(data, fitted), fitted.prior)
-    across = _across_studies(data, progress)
+    recordings = read_recordings(sources.recordings)
+    exercise = [] if sources.exercise is None else read_recordings(sources.exercise)
+    studies = _studies(recordings)
+    policy_count = len(policies(0.0))
+    steps = Steps(progress, 1 + FIT_STEPS * (1 + len(studies)) + policy_count + len(OTHER_SENSORS) + 1)
+    steps.begin("computing features")
+    data = build_dataset(recordings, exercise)
+    fitted = fit(data, steps)
+    across = _across_studies(data, studies, steps)
+    trials = Trials(_labelled_timelines(data, fitted), fitted.calibration.prior, steps)
+    by_sensor = _by_sensor(recordings, data, fitted, steps)
+    steps.begin("writing")
     out_dir.mkdir(parents=True, exist_ok=True)
-    sha256 = save_artefact(out_dir / ARTEFACT_NAME, Artefact(fitted.members, fitted.calibration))
-    card = _card(_training_data(recordings_path, data), data, fitted, trials, across, sha256)
+    sha256 = save_artefact(out_dir / ARTEFACT_NAME, _artefact(data, fitted))
+    card = _card(
+        data,
+        fitted,
+        trials,
+        about=_training_data(sources, data),
+        across=across,
+        by_sensor=by_sensor,
+        reference=_reference(recordings, fitted),
+        sha256=sha256,
+    )
     write_card(out_dir, card)
+    told = data.labelled
+    write_plots(out_dir, PlotData(data.y[told], fitted.decision.p[told], data.person[told], card.alert_trade))
     write_card_text(out_dir, card)
-    progress(f"{card.version} written to {out_dir}")
+    pin(out_dir)
+    steps.end(f"{card.version} written to {out_dir}")
     return card
 
 
+def _artefact(data: Dataset, fitted: Fit) -> Artefact:
+    check_x = data.x[np.linspace(0, len(data.x) - 1, CHECK_ROWS).astype(np.intp)]
+    calibration = fitted.calibration
+    return Artefact(
+        fitted.forest, (calibration.slope, calibration.offset), check_x, Evaluator(fitted.forest).scores(check_x)
+    )
+
+
 def _card(
-    about: TrainingData, data: Dataset, fitted: Fit, trials: Trials, across: tuple[CrossStudy, ...], sha256: str
+    data: Dataset,
+    fitted: Fit,
+    trials: Trials,
+    *,
+    about: TrainingData,
+    across: tuple[CrossStudy, ...],
+    by_sensor: dict[str, float],
+    reference: dict[str, Reference],
+    sha256: str,
 ) -> Card:
-    told = data.labelled
-    y = data.y[told]
-    everybody = [str(who) for who in np.unique(data.person)]
+    told, calibration = data.labelled, fitted.calibration
+    everybody = sorted(set(data.person[told].tolist()))
+    policy = trials.choose(everybody).policy
     return Card(
-        version=f"{RELEASE}-{sha256[:8]}",
+        format=FORMAT,
+        version=version_of(RELEASE, sha256),
         features=FEATURES,
-        artefact=ARTEFACT_NAME,
         artefact_sha256=sha256,
         python=platform.python_version(),
         scikit_learn=version("scikit-learn"),
         numpy=np.__version__,
         data=about,
-        prior=fitted.prior,
-        t1=fitted.thresholds.t1,
-        t2=fitted.thresholds.t2,
-        alert_policy=trials.choose(everybody).policy,
-        scores=_scores(data, Decision(fitted.p, fitted.stressed, fitted.high)),
-        ece_uncalibrated=calibration_error(y, sigmoid(fitted.raw[told], (1.0, 0.0))),
-        without=fitted.without,
+        prior=calibration.prior,
+        t1=calibration.thresholds.t1,
+        t2=calibration.thresholds.t2,
+        alert_policy=policy,
+        scores=_scores(data.take(told), fitted.decision.take(told)),
+        ece_uncalibrated=calibration_error(data.y[told], 1 / (1 + np.exp(-fitted.raw[told]))),
+        without=fitted.lost,
+        by_sensor=by_sensor,
         by_source=_by_source(data, fitted),
+        by_task=_by_task(data, fitted),
+        exercise=_exercise(data, fitted, policy),
         across_studies=across,
         alerts_held_out=_alerts_held_out(data, fitted, trials),
         alert_trade=tuple(trials.choose(everybody, per_hour) for per_hour in TRADE_PER_HOUR),
+        reference=reference,
     )
 
 
-def _training_data(path: Path, data: Dataset) -> TrainingData:
+def _training_data(sources: Sources, data: Dataset) -> TrainingData:
+    told = data.labelled
+    path, exercise = sources
     return TrainingData(
         name=path.name,
         sha256=sha256_of(path),
-        rows=len(data.y),
-        labelled=int(data.labelled.sum()),
-        people=len(np.unique(data.person)),
-        sources=tuple(str(source) for source in np.unique(data.source)),
+        rows=int((~_effort(data)).sum()),
+        labelled=int(told.sum()),
+        people=len(np.unique(data.person[told])),
+        sources=tuple(str(source) for source in np.unique(data.source[told])),
+        exercise_name=None if exercise is None else exercise.name,
+        exercise_sha256=None if exercise is None else sha256_of(exercise),
     )
 
 
+def _effort(data: Dataset) -> Flags:
+    """The rows of recordings of exercise."""
+    return ~np.isin(data.stream, data.stream[data.labelled])
+
+
+def _reference(recordings: Sequence[Recording], fitted: Fit) -> dict[str, Reference]:
+    """How the inputs and, out of fold, the probability are distributed in the labelled recordings."""
+    rows = [row for recording in recordings for row in recording.rows]
+    values = {name: np.array([getattr(row, name) for row in rows], dtype=np.float64) for name in ("hr", "temp", "eda")}
+    return {name: reference_of(each) for name, each in values.items()} | {"p": reference_of(fitted.decision.p[: len(rows)])}
+
+
 def _scores(data: Dataset, decision: Decision) -> Scores:
-    told = data.labelled
-    return scores_of(data.y[told], decision.p[told], data.person[told], decision.stressed[told], decision.high[told])
+    """Of rows that are all labelled."""
+    return scores_of(data.y, decision.p, data.person, decision.stressed, decision.high)
 
 
-def _timelines(data: Dataset, fitted: Fit) -> dict[str, Timeline]:
-    return timelines(data.person, data.t_s, fitted.p, data.y, data.age_s >= WARM_UP_S)
+def _labelled_timelines(data: Dataset, fitted: Fit) -> Lines:
+    rows = ~_effort(data)
+    some = data.take(rows)
+    return timelines(some.person, some.stream, some.t_s, fitted.decision.p[rows], some.y, some.may_alert)
+
+
+def _exercise(data: Dataset, fitted: Fit, policy: AlertPolicy) -> Exercise | None:
+    moving = data.exercising
+    if not moving.any():
+        return None
+    rows = np.isin(data.stream, data.stream[moving])
+    some = data.take(rows)
+    # As if exercise were what must not alarm: hours and alerts of it, and of nothing else.
+    y = np.where(some.exercising, 0, UNLABELLED)
+    lines = timelines(some.person, some.stream, some.t_s, fitted.decision.p[rows], y, some.may_alert)
+    said = fitted.decision.take(moving)
+    return Exercise(
+        rows=int(moving.sum()),
+        people=len(np.unique(data.person[moving])),
+        share_elevated=float((said.stressed & ~said.high).mean()),
+        share_high_stress=float(said.high.mean()),
+        share_half=float((said.p >= 0.5).mean()),
+        alerts_per_hour=figures(run(policy, line) for own in lines.values() for line in own).false_per_calm_hour,
+    )
 
 
 def _by_source(data: Dataset, fitted: Fit) -> dict[str, float]:
@@ -103,40 +201,70 @@ def _by_source(data: Dataset, fitted: Fit) -> dict[str, float]:
     for source in np.unique(data.source):
         rows = data.labelled & (data.source == source)
         if len(np.unique(data.y[rows])) == 2:
-            found[str(source)] = estimator.roc_auc(data.y[rows], fitted.p[rows])
+            found[str(source)] = estimator.roc_auc(data.y[rows], fitted.decision.p[rows])
     return found
 
 
-def _across_studies(data: Dataset, progress: Progress) -> tuple[CrossStudy, ...]:
-    """For two sources or more: fitted to one, tested on each of the others."""
-    sources = [str(source) for source in np.unique(data.source)]
+def _by_task(data: Dataset, fitted: Fit) -> dict[str, float]:
+    """Out of fold, the ROC-AUC of each task that is stress against the rows of label 0 of the same sources."""
+    found = {}
+    for task in sorted(set(data.task[data.y == 1].tolist()) - {""}):
+        stress = (data.y == 1) & (data.task == task)
+        rows = stress | ((data.y == 0) & np.isin(data.source, data.source[stress]))
+        if len(np.unique(data.y[rows])) == 2:
+            found[task] = estimator.roc_auc(data.y[rows], fitted.decision.p[rows])
+    return found
+
+
+def _by_sensor(recordings: Sequence[Recording], data: Dataset, fitted: Fit, steps: Steps) -> dict[str, float]:
+    """Out of fold, the ROC-AUC where a device measures in another way."""
+    fold_of = dict(zip(data.stream.tolist(), fitted.fold.tolist(), strict=True))
+    found = {}
+    for name, changed in OTHER_SENSORS.items():
+        steps.begin(name)
+        other = build_dataset([changed(recording) for recording in recordings])
+        fold = np.array([fold_of[number] for number in other.stream.tolist()])
+        raw = np.zeros(len(fold))
+        for number, evaluator in enumerate(fitted.evaluators):
+            raw[fold == number] = evaluator.scores(other.x[fold == number])
+        told = other.labelled
+        found[name] = estimator.roc_auc(other.y[told], raw[told])
+    return found
+
+
+def _studies(recordings: Sequence[Recording]) -> list[str]:
+    """The sources to train on one at a time; none where there is one only."""
+    found = sorted({recording.source for recording in recordings})
+    return found if len(found) > 1 else []
+
+
+def _across_studies(data: Dataset, studies: Sequence[str], steps: Steps) -> tuple[CrossStudy, ...]:
+    """Fitted to one source, and whoever exercised of its people, and tested on each of the others."""
     found: list[CrossStudy] = []
-    for trained_on in sources if len(sources) > 1 else []:
-        progress(f"across studies: trained on {trained_on}")
+    for trained_on in studies:
         try:
-            fitted = fit(data.take(data.source == trained_on), progress)
-        except ModelError as error:
-            progress(f"left out: {error}")
+            fitted = fit(data.take(data.source == trained_on), steps)
+        except ModelError:
+            # Too few people; the card shows the studies that were big enough.
             continue
         found += [
-            CrossStudy(trained_on, tested_on, _scores_on(data.take(data.source == tested_on), fitted))
-            for tested_on in sources
+            CrossStudy(trained_on, tested_on, _scores_on(data.take(data.labelled & (data.source == tested_on)), fitted))
+            for tested_on in studies
             if tested_on != trained_on
         ]
     return tuple(found)
 
 
 def _scores_on(test: Dataset, fitted: Fit) -> Scores:
-    raw = raw_scores(fitted.members, test.x)
-    return _scores(test, decide(raw, test.age_s, fitted.calibration, fitted.thresholds, fitted.prior))
+    return _scores(test, decide(Evaluator(fitted.forest).scores(test.x), test.age_s, fitted.calibration))
 
 
 def _alerts_held_out(data: Dataset, fitted: Fit, trials: Trials) -> AlertFigures:
     """Each fold's people with the policy that was chosen on the others."""
     outcomes = []
+    told = data.labelled
     for held in np.unique(fitted.fold):
-        inside = [str(who) for who in np.unique(data.person[fitted.fold == held])]
-        outside = [str(who) for who in np.unique(data.person[fitted.fold != held])]
-        policy = trials.choose(outside).policy
-        outcomes += [trials.outcomes[policy][who] for who in inside]
+        inside = sorted(set(data.person[told & (fitted.fold == held)].tolist()))
+        outside = sorted(set(data.person[told & (fitted.fold != held)].tolist()))
+        outcomes += trials.of(trials.choose(outside).policy, inside)
     return figures(outcomes)

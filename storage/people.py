@@ -5,11 +5,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
+from storage.database import insert_or_replace
 from storage.history import READING
 from storage.rollups import CHANNELS, WIDTHS_S
-from storage.tables import Alert, AlertAction, Annotation, CommandRow, DeviceState, HistoryStress, Rollup
+from storage.tables import Alert, AlertAction, Annotation, BaselineReset, CommandRow, DeviceState, HistoryStress, Rollup
 
 AlertWanted = Literal["open", "closed", "all"]
 Action = Literal["acknowledge", "clear", "comment"]
@@ -61,6 +62,16 @@ def _contact(connection: Connection, device_id: str) -> dict[str, float] | None:
     if row is None:
         return None
     return {name: round(count / row[0], 4) for name, count in zip(CHANNELS, row[1:], strict=True)}
+
+
+def reset_baseline(connection: Connection, device_id: str, asked_at: datetime) -> bool:
+    """Let the device's baseline begin anew with its next sample; False where nothing ever came of it."""
+    known = update(DeviceState).where(DeviceState.device_id == device_id).values(baseline=None)
+    if not connection.execute(known.returning(DeviceState.device_id)).all():
+        return False
+    row = {"device_id": device_id, "asked_at": asked_at}
+    connection.execute(insert_or_replace(connection.dialect, BaselineReset, "device_id"), row)
+    return True
 
 
 # --- alerts
@@ -177,6 +188,27 @@ def annotations(connection: Connection, limit: int, before_id: int | None, only:
     if only is not None:
         query = query.where(Annotation.device_id.in_(sorted(only)))
     return [SaidRow(row[0], Said(*row[1:])) for row in connection.execute(query)]
+
+
+def labelled_spans(connection: Connection, only: Collection[str] | None) -> list[SaidRow]:
+    """All annotations, by device and start; `only` of these devices."""
+    query = select(Annotation.id, *_SAID).order_by(Annotation.device_id, Annotation.start, Annotation.id)
+    if only is not None:
+        query = query.where(Annotation.device_id.in_(sorted(only)))
+    return [SaidRow(row[0], Said(*row[1:])) for row in connection.execute(query)]
+
+
+def readings_between(connection: Connection, device_id: str, start: datetime, end: datetime) -> list[Row[Any]]:
+    """`timestamp`, `hr`, `temp` and `eda` of a device's record, by time, `end` included."""
+    query = select(_h.timestamp, _h.hr, _h.temp, _h.eda).where(_h.device_id == device_id)
+    return list(connection.execute(query.where(_h.timestamp.between(start, end)).order_by(_h.timestamp, _h.id)))
+
+
+def newest_values(connection: Connection, limit: int) -> dict[str, list[float | None]]:
+    """`hr`, `temp`, `eda` and `p` of the newest readings of all devices."""
+    query = select(_h.hr, _h.temp, _h.eda, _h.stress_probability).order_by(_h.id.desc()).limit(limit)
+    columns = list(zip(*connection.execute(query), strict=True)) or [()] * 4
+    return dict(zip(("hr", "temp", "eda", "p"), map(list, columns), strict=True))
 
 
 def annotation(connection: Connection, annotation_id: int) -> SaidRow | None:

@@ -11,7 +11,16 @@ from sqlalchemy.exc import DataError, IntegrityError
 from broker.contract import StressLevel
 from storage.database import insert_new, insert_or_replace, numbering, reason_of, rows_of
 from storage.rollups import roll_up
-from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, Alert, DeviceState, HistoryStress, OutboxRow, Rejected
+from storage.tables import (
+    PAYLOAD_KEPT,
+    REJECTED_KEPT,
+    Alert,
+    BaselineReset,
+    DeviceState,
+    HistoryStress,
+    OutboxRow,
+    Rejected,
+)
 from storage.writer import CrossedError
 
 
@@ -80,12 +89,27 @@ def stored(connection: Connection, keys: Sequence[RecordKey]) -> dict[RecordKey,
     }
 
 
-def newest_ids(connection: Connection, device_ids: Sequence[str]) -> dict[str, int]:
-    """The id of each device's newest row; a device without one is missing."""
+class Newest(NamedTuple):
+    """The id of a device's newest row, 0 without one, and when somebody asked for a new baseline, if that is still due."""
+
+    last_id: int
+    reset_at: datetime | None
+
+
+def newest(connection: Connection, device_ids: Sequence[str]) -> dict[str, Newest]:
+    """How far the record of each device is."""
     given = rows_of(connection.dialect, {"device_id": _h.device_id.type}, [(device_id,) for device_id in device_ids])
     # A subquery for each, which both databases answer from the end of an index; grouped they would read all of it.
-    newest = select(func.max(_h.id)).where(_h.device_id == given.c.device_id).scalar_subquery()
-    return {row[0]: row[1] for row in connection.execute(select(given.c.device_id, newest)) if row[1] is not None}
+    last_id = select(func.max(_h.id)).where(_h.device_id == given.c.device_id).scalar_subquery()
+    reset_at = select(BaselineReset.asked_at).where(BaselineReset.device_id == given.c.device_id).scalar_subquery()
+    rows = connection.execute(select(given.c.device_id, last_id, reset_at))
+    return {device_id: Newest(found or 0, asked_at) for device_id, found, asked_at in rows}
+
+
+def reset_done(connection: Connection, device_id: str, asked_at: datetime) -> None:
+    """The baseline has begun anew, as was asked for then; what was asked since is still due."""
+    done = (BaselineReset.device_id == device_id, BaselineReset.asked_at == asked_at)
+    connection.execute(delete(BaselineReset).where(*done))
 
 
 def insert_readings(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[RecordKey, int]:

@@ -142,6 +142,15 @@ class DeviceState(Base):
     """What is usual for the person, as JSON: for people to see, not to be read back."""
 
 
+class BaselineReset(Base):
+    """A device's personal baseline is to begin anew: ingest does so with the next sample, and deletes this."""
+
+    __tablename__ = "baseline_resets"
+
+    device_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class AlertAction(Base):
     """What somebody did with an alert; `alert_id` is that of its `raised` row."""
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
 
-import msgspec
 import typer
 
 from broker.address import MqttAddress
@@ -15,7 +14,6 @@ from broker.contract import HistoryRequest
 from gateway.service import GatewayError
 from models import offline
 from models.errors import ModelError
-from models.predictor import Predictor
 from models.recordings import RecordingError
 from storage.database import DatabaseError
 from storage.export import ExportError, Format, export_to
@@ -23,6 +21,9 @@ from storage.history import HistoryError, scope_of
 from storage.logins import LoginError
 from stresswire import __version__, runtime
 from stresswire.cli_logins import device, token
+from stresswire.cli_models import evaluate, model, train
+from stresswire.doctor import doctor
+from stresswire.progress import progress_lines
 from stresswire.replay import choose, replay
 from stresswire.settings import SettingsError, load_settings
 from stresswire.simulate import simulate
@@ -49,6 +50,10 @@ database = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(database, name="db")
 app.add_typer(device, name="device")
 app.add_typer(token, name="token")
+app.add_typer(model, name="model")
+app.command()(train)
+app.command()(evaluate)
+app.command()(doctor)
 
 Recording = Annotated[Path, typer.Argument(help="subject,t,hr,temp,eda as .csv or .csv.gz", exists=True, dir_okay=False)]
 
@@ -151,27 +156,7 @@ def predict(
     out: Annotated[Path, typer.Argument(help="subject,t,p_stress,level, one row for each row")],
 ) -> None:
     """Score recordings offline, with the code that scores live."""
-    offline.predict_file(file, out, Predictor.load(load_settings().model_dir), _progress)
-
-
-@app.command()
-def train(
-    file: Recording,
-    out: Annotated[Path, typer.Option(help="The folder for the artefact and its card.")] = Path("models"),
-) -> None:
-    """Train a model on labelled recordings, with its card."""
-    from models import training  # noqa: PLC0415 - scikit-learn takes a second, which only this and `evaluate` need
-
-    training.train(file, out, progress=_progress)
-
-
-@app.command()
-def evaluate(file: Recording) -> None:
-    """Say how the model does on labelled recordings."""
-    from models import evaluation  # noqa: PLC0415 - as in `train`
-
-    found = evaluation.evaluate(file, load_settings().model_dir, _progress)
-    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    offline.predict_file(file, out, runtime.load_model(load_settings()), progress_lines)
 
 
 @app.command()
@@ -203,7 +188,3 @@ def _serve(part: Callable[..., Coroutine[Any, Any, None]]) -> None:
 
 def _broker() -> MqttAddress:
     return load_settings().broker_address
-
-
-def _progress(text: str) -> None:
-    typer.echo(text, err=True)

@@ -44,7 +44,7 @@ async def replay(
     """
     async with asyncio.TaskGroup() as tasks:
         people = [tasks.create_task(_replay(address, one, speed, now, progress)) for one in recordings]
-    return {device_id_of(recording.subject): task.result() for recording, task in zip(recordings, people, strict=True)}
+    return {device_id_of(recording.name): task.result() for recording, task in zip(recordings, people, strict=True)}
 
 
 def device_id_of(subject: str) -> str:
@@ -60,7 +60,7 @@ async def _replay(
     started_s = loop.time()
     ends = now() + timedelta(seconds=(rows[-1].t_s - rows[0].t_s) / speed) if rows else now()
     reported_s = started_s
-    async with connected(address, device_id_of(recording.subject)) as device:
+    async with connected(address, device_id_of(recording.name)) as device:
         at = 0
         while at < len(rows):
             await asyncio.sleep(started_s + (rows[at].t_s - rows[0].t_s) / speed - loop.time())

@@ -21,6 +21,7 @@ from gateway.service import Access, Gateway
 from ingest.metrics import Metrics
 from ingest.service import Ingest
 from models.predictor import Predictor
+from models.versions import Versions
 from storage.database import Database
 from storage.history import History
 from storage.writer import Writer
@@ -67,7 +68,7 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
 async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
     """All parts in one process."""
     with open_database(settings) as database:
-        predictor = Predictor.load(settings.model_dir)
+        predictor = load_model(settings)
         book, registry = login_book(settings, database, utc_now), new_registry()
         async with (
             Writer(database) as writer,
@@ -112,7 +113,7 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
 async def serve_ingest(settings: Settings, announce: Announce) -> None:
     """Ingest alone, on an external broker."""
     with open_database(settings) as database:
-        predictor, registry = Predictor.load(settings.model_dir), new_registry()
+        predictor, registry = load_model(settings), new_registry()
         async with (
             Writer(database) as writer,
             _external_bus(settings, settings.ingest_shard.client_id) as bus,
@@ -202,6 +203,11 @@ def _ingest(
 def open_database(settings: Settings) -> Database:
     """The database of the settings, migrated. Raises `DatabaseError`."""
     return Database(settings.database_url.get_secret_value())
+
+
+def load_model(settings: Settings) -> Predictor:
+    """The model of the settings: a folder, else the version chosen here, else the shipped one. Raises `ModelError`."""
+    return Predictor.load(settings.model_dir or Versions(settings.models).current, settings.stress_prior)
 
 
 def utc_now() -> datetime:

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     database_url: SecretStr = SecretStr("sqlite:///var/stresswire.db")
     ingest_shard: Annotated[Share, NoDecode, BeforeValidator(_share)] = Share()
     model_dir: Path | None = None
+    models: Path = Path("var/models")
+    stress_prior: Annotated[float | None, Field(gt=0, lt=1)] = None
     auth: Literal["auto", "required", "off"] = "auto"
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = ()

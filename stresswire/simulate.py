@@ -25,21 +25,32 @@ class State(NamedTuple):
 
 
 CALM = State(hr=70, temp=33.5, eda=0.6)
-STRESSED = State(hr=112, temp=32.8, eda=3.2)
+STRESSED = State(hr=86, temp=33.2, eda=1.3)
+"""Somebody who sits and counts backwards in sevens: what moves most is the skin conductance."""
+RESPONSE_EVERY_S = {False: 60, True: 9}
+"""How many seconds apart skin conductance responses are on average, calm and under stress."""
+RESPONSE_US = 0.25
+RISE, FALL = 0.5, 0.12
+"""How much of a response is still to come that comes within a second, and how much of it goes again."""
 
 
 def person(seed: int, *, calm_s: int = CALM_S, stress_s: int = STRESS_S) -> Iterator[State]:
     """One state a second, for ever: `calm_s` of calm, then `stress_s` under stress, and again."""
     chance = random.Random(seed)  # noqa: S311 - a simulation, not a secret
-    state, second = CALM, 0
+    level, response, coming, second = CALM, 0.0, 0.0, 0
     while True:
-        target = CALM if second % (calm_s + stress_s) < calm_s else STRESSED
-        state = State(
-            hr=min(180, max(45, state.hr + 0.05 * (target.hr - state.hr) + chance.gauss(0, 0.6))),
-            temp=min(38, max(28, state.temp + 0.02 * (target.temp - state.temp) + chance.gauss(0, 0.01))),
-            eda=min(20, max(0.05, state.eda + 0.05 * (target.eda - state.eda) + chance.gauss(0, 0.01))),
+        stressed = second % (calm_s + stress_s) >= calm_s
+        target = STRESSED if stressed else CALM
+        level = State(
+            hr=level.hr + 0.05 * (target.hr - level.hr) + chance.gauss(0, 0.6),
+            temp=level.temp + 0.01 * (target.temp - level.temp) + chance.gauss(0, 0.005),
+            eda=level.eda + 0.03 * (target.eda - level.eda) + chance.gauss(0, 0.003),
         )
-        yield state
+        if chance.random() < 1 / RESPONSE_EVERY_S[stressed]:
+            coming += RESPONSE_US * chance.uniform(0.5, 1.5)
+        response += RISE * coming - FALL * response
+        coming -= RISE * coming
+        yield level._replace(eda=max(0.1, level.eda + response))
         second += 1
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import models
+from models.artefact import pin_path
+from models.card import ARTEFACT_NAME
+from models.predictor import SHIPPED
 from tests.databases import locked
 from tests.harness import (
     REPOSITORY,
@@ -91,10 +93,9 @@ def test_a_model_that_is_missing_or_was_changed(tmp_path: Path) -> None:
     empty.mkdir()
     assert_one_line(stresswire(tmp_path, "up", model_dir=str(empty)), str(empty))
     changed = tmp_path / "changed"
-    changed.mkdir()
-    for name in ("card.json", "stress.joblib"):
-        shutil.copy(Path(models.__file__).parent / name, changed)
-    with (changed / "stress.joblib").open("ab") as artefact:
+    shutil.copytree(SHIPPED, changed)
+    shutil.copy(pin_path(SHIPPED), pin_path(changed))
+    with (changed / ARTEFACT_NAME).open("ab") as artefact:
         artefact.write(b"!")
     assert_one_line(stresswire(tmp_path, "up", model_dir=str(changed)), "SHA-256")
 

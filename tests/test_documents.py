@@ -88,7 +88,7 @@ def test_readme_links_to_what_a_reader_looks_for() -> None:
         "docs/dataflow.svg",
         "docs/asyncapi.yaml",
         "docs/openapi.yaml",
-        "models/MODEL_CARD.md",
+        "models/shipped/MODEL_CARD.md",
     }
 
 

@@ -55,7 +55,7 @@ export type Name = (typeof Name)[keyof typeof Name];
 
 export type StressLevel = "normal" | "elevated" | "high_stress";
 export type AlertState = "raised" | "cleared";
-export type Quality = "clock_unsynced" | "warming_up" | "no_hr" | "no_temp" | "no_eda";
+export type Quality = "clock_unsynced" | "warming_up" | "gap" | "no_hr" | "no_temp" | "no_eda" | "low_eda" | "off_skin" | "frozen_hr" | "frozen_temp" | "frozen_eda";
 export type Resolution = "raw" | "auto" | "minute" | "hour" | "day";
 export type ClientType = "esp32" | "frontend";
 export type Role = "device" | "viewer" | "operator" | "admin" | "service";
@@ -127,7 +127,18 @@ export interface DataReceived {
   sha256?: string | null;
 }
 
-/** One stored reading, as frontends see it; `confidence` is in percent. */
+/** What speaks for stress (`weight` above 0) or against it, in log-odds; `text` is for people. */
+export interface Reason {
+  feature: string;
+  text: string;
+  weight: number;
+}
+
+/**
+ * One stored reading, as frontends see it; `confidence` is in percent.
+ *
+ * `reasons` are up to three, the heaviest first; only a reading that has just arrived carries them.
+ */
 export interface NewSensorData {
   id: number;
   timestamp: string;
@@ -143,6 +154,7 @@ export interface NewSensorData {
   device_id: string;
   stress_probability: number;
   quality: Quality[];
+  reasons: Reason[];
 }
 
 /** The three channels of a reading. */

@@ -97,14 +97,14 @@ def test_where_the_server_s_clock_was_ahead_the_live_lane_begins_again_and_keeps
         step(device, T0 + t, 60.0 + t % 17)
     device.live.alert = AlertState(0.7, True, T0 + 99, T0 + 9, T0 + 50)
     device.live.alert_id = 42
-    known = device.live.features._baselines[0].dump()
+    known = device.live.features.usual()
     # A minute is what a device may be ahead of the server.
     lane, _ = device.route(T0 + 50, T0 + 40)
     assert lane is device.backfill
     assert device.live.newest_s == T0 + 99
     lane, placed_s = device.route(T0 - 3_600, T0 - 3_600)
     assert (lane, placed_s) == (device.live, T0 - 3_600)
-    assert device.live.features._baselines[0].dump() == known
+    assert device.live.features.usual() == known
     assert (device.live.alert, device.live.alert_id) == (AlertState(0.7, True), 42)
     lane.features.step(placed_s, 70, 33, 0.5)
     assert lane.features.age_s == 0

@@ -52,6 +52,7 @@ def test_the_first_sample(pipeline: Pipeline, predictor: Predictor) -> None:
             "device_id": "d",
             "stress_probability": p,
             "quality": ["warming_up"],
+            "reasons": [],
         }
     ]
     assert pipeline.select(select(*HistoryStress.__table__.columns)) == [

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from models.training import train
-from tests.models.streams import write_recording
+from models.training import Sources, train
+from tests.models.streams import write_exercise, write_recording
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +15,14 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a model trained on it; tests that change it work on a copy."""
-    directory = tmp_path_factory.mktemp("model")
-    train(recording, directory, progress=lambda _: None)
+def sources(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    """That recording, and one of exercise."""
+    return Sources(recording, write_exercise(tmp_path_factory.mktemp("exercise") / "exercise.csv"))
+
+
+@pytest.fixture(scope="session")
+def trained(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model trained on them; tests that change it work on a copy."""
+    directory = tmp_path_factory.mktemp("models") / "model"
+    train(sources, directory, progress=lambda *_: None)
     return directory

@@ -5,6 +5,8 @@ import gzip
 import random
 from pathlib import Path
 
+from models.recordings import REQUIRED
+
 Sample = tuple[float, float | None, float | None, float | None]
 
 
@@ -44,7 +46,7 @@ def write_recording(path: Path, *, people: int = 6, seconds: int = 480) -> Path:
     """A labelled recording of two sources: the second half of all but the last is stress."""
     with gzip.open(path, "wt", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(("subject", "t", "hr", "temp", "eda", "label", "task", "source"))
+        writer.writerow((*REQUIRED, "label", "task", "source"))
         for person in range(people):
             rng = random.Random(person)
             for t in range(seconds):
@@ -52,6 +54,24 @@ def write_recording(path: Path, *, people: int = 6, seconds: int = 480) -> Path:
                 stress = int(stressed) if t % 97 else ""
                 lift = 4 + (t - seconds // 2) / seconds * (30 + person) if stressed else 0.0
                 hr, eda = 65 + person + lift + rng.gauss(0, 4), 0.5 + 0.03 * lift + rng.random() * 0.2
-                source = "one" if person % 2 else "two"
-                writer.writerow((f"p{person}", t, round(hr, 2), 33.0, round(eda, 4), stress, "", source))
+                temp = 33 + 0.05 * rng.random()
+                source, task = "one" if person % 2 else "two", "sums" if stressed else "rest"
+                writer.writerow((f"p{person}", t, round(hr, 2), round(temp, 3), round(eda, 4), stress, task, source))
+    return path
+
+
+def write_exercise(path: Path, *, people: int = 3, seconds: int = 240) -> Path:
+    """Two sessions each of some of these people and of one other, who exercise in the second half."""
+    with path.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("subject", "session", *REQUIRED[1:], "exercising"))
+        for person in range(people):
+            name = f"p{person}" if person else "other"
+            for session in ("a", "b"):
+                rng = random.Random(f"{person}{session}")
+                for t in range(seconds):
+                    moving = t >= seconds // 2
+                    hr, eda = 70 + rng.gauss(0, 3) + 60 * moving * min(1.0, t / seconds), 0.6 + 0.1 * rng.random()
+                    temp = 33 + rng.random()
+                    writer.writerow((name, session, t, round(hr, 2), round(temp, 3), round(eda, 4), int(moving)))
     return path

@@ -1,0 +1,110 @@
+"""`stresswire train`, `evaluate` and `model`: making models, and choosing one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from models.card import TEXT_NAME, Card
+from models.errors import ModelError
+from models.predictor import SHIPPED
+from models.versions import Versions
+from stresswire import runtime
+from stresswire.progress import progress_bar, progress_lines
+from stresswire.settings import Settings, load_settings
+
+Labelled = Annotated[
+    Path, typer.Argument(help="subject,t,hr,temp,eda,label as .csv or .csv.gz", exists=True, dir_okay=False)
+]
+
+model = typer.Typer(no_args_is_help=True, help="The models that were made here.")
+
+
+def train(
+    file: Annotated[
+        Path | None, typer.Argument(help="subject,t,hr,temp,eda,label as .csv or .csv.gz", exists=True, dir_okay=False)
+    ] = None,
+    exercise: Annotated[
+        Path | None, typer.Option(help="Recordings of effort without stress.", exists=True, dir_okay=False)
+    ] = None,
+    from_db: Annotated[bool, typer.Option("--from-db", help="Adapt the shared model to the labels in the record.")] = False,
+    device: Annotated[list[str] | None, typer.Option(help="With --from-db: only this device; may be repeated.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for the model, instead of a version of its own.")] = None,
+) -> None:
+    """Train a model on labelled recordings, or adapt the shared one to one's own labels; with its card."""
+    if (file is None) != from_db:
+        raise ModelError("train needs a file of labelled recordings, or --from-db")
+    settings = load_settings()
+    if file is None:
+        _adapt(settings, device or [])
+        return
+    from models import training  # noqa: PLC0415 - scikit-learn takes a second, which only this and `evaluate` need
+
+    def write(folder: Path) -> Card:
+        with progress_bar() as progress:
+            return training.train(training.Sources(file, exercise), folder, progress=progress)
+
+    if out is not None:
+        typer.echo(f"{write(out).version} is in {out}, its card in {out / TEXT_NAME}")
+        return
+    folder = Versions(settings.models).add(write)
+    typer.echo(f"{folder.name} is in {folder}, its card in {folder / TEXT_NAME}")
+    typer.echo(f"To use it from the next start on: stresswire model use {folder.name}")
+
+
+def evaluate(file: Labelled) -> None:
+    """Say how the model does on labelled recordings."""
+    from models import evaluation  # noqa: PLC0415 - as in `train`
+
+    found = evaluation.evaluate(file, runtime.load_model(load_settings()), progress_lines)
+    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+
+
+@model.command("list")
+def list_models() -> None:
+    """Every version that was made here; * is in use."""
+    settings = load_settings()
+    versions = Versions(settings.models)
+    current = settings.model_dir or versions.current
+    typer.echo(f"{'*' if current is None else ' '} shipped")
+    for card in versions.cards():
+        about = "trained" if card.adapted is None else f"adapted from {card.adapted.version}"
+        mark = "*" if current is not None and current.name == card.version else " "
+        typer.echo(f"{mark} {card.version}  {about}")
+
+
+@model.command()
+def use(version: Annotated[str, typer.Argument(help="As `stresswire model list` shows it.")]) -> None:
+    """Use a version from the next start on."""
+    Versions(load_settings().models).use(version)
+    typer.echo(f"{version} is used from the next start on")
+
+
+@model.command()
+def rollback() -> None:
+    """Use what was used before the present version."""
+    typer.echo(f"{Versions(load_settings().models).roll_back() or 'the shipped model'} is used from the next start on")
+
+
+def _adapt(settings: Settings, devices: list[str]) -> None:
+    from models.adaptation import adapt, write_adapted  # noqa: PLC0415 - as in `train`
+    from models.artefact import load_artefact  # noqa: PLC0415
+    from stresswire.own_labels import own_labels  # noqa: PLC0415
+
+    with runtime.open_database(settings) as database:
+        record = own_labels(database, devices)
+    versions = Versions(settings.models)
+    adapted = adapt(*load_artefact(settings.model_dir or versions.shared or SHIPPED), record)
+    about = adapted.card.adapted
+    assert about is not None  # noqa: S101 - it was adapted
+    typer.echo(
+        f"{about.rows} labelled readings in {about.spans} spans. On labels held out the log-loss is "
+        f"{about.log_loss_before:.4f} with the shared model and {about.log_loss_after:.4f} adapted."
+    )
+    if not adapted.better:
+        typer.echo("That is no gain to speak of: nothing is changed.")
+        return
+    folder = versions.add(lambda part: write_adapted(part, adapted))
+    versions.use(folder.name)
+    typer.echo(f"{folder.name} is used from the next start on; to go back: stresswire model rollback")

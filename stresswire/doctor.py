@@ -1,0 +1,96 @@
+"""`stresswire doctor`: whether everything is as it should be, one line each."""
+
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import typer
+from sqlalchemy.engine import make_url
+
+from models.drift import INPUTS, LARGE, stability, verdict
+from models.errors import ModelError
+from models.predictor import Predictor
+from storage.database import Database, DatabaseError
+from storage.people import newest_values
+from stresswire import runtime
+from stresswire.settings import Settings, load_settings
+
+READINGS: Final = 20_000
+"""The newest so many are compared with what the model was trained on."""
+DISK_LEAST: Final = 1 << 30
+CONNECT_S: Final = 3.0
+
+
+class Finding(NamedTuple):
+    """What was looked at, whether it is well, and what was found."""
+
+    what: str
+    well: bool
+    found: str
+
+
+def doctor() -> None:
+    """Look whether everything is as it should be: model, database, disk, broker, and whether the inputs have drifted."""
+    findings = list(examine(load_settings()))
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.well else 'BAD '} {finding.what:10} {finding.found}")
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(1)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Every finding; what cannot be looked at because something else is not well is left out."""
+    predictor = None
+    try:
+        predictor = runtime.load_model(settings)
+        yield Finding("model", True, predictor.version)
+    except ModelError as error:
+        yield Finding("model", False, str(error))
+    yield _disk(settings)
+    yield _broker(settings)
+    url = make_url(settings.database_url.get_secret_value())
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        yield Finding("database", True, f"no record yet: {url.database}")
+        return
+    try:
+        with runtime.open_database(settings) as database:
+            yield Finding("database", True, str(database))
+            if predictor is not None:
+                yield from _drift(database, predictor)
+    except DatabaseError as error:
+        yield Finding("database", False, str(error))
+
+
+def _disk(settings: Settings) -> Finding:
+    url = make_url(settings.database_url.get_secret_value())
+    folder = Path(url.database or ".").parent if url.get_backend_name() == "sqlite" else Path()
+    while not folder.is_dir():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    return Finding("disk", free >= DISK_LEAST, f"{free / 1e9:.1f} GB free in {folder.resolve()}")
+
+
+def _broker(settings: Settings) -> Finding:
+    address = settings.broker_address
+    where = f"{address.host}:{address.port}"
+    try:
+        socket.create_connection((address.host, address.port), CONNECT_S).close()
+    except OSError as error:
+        # The embedded broker is there while `up` runs, and only then.
+        return Finding("broker", settings.mqtt_url is None, f"nothing listens on {where}: {error.strerror or error}")
+    return Finding("broker", True, f"listens on {where}")
+
+
+def _drift(database: Database, predictor: Predictor) -> Iterator[Finding]:
+    with database.reader.connect() as connection:
+        values = newest_values(connection, READINGS)
+    for name in INPUTS:
+        reference = predictor.reference[name]
+        counts = reference.counts([value for value in values[name] if value is not None])
+        index = stability(reference, counts)
+        shown = "" if index is None else f", stability index {index:.2f}"
+        count = sum(counts)
+        text = f"{name}: {verdict(index)}{shown} (newest {count:.0f} readings)"
+        yield Finding("drift", index is None or index < LARGE, text)

@@ -1,0 +1,61 @@
+"""One's own labelled record: the readings of the database, with the labels that people gave them."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, Final
+
+from sqlalchemy import Row as Found
+
+from models.adaptation import NO_SPAN, Labelled, label_of
+from models.errors import ModelError
+from models.recordings import Recording, Row
+from storage.database import Database
+from storage.people import Said, SaidRow, labelled_spans, readings_between
+
+BEFORE: Final = timedelta(hours=1)
+"""So much of the record before the first label is read as well: a baseline needs a past."""
+MOMENT: Final = timedelta(minutes=2)
+"""What is said of a moment holds for the time up to it."""
+
+
+def own_labels(database: Database, devices: Sequence[str]) -> list[Labelled]:
+    """What is labelled as stress or as calm, of `devices` or of all. Raises ModelError where nothing is."""
+    with database.reader.connect() as connection:
+        rows = labelled_spans(connection, frozenset(devices) or None)
+        spans = [row for row in rows if label_of(row.said.label) is not None]
+        if not spans:
+            other = ", ".join(sorted({row.said.label for row in rows})[:5])
+            raise ModelError(f"the record has no annotations such as stress or calm{f'; it has {other}' if other else ''}")
+        found = []
+        for device_id, own in groupby(spans, key=lambda row: row.said.device_id):
+            labelled = list(own)
+            start, end = min(_start(row.said) for row in labelled), max(_end(row.said) for row in labelled)
+            found.append(_labelled(device_id, labelled, readings_between(connection, device_id, start - BEFORE, end)))
+    return [one for one in found if one.recording.rows]
+
+
+def _start(said: Said) -> datetime:
+    return said.start - MOMENT if said.end is None else said.start
+
+
+def _end(said: Said) -> datetime:
+    return said.start if said.end is None else said.end
+
+
+def _labelled(device_id: str, spans: Sequence[SaidRow], readings: Sequence[Found[Any]]) -> Labelled:
+    """The readings with their labels; of two annotations that overlap the one that began later counts."""
+    rows: list[Row] = []
+    for timestamp, hr, temp, eda in map(tuple, readings):
+        t_s = timestamp.timestamp()
+        # Of readings at the same instant one can be told from the next by the order of arrival only: the first counts.
+        if not rows or t_s > rows[-1].t_s:
+            rows.append(Row(device_id, str(t_s), t_s, hr, temp, eda, None, ""))
+    times, numbers = [row.t_s for row in rows], [NO_SPAN] * len(rows)
+    for span in sorted(spans, key=lambda row: (row.said.start, row.id)):
+        first, last = bisect_left(times, _start(span.said).timestamp()), bisect_right(times, _end(span.said).timestamp())
+        label = label_of(span.said.label)
+        rows[first:last] = [row._replace(label=label) for row in rows[first:last]]
+        numbers[first:last] = [span.id] * max(0, last - first)
+    return Labelled(Recording(device_id, "", rows), numbers)
