@@ -76,7 +76,7 @@ def _turn(crowd: Crowd, predictor: Predictor, evaluator: Evaluator, turns: int) 
     shares = evaluator.shares(x)
     trees = _us(lambda _: evaluator.shares(x), turns)
     why = _us(lambda _: reasons_of(shares, x), turns)
-    plain = _us_of([crowd.readings() for _ in range(turns)], lambda some: predictor.score(some))
+    plain = _us_of([crowd.readings() for _ in range(turns)], predictor.score)
     explained = _us_of([crowd.readings() for _ in range(turns)], lambda some: predictor.score(some, explain=True))
     return {
         "features": features,

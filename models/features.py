@@ -10,6 +10,7 @@ one wild second moves nothing. A sensor that is not on the skin, or stuck, count
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from math import exp, inf, isnan, nan
 from typing import Final, NamedTuple
 
@@ -114,6 +115,7 @@ def _at(taus_s: Sequence[int], wanted: Sequence[int]) -> list[int]:
 _A, _B = _at(TAUS_S, [a for a, _ in _DIFFERENCES]), _at(TAUS_S, [b for _, b in _DIFFERENCES])
 _Z, _R, _S = _at(TAUS_S, _Z_TAUS_S), _at(TAUS_S, _SD_RATIO_TAUS_S), _at(TAUS_S, _REST_TAUS_S)
 _T: Final = [CHANGES.index(name) for name in _TONIC]
+_TONIC_TAU: Final = TAUS_S.index(300)
 
 
 class Contact(NamedTuple):
@@ -192,9 +194,9 @@ def _features(part: Matrix, second: Matrix) -> Matrix:
     change, rest = PART.get(part, "change"), PART.get(part, "rest")
     base, base_sd = mean[:, :, BASELINE, None], sd[:, :, BASELINE]
     reach = PART.get(part, "peak") - rest
-    lift = mean[:, : len(_RANGE_FLOORS)][:, :, _S] - rest[:, :, None]
+    lift = mean[:, : len(_RANGE_FLOORS), _S] - rest[:, :, None]
     # math.exp as in `state`: the same bits for any number of rows.
-    tonic = np.array([exp(each) for each in mean[:, EDA, TAUS_S.index(300)].tolist()])
+    tonic = np.array([exp(each) for each in mean[:, EDA, _TONIC_TAU].tolist()])
     short = len(_SHORT_TAUS_S)
     x = (
         mean[:, :, _A] - mean[:, :, _B],
@@ -208,8 +210,11 @@ def _features(part: Matrix, second: Matrix) -> Matrix:
         (change[:, :, :short] + _CHANGE_FLOOR) / (change[:, :, -1:] + _CHANGE_FLOOR),
         change[:, _T, :short] / np.maximum(tonic, TONIC_FLOOR_US)[:, None, None],
     )
-    known = second[:, None] - PART.get(part, "seen") <= KNOWN_S
-    return np.where(known[:, _CHANNEL], np.concatenate([each.reshape(len(part), -1) for each in x], 1), nan)
+    found = np.concatenate([each.reshape(len(part), -1) for each in x], 1)
+    unknown = ~(second[:, None] - PART.get(part, "seen") <= KNOWN_S)
+    if unknown.any():
+        found[unknown[:, _CHANNEL]] = nan
+    return found
 
 
 class FeatureState:
@@ -286,9 +291,9 @@ def advance_all(states: Sequence[FeatureState], t_s: Sequence[float], values: Ma
         samples[id(state)].append(at)
     # The states with the most samples first: each wave then takes one sample of the first so many states.
     by_state = sorted(samples.values(), key=len, reverse=True)
-    _check_times(states, t_s, by_state)
-    rows = np.array([states[own[0]].row for own in by_state])
-    times, order, steps, active = np.asarray(t_s, dtype=np.float64), [], [], len(by_state)
+    rows = np.stack([states[own[0]].row for own in by_state])
+    times, order, steps, active = np.array(t_s, dtype=np.float64), [], [], len(by_state)
+    _check_times(rows[:, _NEWEST], times, by_state)
     for wave in range(len(by_state[0])):
         while len(by_state[active - 1]) <= wave:
             active -= 1
@@ -300,19 +305,25 @@ def advance_all(states: Sequence[FeatureState], t_s: Sequence[float], values: Ma
     return _ordered(steps, order)
 
 
-def _check_times(states: Sequence[FeatureState], t_s: Sequence[float], by_state: Sequence[Sequence[int]]) -> None:
+def _check_times(newest: Matrix, t_s: Matrix, by_state: Sequence[Sequence[int]]) -> None:
+    """Each state's first sample against its newest one, and every further one against the one before."""
+    first = t_s[[own[0] for own in by_state]]
+    late = ~(first > np.where(np.isnan(newest), -inf, newest))
+    if late.any():
+        at = int(late.argmax())
+        raise ValueError(f"a sample at {first[at]} is not after the newest at {newest[at]}")
     for own in by_state:
-        newest = states[own[0]].newest_s
-        for at in own:
-            if not t_s[at] > (-inf if newest is None else newest):
-                raise ValueError(f"a sample at {t_s[at]} is not after the newest at {newest}")
-            newest = t_s[at]
+        if len(own) == 1:
+            return  # from here on each has one
+        for before, after in pairwise(t_s[own].tolist()):
+            if not after > before:
+                raise ValueError(f"a sample at {after} is not after the newest at {before}")
 
 
 def _ordered(steps: Sequence[Step], order: Sequence[int]) -> Step:
     """The steps as one, the rows at the places that `order` gives them."""
-    if len(steps) == 1 and list(order) == list(range(len(order))):
-        return steps[0]
+    if len(steps) == 1:
+        return steps[0]  # each state has one sample, in the order of the samples
     place = np.argsort(order)
     contact = [np.concatenate(each)[place] for each in zip(*(step.contact for step in steps), strict=True)]
     return Step(
