@@ -6,7 +6,7 @@ from one person can hardly do better than that, and cannot do harm: what does no
 taken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -40,6 +40,8 @@ NO_SPAN: Final = -1
 FOLDS: Final = 5
 LEAST_GAIN: Final = 0.005
 """By so much must the log-loss on labels held out be better."""
+MOST_LOSS: Final = 0.01
+"""And no more than that may the ROC-AUC be worse."""
 
 
 class Labelled(NamedTuple):
@@ -85,12 +87,11 @@ def adapt(artefact: Artefact, card: Card, record: Sequence[Labelled]) -> Adapted
     shares = slope * evaluator.shares(data.x)
     start = slope * evaluator.base + offset
     held_out = np.zeros(len(data.y))
-    for train, test in estimator.person_folds(_held_together(data, span), FOLDS):
+    for train, test in _folds(data, span):
         held_out[test] = _scores(shares[test], start, *_fit(shares[train], start, data.y[train]))
     shared = _scores(shares, start, np.ones(len(GROUPS)), 0.0)
     before, after = _log_loss(shared, data.y), _log_loss(held_out, data.y)
     scales, shift = _fit(shares, start, data.y)
-    both = len(np.unique(data.y)) == 2
     about = Adaptation(
         version=card.version,
         devices=tuple(np.unique(data.person).tolist()),
@@ -100,12 +101,13 @@ def adapt(artefact: Artefact, card: Card, record: Sequence[Labelled]) -> Adapted
         scales={group.name: round(float(scale), 4) for group, scale in zip(GROUPS, scales, strict=True)},
         log_loss_before=before,
         log_loss_after=after,
-        roc_auc_before=estimator.roc_auc(data.y, shared) if both else None,
-        roc_auc_after=estimator.roc_auc(data.y, held_out) if both else None,
+        roc_auc_before=estimator.roc_auc(data.y, shared),
+        roc_auc_after=estimator.roc_auc(data.y, held_out),
     )
     forest = artefact.forest._replace(share=artefact.forest.share * scales)
     own = Artefact(forest, (slope, offset + shift), artefact.check_x, Evaluator(forest).scores(artefact.check_x))
-    return Adapted(own, msgspec.structs.replace(card, adapted=about), before - after >= LEAST_GAIN)
+    better = before - after >= LEAST_GAIN and about.roc_auc_after >= about.roc_auc_before - MOST_LOSS
+    return Adapted(own, msgspec.structs.replace(card, adapted=about), better)
 
 
 def _check(data: Dataset, span: NDArray[np.int64]) -> None:
@@ -118,11 +120,11 @@ def _check(data: Dataset, span: NDArray[np.int64]) -> None:
             )
 
 
-def _held_together(data: Dataset, span: NDArray[np.int64]) -> NDArray[np.str_]:
-    """What is held out as one: people where there are enough of them, else spans."""
+def _folds(data: Dataset, span: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """People are held out where there are enough of them, else spans, of either label alike."""
     if len(np.unique(data.person)) >= FOLDS:
-        return data.person
-    return span.astype(np.str_)
+        return estimator.person_folds(data.person, FOLDS)
+    return estimator.stratified_folds(data.y, span, FOLDS)
 
 
 def _fit(shares: Matrix, start: float, y: NDArray[np.int64]) -> tuple[Matrix, float]:

@@ -132,8 +132,8 @@ class Adaptation(msgspec.Struct, frozen=True):
     scales: dict[str, float]
     log_loss_before: float
     log_loss_after: float
-    roc_auc_before: float | None
-    roc_auc_after: float | None
+    roc_auc_before: float
+    roc_auc_after: float
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

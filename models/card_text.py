@@ -56,7 +56,6 @@ skin conductance in good contact."""
 
 def _adapted(card: Card, about: Adaptation) -> str:
     scales = "\n".join(f"| `{group}` | {scale:.2f} |" for group, scale in about.scales.items())
-    ranks = "" if about.roc_auc_before is None else f"{about.roc_auc_before:.3f} | {about.roc_auc_after:.3f}"
     return f"""\
 # Model card: stress {card.version}, adapted
 
@@ -67,7 +66,7 @@ and the whole is shifted. What is said below of the data, and the figures in `{C
 | on labels that were held out | shared | adapted |
 | --- | --- | --- |
 | log-loss | {about.log_loss_before:.4f} | {about.log_loss_after:.4f} |
-| ROC-AUC | {ranks} |
+| ROC-AUC | {about.roc_auc_before:.3f} | {about.roc_auc_after:.3f} |
 
 | group of features | scale |
 | --- | --- |

@@ -18,7 +18,7 @@ from sklearn.metrics import (  # type: ignore[import-untyped]
     roc_auc_score,
     roc_curve,
 )
-from sklearn.model_selection import GroupKFold  # type: ignore[import-untyped]
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold  # type: ignore[import-untyped]
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.errors import ModelError
@@ -113,6 +113,15 @@ def person_folds(people: NDArray[np.str_], count: int) -> Iterator[tuple[NDArray
     """Row numbers for training and testing; nobody is on both sides."""
     count = min(count, len(np.unique(people)))
     yield from GroupKFold(count, shuffle=True, random_state=SPLIT_SEED).split(people, groups=people)
+
+
+def stratified_folds(
+    y: Labels, group: NDArray[np.int64], count: int
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Row numbers for training and testing; no group is on both sides, and both labels are alike on each."""
+    fewest = min(len(np.unique(group[y == label])) for label in (0, 1))
+    folds = StratifiedGroupKFold(min(count, fewest), shuffle=True, random_state=SPLIT_SEED)
+    yield from folds.split(group, y, groups=group)
 
 
 def roc_auc(y: Labels, p: Matrix) -> float:

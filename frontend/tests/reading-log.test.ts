@@ -14,6 +14,7 @@ const reading = (id: number, device_id = "ann"): NewSensorData => ({
   confidence: 90,
   stress_probability: 0.1,
   quality: [],
+  reasons: [],
 });
 const ids = (readings: NewSensorData[]): number[] => readings.map(({ id }) => id);
 

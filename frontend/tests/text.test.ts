@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answer, localTime, number, plural, quality, utcTime } from "../src/device-test/format.ts";
+import { answer, localTime, number, plural, quality, reasons, utcTime } from "../src/device-test/format.ts";
 import { historyRequest } from "../src/device-test/history-request.ts";
 import { stateText } from "../src/device-test/link-state.ts";
 
@@ -59,4 +59,16 @@ test("a history request leaves empty fields out and keeps the limit within the c
   });
   assert.equal(historyRequest("-3", "", "", "").limit, 1);
   assert.equal(historyRequest("2.9", "", "", "").limit, 2);
+});
+
+test("reasons say which way they speak", () => {
+  assert.equal(reasons([]), "–");
+  const given = [
+    { feature: "eda_level", text: "skin conductance 1.9 SD above your baseline", weight: 0.31 },
+    { feature: "hr_level", text: "heart rate 4.3 bpm below your baseline", weight: -0.2 },
+  ];
+  assert.equal(
+    reasons(given),
+    "+ skin conductance 1.9 SD above your baseline; − heart rate 4.3 bpm below your baseline",
+  );
 });

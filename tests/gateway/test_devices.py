@@ -54,6 +54,31 @@ def test_devices_by_name_and_how_they_are(guarded: Guarded) -> None:
     assert guarded.ask("GET", "/api/devices/nobody", "vera").status == 404
 
 
+def test_a_baseline_begins_anew_with_the_next_reading(any_stack: Stack) -> None:
+    """Another person wears the device: what was usual for the first one is forgotten, and the audit knows."""
+    samples = [{"hr": 60 + at % 5, "eda": 1 + at % 7 / 10, "boot": "b", "seq": at, "device_id": "worn"} for at in range(90)]
+    timed = [{**one, "timestamp": 1_700_000_000 + at} for at, one in enumerate(samples)]
+    assert ask(any_stack, "POST", "/api/esp32/data", timed).status == 201
+    first = ask(any_stack, "GET", "/api/devices/worn").body["baseline"]
+    assert 60 < first["hr"] < 64
+    assert ask(any_stack, "DELETE", "/api/devices/worn/baseline").status == 204
+    assert ask(any_stack, "GET", "/api/devices/worn").body["baseline"] is None
+    other = {"hr": 90, "eda": 5, "device_id": "worn", "timestamp": 1_700_000_090, "boot": "b", "seq": 90}
+    assert ask(any_stack, "POST", "/api/esp32/data", other).status == 201
+    begun = ask(any_stack, "GET", "/api/devices/worn").body
+    assert begun["baseline"] == {"hr": 90, "hr_sd": 0, "eda": 5}
+    assert begun["last_reading"]["quality"] == ["warming_up", "no_temp"]
+    nothing = ask(any_stack, "DELETE", "/api/devices/nobody/baseline")
+    assert (nothing.status, nothing.body["error"]["field"]) == (404, "device_id")
+    deeds = ask(any_stack, "GET", "/api/audit").body["data"]
+    assert [(one["action"], one["subject"]) for one in deeds][:1] == [("baseline_reset", "worn")]
+
+
+def test_whose_baseline_it_is(guarded: Guarded) -> None:
+    for who, status in (("vera", 403), ("alice", 403), ("olim", 403), ("otto", 204)):
+        assert guarded.ask("DELETE", "/api/devices/bob/baseline", who).status == status
+
+
 def test_the_state_and_the_battery_are_the_devices_word(any_stack: Stack) -> None:
     assert ask(any_stack, "POST", "/api/esp32/data", {"hr": 70, "device_id": "d"}).status == 201
     status = DEVICE_STATUS.topic("d")

@@ -95,7 +95,9 @@ def test_the_names_are_as_prometheus_wants_them_and_name_no_device(shared_stack:
         if family.type == "histogram":
             assert name.endswith(("_seconds", "_samples")), name
         for sample in family.samples:
-            assert set(sample.labels) <= {"transport", "outcome", "status", "kind", "reason", "le", "version"}, name
+            assert set(sample.labels) <= {"transport", "outcome", "status", "kind", "reason", "input", "le", "version"}, (
+                name
+            )
             assert "M1" not in sample.labels.values()
 
 

@@ -15,7 +15,8 @@ from ingest.recovery import recover
 from ingest.transaction import store
 from models.predictor import Predictor
 from storage.database import Database
-from storage.records import unsent_after
+from storage.people import reset_baseline
+from storage.records import Newest, newest, reset_done, unsent_after
 from storage.tables import DeviceState
 from tests.databases import refuse
 from tests.ingest.fakes import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, sample, stream
@@ -257,3 +258,47 @@ def test_a_row_that_the_database_refused_leaves_no_trace_in_the_state(pipeline: 
             pipeline.send([*part, *extra], device_id=device_id, at=NOW + timedelta(seconds=at_s), isolate=True)
     query = "SELECT seq, stress_probability FROM history_stress WHERE device_id = '{}' ORDER BY id"
     assert pipeline.rows(query.format("refused")) == pipeline.rows(query.format("plain"))
+
+
+def test_a_new_baseline_begins_once_and_survives_a_restart(pipeline: Pipeline) -> None:
+    """Asked for while a person's alert stands: the alert stays, what is usual goes, and the record tells no other story."""
+    samples = stream(RAISED_S + 40)
+    before, asked, after = samples[: RAISED_S + 5], NOW + timedelta(seconds=RAISED_S + 5), samples[RAISED_S + 5 :]
+    pipeline.send(before, at=asked)
+    with pipeline.database.writer.begin() as connection:
+        assert reset_baseline(connection, "d", asked)
+        assert not reset_baseline(connection, "nobody", asked)
+    pipeline.send(after[0], at=asked)
+    memory = pipeline.devices.get("d")
+    assert memory is not None
+    assert (memory.live.features.age_s, memory.live.alert.raised, memory.live.alert_id) == (0, True, 1)
+    assert memory.live.features.usual()["hr_sd"] == 0
+    assert pipeline.count("baseline_resets") == 0
+    pipeline.restart()
+    pipeline.send(after[1:], at=NOW + timedelta(seconds=RAISED_S + 40))
+    memory = pipeline.devices.get("d")
+    assert memory is not None
+    assert memory.live.features.age_s == len(after) - 1
+
+
+def test_a_new_baseline_that_is_asked_for_meanwhile_is_still_due(pipeline: Pipeline) -> None:
+    """A transaction knows what was asked before it; what was asked since is for the next one."""
+    pipeline.send(sample(1), at=NOW)
+    with pipeline.database.writer.begin() as connection:
+        reset_baseline(connection, "d", NOW)
+        reset_baseline(connection, "d", NOW + timedelta(seconds=1))
+        reset_done(connection, "d", NOW)
+        assert newest(connection, ["d", "e"]) == {"d": Newest(1, NOW + timedelta(seconds=1)), "e": Newest(0, None)}
+
+
+def test_a_failed_transaction_begins_no_new_baseline(pipeline: Pipeline) -> None:
+    pipeline.send(stream(100), at=NOW + timedelta(seconds=100))
+    with pipeline.database.writer.begin() as connection:
+        reset_baseline(connection, "d", NOW)
+    with pipeline.database.writer.connect() as connection, connection.begin() as transaction:
+        store(connection, pipeline.arrivals(sample(100)), pipeline.devices, pipeline.predictor)
+        transaction.rollback()
+    memory = pipeline.devices.get("d")
+    assert memory is not None
+    assert memory.live.features.age_s == 99
+    assert pipeline.count("baseline_resets") == 1

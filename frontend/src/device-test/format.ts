@@ -34,6 +34,11 @@ export function quality(flags: NewSensorData["quality"]): string {
   return flags.length ? flags.map((flag) => flag.replaceAll("_", " ")).join(", ") : "good";
 }
 
+/** What speaks for stress (+) and against it (-), the heaviest first. */
+export function reasons(given: NewSensorData["reasons"]): string {
+  return given.map(({ text, weight }) => `${weight < 0 ? "−" : "+"} ${text}`).join("; ") || "–";
+}
+
 export function refusal(error: ErrorDetail): string {
   const field = error.field ? ` (${error.field})` : "";
   return `${error.code}${field}: ${error.message}`;

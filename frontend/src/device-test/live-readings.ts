@@ -2,7 +2,7 @@ import { Name } from "../contract.gen.ts";
 import { byId, prepend, setText, text } from "../dom.ts";
 import type { Link } from "./link.ts";
 import { matches, ReadingLog } from "./reading-log.ts";
-import { row } from "./readings.ts";
+import { liveRow } from "./readings.ts";
 
 const MAX_ROWS = 50;
 const MAX_KEPT = 500;
@@ -20,13 +20,13 @@ export function wireReadings(link: Link): void {
     setText(text("readings-empty"), wanted() ? "None of this device." : "None since this page was opened.");
   };
   const redraw = (): void => {
-    rows.replaceChildren(...log.newest(wanted(), MAX_ROWS).map(row));
+    rows.replaceChildren(...log.newest(wanted(), MAX_ROWS).map(liveRow));
     showEmpty();
   };
 
   link.socket.on(Name.NEW_SENSOR_DATA, (reading) => {
     log.add(reading);
-    if (!log.held && matches(reading, wanted())) prepend(rows, row(reading), MAX_ROWS);
+    if (!log.held && matches(reading, wanted())) prepend(rows, liveRow(reading), MAX_ROWS);
     showEmpty();
     showPause();
   });

@@ -1,6 +1,6 @@
 import type { NewSensorData, StressLevel } from "../contract.gen.ts";
 import { create } from "../dom.ts";
-import { LEVEL_TEXT, localTime, number, quality, utcTime } from "./format.ts";
+import { LEVEL_TEXT, localTime, number, quality, reasons, utcTime } from "./format.ts";
 
 /** A moment in local time, with UTC in its title. */
 export function moment(iso: string): HTMLTimeElement {
@@ -14,6 +14,13 @@ export function moment(iso: string): HTMLTimeElement {
 export function pill(level: StressLevel): HTMLSpanElement {
   const made = create("span", LEVEL_TEXT[level], "pill");
   made.dataset.level = level;
+  return made;
+}
+
+/** A reading that has just come, as a row of a table: with its reasons, which the record does not keep. */
+export function liveRow(reading: NewSensorData): HTMLTableRowElement {
+  const made = row(reading);
+  made.append(create("td", reasons(reading.reasons), "reasons"));
   return made;
 }
 
