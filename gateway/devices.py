@@ -222,9 +222,10 @@ class Devices:
 
     async def _reset(self, call: Call) -> None:
         device_id, at = call.device_id, self._now()
-        deed = deed_of(call.visitor, at, "baseline_reset", device_id)
-        if not await change(self._writer, deed, lambda connection: people.reset_baseline(connection, device_id, at)):
+        if await self._reader.run(lambda connection: people.device(connection, device_id)) is None:
             raise _nothing_of(device_id)
+        deed = deed_of(call.visitor, at, "baseline_reset", device_id)
+        await change(self._writer, deed, lambda connection: people.reset_baseline(connection, device_id, at))
 
     async def _order(self, call: Call) -> web.Response:
         request: CommandRequest = call.body

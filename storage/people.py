@@ -64,14 +64,11 @@ def _contact(connection: Connection, device_id: str) -> dict[str, float] | None:
     return {name: round(count / row[0], 4) for name, count in zip(CHANNELS, row[1:], strict=True)}
 
 
-def reset_baseline(connection: Connection, device_id: str, asked_at: datetime) -> bool:
-    """Let the device's baseline begin anew with its next sample; False where nothing ever came of it."""
-    known = update(DeviceState).where(DeviceState.device_id == device_id).values(baseline=None)
-    if not connection.execute(known.returning(DeviceState.device_id)).all():
-        return False
+def reset_baseline(connection: Connection, device_id: str, asked_at: datetime) -> None:
+    """Let the device's baseline begin anew with its next sample."""
+    connection.execute(update(DeviceState).where(DeviceState.device_id == device_id).values(baseline=None))
     row = {"device_id": device_id, "asked_at": asked_at}
     connection.execute(insert_or_replace(connection.dialect, BaselineReset, "device_id"), row)
-    return True
 
 
 # --- alerts
