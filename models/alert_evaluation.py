@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.alerts import AlertPolicy, AlertState, step
 from models.card import AlertFigures, Trade
+from models.metrics import spread
 from models.progress import Steps
 from models.state import GAP_S
 
@@ -90,25 +91,37 @@ def run(policy: AlertPolicy, line: Timeline) -> Outcome:
     return Outcome(episodes, covered, delays_s, false_alerts, recorded_s, calm_s, calm_alert_s)
 
 
-def figures(outcomes: Iterable[Outcome]) -> AlertFigures:
-    """Sums over people."""
-    every = list(outcomes)
+def figures(people: Iterable[Sequence[Outcome]]) -> AlertFigures:
+    """Sums over all that each person's recordings showed."""
+    by_person = [own for own in people if own]
+    every = [outcome for own in by_person for outcome in own]
     delays_s = [delay for outcome in every for delay in outcome.delays_s]
-    false_alerts = sum(outcome.false_alerts for outcome in every)
-    recorded_s = sum(outcome.recorded_s for outcome in every)
-    calm_s = sum(outcome.calm_s for outcome in every)
+    false_alerts, recorded_s = _sum(every, "false_alerts"), _sum(every, "recorded_s")
+    calm_s, episodes = _sum(every, "calm_s"), _sum(every, "episodes")
     return AlertFigures(
-        episodes=sum(outcome.episodes for outcome in every),
+        episodes=int(episodes),
         found=len(delays_s),
-        covered=sum(outcome.covered for outcome in every),
-        false_alerts=false_alerts,
+        covered=int(_sum(every, "covered")),
+        false_alerts=int(false_alerts),
         recorded_hours=recorded_s / 3600,
         calm_hours=calm_s / 3600,
-        false_per_hour=3600 * false_alerts / recorded_s if recorded_s else 0.0,
-        false_per_calm_hour=3600 * false_alerts / calm_s if calm_s else 0.0,
-        calm_alert_share=sum(outcome.calm_alert_s for outcome in every) / calm_s if calm_s else 0.0,
+        false_per_hour=_per_hour(false_alerts, recorded_s),
+        false_per_calm_hour=_per_hour(false_alerts, calm_s),
+        calm_alert_share=_sum(every, "calm_alert_s") / calm_s if calm_s else 0.0,
         median_delay_s=median(delays_s) if delays_s else None,
+        covered_by_person=spread([_sum(own, "covered") / n for own in by_person if (n := _sum(own, "episodes"))]),
+        false_per_hour_by_person=spread(
+            [_per_hour(_sum(own, "false_alerts"), recorded) for own in by_person if (recorded := _sum(own, "recorded_s"))]
+        ),
     )
+
+
+def _sum(outcomes: Sequence[Outcome], what: str) -> float:
+    return float(sum(getattr(outcome, what) for outcome in outcomes))
+
+
+def _per_hour(count: float, seconds: float) -> float:
+    return 3600 * count / seconds if seconds else 0.0
 
 
 def policies(prior: float) -> list[AlertPolicy]:
@@ -132,9 +145,9 @@ class Trials:
             steps.begin("trying alert policies")
             self.outcomes[policy] = {who: [run(policy, line) for line in own] for who, own in lines.items()}
 
-    def of(self, policy: AlertPolicy, people: Sequence[str]) -> list[Outcome]:
-        """What the policy did on these people's recordings."""
-        return [outcome for who in people for outcome in self.outcomes[policy][who]]
+    def of(self, policy: AlertPolicy, people: Sequence[str]) -> list[list[Outcome]]:
+        """What the policy did on each of these people's recordings."""
+        return [self.outcomes[policy][who] for who in people]
 
     def choose(self, people: Sequence[str], per_hour: float = FALSE_PER_HOUR) -> Trade:
         """The policy that covers most of these people's episodes at no more than so many false alerts an hour.

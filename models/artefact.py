@@ -40,6 +40,7 @@ def sha256_of(path: Path) -> str:
 
 def pin_path(directory: Path) -> Path:
     """Where the pin of a model's folder stands: outside it."""
+    directory = directory.resolve()
     return directory.with_name(f"{directory.name}.sha256")
 
 
@@ -59,6 +60,7 @@ def save_artefact(path: Path, artefact: Artefact) -> str:
 
 def pin(directory: Path) -> None:
     """Pin what is in the folder now."""
+    directory = directory.resolve()
     lines = [f"{sha256_of(directory / name)}  {directory.name}/{name}\n" for name in (ARTEFACT_NAME, CARD_NAME)]
     pin_path(directory).write_text("".join(lines))
 

@@ -46,7 +46,10 @@ class Scores(msgspec.Struct, frozen=True):
     precision_elevated: float | None
     precision_high_stress: float | None
     roc_auc_by_person: Spread
+    pr_auc_by_person: Spread
     balanced_accuracy_by_person: Spread
+    macro_f1_by_person: Spread
+    ece_by_person: Spread
 
 
 class AlertFigures(msgspec.Struct, frozen=True):
@@ -54,6 +57,7 @@ class AlertFigures(msgspec.Struct, frozen=True):
 
     False is an alert raised in a second labelled 0, counted for an hour of recording and for an hour of such seconds;
     `calm_alert_share` is the share of those in which an alert stood. The delay is from the start of a found episode.
+    By person: the share of the episodes that are covered, and false alerts in an hour of recording.
     """
 
     episodes: int
@@ -66,6 +70,8 @@ class AlertFigures(msgspec.Struct, frozen=True):
     false_per_calm_hour: float
     calm_alert_share: float
     median_delay_s: float | None
+    covered_by_person: Spread
+    false_per_hour_by_person: Spread
 
 
 class Trade(msgspec.Struct, frozen=True):

@@ -107,10 +107,11 @@ Out of fold, grouped by person: whoever is scored was unknown to the trees, to t
 | | all {scores.people} people | by person: mean ± sd (lowest to highest) |
 | --- | --- | --- |
 | ROC-AUC | {scores.roc_auc:.3f} | {_spread(scores.roc_auc_by_person)} |
-| PR-AUC (chance {scores.stress_share:.2f}) | {scores.pr_auc:.3f} | |
+| PR-AUC (chance {scores.stress_share:.2f}) | {scores.pr_auc:.3f} | {_spread(scores.pr_auc_by_person)} |
 | balanced accuracy at t1 | {scores.balanced_accuracy:.3f} | {_spread(scores.balanced_accuracy_by_person)} |
-| macro F1 at t1 | {scores.macro_f1:.3f} | |
-| expected calibration error | {scores.ece:.3f} (before calibration {card.ece_uncalibrated:.3f}) | |
+| macro F1 at t1 | {scores.macro_f1:.3f} | {_spread(scores.macro_f1_by_person)} |
+| expected calibration error | {scores.ece:.3f} (before calibration {card.ece_uncalibrated:.3f}) \
+| {_spread(scores.ece_by_person)} |
 
 The spread is wide: for some people the model is no better than chance, or worse.
 {_levels(scores)}
@@ -191,6 +192,9 @@ recording and, in brackets, for an hour of such seconds; the delay is from the s
 | --- | --- | --- | --- | --- | --- | --- |
 | **policy chosen on other people** | | {_alert_cells(card.alerts_held_out)} |
 {table}
+
+By person, of that first row: {_spread(card.alerts_held_out.covered_by_person)} of the episodes covered, and
+{_spread(card.alerts_held_out.false_per_hour_by_person)} false alerts an hour.
 
 The numbered rows are the trade-off: the policy that covers most with at most so many false alerts an hour, chosen and
 counted on the same people, so they flatter a little. The first row does not.

@@ -14,7 +14,7 @@ from models.state import Flags, Inputs, Matrix
 UNLABELLED: Final = -1
 TASK_WEIGHTS: Final = {"hyperventilation": 0.3}
 """A task that is a bodily stressor more than a mental one teaches less."""
-EXERCISE_WEIGHT: Final = 0.03
+EXERCISE_WEIGHT: Final = 0.005
 """What a second of exercise without stress teaches. More keeps more cycling out of `high_stress`, and costs ROC-AUC."""
 
 

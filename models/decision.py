@@ -1,7 +1,7 @@
 """From a probability to what is said: prior, warm-up, quality and level. The same in training and serving."""
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +12,8 @@ from models.state import EDA, HR, TEMP, Flags, Matrix
 
 WARM_UP_S: Final = 60.0
 """Before its means hold this many seconds, a stream says little about a person."""
-FLAGS: Final[tuple[Quality, ...]] = (
-    "warming_up",
-    "gap",
-    "no_hr",
-    "no_temp",
-    "no_eda",
-    "low_eda",
-    "off_skin",
-    "frozen_hr",
-    "frozen_temp",
-    "frozen_eda",
-)
+FLAGS: Final[tuple[Quality, ...]] = tuple(name for name in get_args(Quality) if name != "clock_unsynced")
+"""What the model sees of a reading's quality; the clock is not its business."""
 NO_ALERT: Final[frozenset[str]] = frozenset(
     ("warming_up", "no_hr", "no_eda", "low_eda", "off_skin", "frozen_hr", "frozen_eda")
 )
@@ -42,19 +32,20 @@ def flags_of(step: Step) -> NDArray[np.int64]:
     """What limits each reading, one bit for each of `FLAGS`: too young a stream, sensors without contact or stuck."""
     missing, frozen, bad = step.contact
     warming = step.age_s < WARM_UP_S
-    columns = (
-        warming,
-        warming & step.gap,
-        missing[:, HR],
-        missing[:, TEMP],
-        missing[:, EDA],
-        bad[:, EDA],
-        bad[:, TEMP],
-        frozen[:, HR],
-        frozen[:, TEMP],
-        frozen[:, EDA],
-    )
-    return np.stack(columns, 1) @ _BITS
+    columns: dict[Quality, Flags] = {
+        "warming_up": warming,
+        "gap": warming & step.gap,
+        "no_hr": missing[:, HR],
+        "no_temp": missing[:, TEMP],
+        "no_eda": missing[:, EDA],
+        "low_eda": bad[:, EDA],
+        "off_skin": bad[:, TEMP],
+        "frozen_hr": frozen[:, HR],
+        "frozen_temp": frozen[:, TEMP],
+        "frozen_eda": frozen[:, EDA],
+    }
+    bits: NDArray[np.int64] = np.stack([columns[name] for name in FLAGS], 1) @ _BITS
+    return bits
 
 
 def named(flags: int) -> tuple[Quality, ...]:

@@ -79,4 +79,4 @@ def _alerts(
         y,
         np.array([may_alert(prediction.quality) for prediction in predictions]),
     )
-    return figures(run(predictor.policy, line) for own in lines.values() for line in own)
+    return figures([run(predictor.policy, line) for line in own] for own in lines.values())

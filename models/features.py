@@ -163,14 +163,15 @@ def advance(rows: Matrix, t_s: Matrix, values: Matrix) -> Step:
     second = np.floor(t_s - origin + 0.5)
     contact = _contact(rows, t_s, second, values)
     values = np.where(contact.frozen | contact.bad, nan, values)
-    closed = (second != rows[:, _SECOND])[:, None]
+    closed = second != rows[:, _SECOND]
     rows[:, _SECOND] = second
     here = ~np.isnan(values)
-    total = np.where(closed, 0.0, rows[:, _SUM]) + np.where(here, values, 0.0)
-    count = np.where(closed, 0.0, rows[:, _COUNT]) + here
-    rows[:, _SUM], rows[:, _COUNT] = total, count
+    total, count = rows[:, _SUM], rows[:, _COUNT]
+    total[closed] = count[closed] = 0.0
+    total += np.where(here, values, 0.0)
+    count += here
     base = rows[:, _BASE]
-    base[:] = np.where(closed, rows[:, _OPEN], base)
+    base[closed] = rows[closed, _OPEN]
     now = stepped(base, second, np.where(count > 0, total / np.maximum(count, 1.0), nan))
     rows[:, _OPEN] = now
     return Step(_features(now, second), t_s - rows[:, _START], rows[:, _START] > origin, contact)

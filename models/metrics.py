@@ -1,5 +1,6 @@
 """Figures of labelled probabilities, together and by person."""
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from models import estimator
 from models.card import Scores, Spread
 from models.estimator import Labels
-from models.state import Matrix
+from models.state import Flags, Matrix
 
 BINS: Final = 10
 MIN_ROWS: Final = 30
@@ -21,7 +22,11 @@ def scores_of(
     """The figures; `stressed` says which rows are above `normal`, `high` which are `high_stress`. All of shape (rows,)."""
     elevated = stressed & ~high
     said = stressed.astype(np.int64)
-    auc, accuracy = _by_person(y, p, person, said)
+    people = [person == name for name in people_with_both(y, person)]
+
+    def by_person(figure: Callable[[Flags], float]) -> Spread:
+        return spread([figure(rows) for rows in people])
+
     return Scores(
         rows=len(y),
         people=len(np.unique(person)),
@@ -36,8 +41,11 @@ def scores_of(
         share_high_stress=float(high.mean()),
         precision_elevated=float(y[elevated].mean()) if elevated.any() else None,
         precision_high_stress=float(y[high].mean()) if high.any() else None,
-        roc_auc_by_person=_spread(auc),
-        balanced_accuracy_by_person=_spread(accuracy),
+        roc_auc_by_person=by_person(lambda rows: estimator.roc_auc(y[rows], p[rows])),
+        pr_auc_by_person=by_person(lambda rows: estimator.pr_auc(y[rows], p[rows])),
+        balanced_accuracy_by_person=by_person(lambda rows: estimator.balanced_accuracy(y[rows], said[rows])),
+        macro_f1_by_person=by_person(lambda rows: estimator.macro_f1(y[rows], said[rows])),
+        ece_by_person=by_person(lambda rows: calibration_error(y[rows], p[rows])),
     )
 
 
@@ -57,16 +65,6 @@ def reliability(y: Labels, p: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     return said, was, rows / len(y)
 
 
-def _by_person(y: Labels, p: Matrix, person: NDArray[np.str_], said: Labels) -> tuple[list[float], list[float]]:
-    auc: list[float] = []
-    accuracy: list[float] = []
-    for name in people_with_both(y, person):
-        rows = person == name
-        auc.append(estimator.roc_auc(y[rows], p[rows]))
-        accuracy.append(estimator.balanced_accuracy(y[rows], said[rows]))
-    return auc, accuracy
-
-
 def people_with_both(y: Labels, person: NDArray[np.str_]) -> list[str]:
     """Who has at least `MIN_ROWS` rows of either label."""
     return [
@@ -76,7 +74,8 @@ def people_with_both(y: Labels, person: NDArray[np.str_]) -> list[str]:
     ]
 
 
-def _spread(values: list[float]) -> Spread:
+def spread(values: Sequence[float]) -> Spread:
+    """How values differ between people."""
     if not values:
         return Spread(0, 0.0, 0.0, 0.0, 0.0)
     return Spread(len(values), float(np.mean(values)), float(np.std(values)), min(values), max(values))

@@ -148,7 +148,9 @@ def _take_values(
 
 
 def _take_means(part: Matrix, new: Matrix, now: Matrix, fresh: Flags, elapsed: Matrix) -> None:
-    kept = np.where(fresh[:, :, None] & _FAST, 0.0, PART.get(part, "weight"))
+    kept = PART.get(part, "weight")
+    if fresh.any():
+        kept = np.where(fresh[:, :, None] & _FAST, 0.0, kept)
     gain = _GAINS[elapsed.astype(np.intp)]
     weight = kept * (1 - gain) + gain
     share = gain / np.maximum(weight, _TINY)
@@ -185,11 +187,13 @@ def _take_changes(
         hr_change**2,
     )
     order = [EDA, HR]
-    kept = np.where(fresh[:, order, None] & _CHANGE_FAST, 0.0, PART.get(part, "change_weight"))
+    kept, mean = PART.get(part, "change_weight"), PART.get(part, "change")
+    if fresh.any():
+        restarted = fresh[:, order, None] & _CHANGE_FAST
+        kept, mean = np.where(restarted, 0.0, kept), np.where(restarted[:, _CHANGE_OF], 0.0, mean)
     gain = _CHANGE_GAINS[np.where(moves, elapsed, 0.0)[:, order].astype(np.intp)]
     weight = kept * (1 - gain) + gain
     share = (gain / np.maximum(weight, _TINY))[:, _CHANGE_OF]
-    mean = np.where((fresh[:, order, None] & _CHANGE_FAST)[:, _CHANGE_OF], 0.0, PART.get(part, "change"))
     PART.put(new, "change_weight", weight)
     PART.put(new, "change", mean + (np.stack(values, 1)[:, :, None] - mean) * share)
 

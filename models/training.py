@@ -191,7 +191,7 @@ def _exercise(data: Dataset, fitted: Fit, policy: AlertPolicy) -> Exercise | Non
         share_elevated=float((said.stressed & ~said.high).mean()),
         share_high_stress=float(said.high.mean()),
         share_half=float((said.p >= 0.5).mean()),
-        alerts_per_hour=figures(run(policy, line) for own in lines.values() for line in own).false_per_calm_hour,
+        alerts_per_hour=figures([run(policy, line) for line in own] for own in lines.values()).false_per_calm_hour,
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from models.alert_evaluation import Timeline, figures, run
 from models.alerts import AlertPolicy
 from models.artefact import pin_path
-from models.card import read_card
+from models.card import Spread, read_card
 from models.dataset import EXERCISE_WEIGHT, UNLABELLED, build_dataset, without
 from models.errors import ModelError
 from models.estimator import person_folds, roc_auc
@@ -203,13 +203,18 @@ def test_alerts_are_counted_by_episode() -> None:
     policy = AlertPolicy(tau_s=15, raise_at=0.6, clear_at=0.4, cooldown_s=10, rest=0.3)
     p = [0.1] * 60 + [0.9] * 60 + [0.1] * 60 + [0.9] * 60 + [0.1] * 60 + [0.9] * 60
     y = [0] * 60 + [1] * 60 + [0] * 60 + [0] * 60 + [0] * 60 + [-1] * 40 + [1] * 20
-    seen = figures([run(policy, Timeline([float(t) for t in range(360)], p, y, [True] * 360))])
+    seen = figures([[run(policy, Timeline([float(t) for t in range(360)], p, y, [True] * 360))]])
     assert (seen.episodes, seen.found, seen.covered, seen.false_alerts) == (2, 1, 2, 1)
     assert seen.recorded_hours == pytest.approx(359 / 3600)
     assert seen.calm_hours == pytest.approx(239 / 3600)
     assert seen.false_per_hour == pytest.approx(3600 / 359)
     assert seen.false_per_calm_hour == pytest.approx(3600 / 239)
     assert 0.2 < seen.calm_alert_share < 0.5
+    quiet_one = run(policy, Timeline([0.0, 360.0], [0.1, 0.1], [1, 1], [True] * 2))
+    both = figures([[run(policy, Timeline([float(t) for t in range(360)], p, y, [True] * 360))], [quiet_one], []])
+    assert (both.episodes, both.covered) == (3, 2)
+    assert both.covered_by_person == Spread(2, 0.5, 0.5, 0, 1)
+    assert (both.false_per_hour_by_person.least, both.false_per_hour_by_person.people) == (0, 2)
     assert seen.median_delay_s is not None
     assert 10 <= seen.median_delay_s <= 20
 
