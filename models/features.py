@@ -5,7 +5,8 @@ there are. It is causal: a feature knows the samples up to now and nothing else.
 (in a laboratory that predicts the protocol, not the stress); levels are taken against the person's own running baseline.
 
 Every second is one bucket, the mean of its samples; each value is the median of a channel's newest three buckets, so that
-one wild second moves nothing. A sensor that is not on the skin, or stuck, counts as one without contact.
+one wild second moves nothing. A sensor that is not on the skin counts as one without contact; of one that is stuck the
+features are unknown until it moves.
 """
 
 from collections import defaultdict
@@ -162,7 +163,8 @@ def advance(rows: Matrix, t_s: Matrix, values: Matrix) -> Step:
     newest[:] = t_s
     second = np.floor(t_s - origin + 0.5)
     contact = _contact(rows, t_s, second, values)
-    values = np.where(contact.frozen | contact.bad, nan, values)
+    # What is stuck may yet be true, and stays in the means; what has no contact never was.
+    values = np.where(contact.bad, nan, values)
     closed = second != rows[:, _SECOND]
     rows[:, _SECOND] = second
     here = ~np.isnan(values)
@@ -174,7 +176,7 @@ def advance(rows: Matrix, t_s: Matrix, values: Matrix) -> Step:
     base[closed] = rows[closed, _OPEN]
     now = stepped(base, second, np.where(count > 0, total / np.maximum(count, 1.0), nan))
     rows[:, _OPEN] = now
-    return Step(_features(now, second), t_s - rows[:, _START], rows[:, _START] > origin, contact)
+    return Step(_features(now, second, contact.frozen), t_s - rows[:, _START], rows[:, _START] > origin, contact)
 
 
 def _contact(rows: Matrix, t_s: Matrix, second: Matrix, values: Matrix) -> Contact:
@@ -190,7 +192,7 @@ def _contact(rows: Matrix, t_s: Matrix, second: Matrix, values: Matrix) -> Conta
     return Contact(~here, here & ~bad & (t_s[:, None] - rows[:, _MOVED] >= FROZEN_S), bad)
 
 
-def _features(part: Matrix, second: Matrix) -> Matrix:
+def _features(part: Matrix, second: Matrix, frozen: Flags) -> Matrix:
     mean, sd = PART.get(part, "mean"), np.sqrt(PART.get(part, "variance"))
     change, rest = PART.get(part, "change"), PART.get(part, "rest")
     base, base_sd = mean[:, :, BASELINE, None], sd[:, :, BASELINE]
@@ -212,7 +214,7 @@ def _features(part: Matrix, second: Matrix) -> Matrix:
         change[:, _T, :short] / np.maximum(tonic, TONIC_FLOOR_US)[:, None, None],
     )
     found = np.concatenate([each.reshape(len(part), -1) for each in x], 1)
-    unknown = ~(second[:, None] - PART.get(part, "seen") <= KNOWN_S)
+    unknown = frozen | ~(second[:, None] - PART.get(part, "seen") <= KNOWN_S)
     if unknown.any():
         found[unknown[:, _CHANNEL]] = nan
     return found

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features import FEATURES, LOW_EDA_US, OFF_SKIN_C, WIDTH, FeatureState, advance_all, channel_values
+from models.features import FEATURES, LOW_EDA_US, OFF_SKIN_C, WIDTH, FeatureState, advance_all, channel_of, channel_values
 from models.state import CHANNELS, EDA, HR, TEMP, Matrix
 from tests.models import reference
 from tests.models.streams import Sample, calm, lively, rise
@@ -265,8 +265,12 @@ def test_a_value_that_never_changes_is_frozen(channel: int, seconds: int) -> Non
         if step.contact.frozen.any():
             assert step.contact.frozen[0].tolist() == [c == channel for c in range(3)]
             frozen_at.append(i)
+            assert np.isnan(step.x[0, [channel_of(name) == CHANNELS[channel] for name in FEATURES]]).all()
     assert frozen_at == list(range(20 + seconds, seconds + 60))
-    assert not state.step(seconds + 61.0, 71.0, 33.3, 1.3).contact.frozen.any()
+    # It moves again, and what it said while it did not move has been heard.
+    moved = state.step(seconds + 61.0, 71.0, 33.3, 1.3)
+    assert not moved.contact.frozen.any()
+    assert not np.isnan(moved.x).any()
 
 
 def test_stress_moves_the_level_up() -> None:
