@@ -96,7 +96,8 @@ def _leaf_table(forest: Forest) -> NDArray[np.intp]:
 def floor_single(threshold: float) -> np.float32:
     """The largest single-precision number that is not above `threshold`: x <= both alike, for such an x."""
     single = np.float32(threshold)
-    return single if single <= threshold else np.nextafter(single, np.float32(-np.inf))
+    # As doubles: numpy would else round the threshold before it compares.
+    return single if float(single) <= threshold else np.nextafter(single, np.float32(-np.inf))
 
 
 class Node(NamedTuple):

@@ -70,6 +70,15 @@ def test_what_the_shared_model_knows_already_is_no_gain(shared: tuple[Artefact, 
     assert all(scale == pytest.approx(1, abs=0.4) for scale in adapted.card.adapted.scales.values())
 
 
+def test_what_speaks_for_stress_never_comes_to_speak_against_it(shared: tuple[Artefact, Card]) -> None:
+    """Whatever the labels say: here the contrary of what was."""
+    one = labelled()
+    rows = [row._replace(label=1 - (row.label or 0)) for row in one.recording.rows]
+    about = adapt(*shared, [one._replace(recording=one.recording._replace(rows=rows))]).card.adapted
+    assert about is not None
+    assert min(about.scales.values()) == 0
+
+
 def test_ranks_must_not_get_worse(shared: tuple[Artefact, Card], monkeypatch: pytest.MonkeyPatch) -> None:
     """However much the probabilities gain."""
     assert adapt(*shared, [labelled()]).better

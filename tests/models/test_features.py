@@ -151,6 +151,11 @@ def test_skin_conductance_responses_are_counted() -> None:
     assert 60 * got["scr_rate_300"] == pytest.approx(3, abs=0.1)
     # The median of three flattens the peak to its second highest value.
     assert got["scr_amplitude_300"] / got["scr_rate_300"] == pytest.approx(0.15, abs=1e-3)
+    # What rises by less than 0.02 uS is no response.
+    for height, counted in ((0.03, True), (0.015, False)):
+        small = {10: height / 2, 11: height, 12: height, 13: height / 2}
+        got = named(features_of([(float(i), 70.0, 33.0, 1.0 + small.get(i % 20, 0.0)) for i in range(100)])[-1])
+        assert (got["scr_rate_60"] > 0) is counted
     # A conductance that never moves for so long comes from a sensor that is stuck: unknown.
     flat = known(features_of([(float(i), 70.0, 33.0, 1.0) for i in range(100)])[-1])
     assert flat["scr_rate_60"] == flat["scr_amplitude_60"] == flat["eda_change_60"] == 0
