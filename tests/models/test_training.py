@@ -16,6 +16,7 @@ from models.alerts import AlertPolicy
 from models.artefact import pin_path
 from models.card import Spread, read_card
 from models.dataset import EXERCISE_WEIGHT, UNLABELLED, build_dataset, without
+from models.decision import Thresholds, level_of
 from models.errors import ModelError
 from models.estimator import person_folds, roc_auc
 from models.evaluation import evaluate
@@ -141,7 +142,12 @@ def test_predicting_gives_one_row_for_each(trained: Path, recording: Path, tmp_p
     lines = list(csv.reader((gzip.decompress(content) if name.endswith("gz") else content).decode().splitlines()))
     assert lines[0] == ["subject", "t", "p_stress", "level"]
     assert [tuple(line[:2]) for line in lines[1:]] == [(row.subject, row.t) for row in read_rows(recording)]
-    assert {line[3] for line in lines[1:]} >= {"normal", "elevated"}
+    card = read_card(trained)
+    for _, t, p, level in lines[1:]:
+        # The file has six decimals: what lies on a threshold may be on either side of it.
+        if min(abs(float(p) - card.t1), abs(float(p) - card.t2)) > 1e-6:
+            assert level == level_of(float(p), float(t), Thresholds(card.t1, card.t2))
+    assert {line[3] for line in lines[1:]} >= {"normal", "high_stress"}
     assert all(0 <= float(line[2]) <= 1 for line in lines[1:])
 
 
