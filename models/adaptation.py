@@ -20,7 +20,7 @@ from models.artefact import Artefact, save_artefact
 from models.card import ARTEFACT_NAME, Adaptation, Card, version_of, write_card
 from models.card_text import write_card_text
 from models.dataset import Dataset, build_dataset
-from models.decision import WARM_UP_S
+from models.decision import WARM_UP_S, sigmoid
 from models.errors import ModelError
 from models.forest import Evaluator
 from models.reasons import GROUPS
@@ -133,7 +133,7 @@ def _fit(shares: Matrix, start: float, y: NDArray[np.int64]) -> tuple[Matrix, fl
     def loss(x: Matrix) -> tuple[float, Matrix]:
         scales, shift = x[:-1], x[-1]
         scores = _scores(shares, start, scales, shift)
-        wrong = ROW_WEIGHT * (1 / (1 + np.exp(-scores)) - y)
+        wrong = ROW_WEIGHT * (sigmoid(scores) - y)
         value = ROW_WEIGHT * float(np.logaddexp(0, np.where(y == 1, -scores, scores)).sum())
         value += float(((scales - 1) ** 2).sum()) / (2 * SCALE_SD**2) + float(shift**2) / (2 * SHIFT_SD**2)
         slope = np.append(wrong @ shares + (scales - 1) / SCALE_SD**2, wrong.sum() + shift / SHIFT_SD**2)

@@ -14,12 +14,11 @@ import numpy as np
 from models.card import ARTEFACT_NAME, CARD_NAME, Card, decode_card
 from models.errors import ModelError
 from models.features import FEATURES
-from models.forest import Evaluator, Forest
+from models.forest import EQUAL_TO, Evaluator, Forest
 from models.state import Inputs, Matrix
 
 FORMAT: Final = 2
 """Changes with the meaning of the arrays or of the features."""
-EQUAL_TO: Final = 1e-9
 _REMEDY: Final = "reinstall, or run: stresswire train"
 
 

@@ -72,9 +72,15 @@ def log_odds(p: float) -> float:
     return float(np.log(p / (1 - p)))
 
 
+def sigmoid(scores: Matrix) -> Matrix:
+    """The probabilities of log-odds."""
+    p: Matrix = 1 / (1 + np.exp(-scores))
+    return p
+
+
 def probabilities(scores: Matrix, age_s: Matrix, prior: float) -> Matrix:
     """Of calibrated log-odds: drawn towards the prior in proportion to what is missing of the warm-up."""
-    p = 1 / (1 + np.exp(-scores))
+    p = sigmoid(scores)
     shrunk: Matrix = prior + (p - prior) * np.minimum(age_s / WARM_UP_S, 1.0)
     return shrunk
 

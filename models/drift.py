@@ -66,6 +66,10 @@ class Drift:
             counts *= 0.5 ** (len(known) / HALF_LIFE)
             counts += self._reference[name].counts(known)
 
+    def count(self, name: str) -> float:
+        """How many values of an input count."""
+        return float(self._counts[name].sum())
+
     def index(self, name: str) -> float | None:
         """The stability index of an input."""
         return stability(self._reference[name], self._counts[name].tolist())

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.errors import ModelError
 from models.features import FEATURES
-from models.forest import LEAVES, Evaluator, Forest, Node, pack
+from models.forest import EQUAL_TO, LEAVES, Evaluator, Forest, Node, pack
 from models.reasons import GROUP_OF_FEATURE, GROUPS
 from models.state import Inputs, Matrix
 
@@ -49,8 +49,6 @@ _SHARED: Final[dict[str, Any]] = {
     "early_stopping": False,
     "random_state": 1,
 }
-EQUAL_TO: Final = 1e-9
-"""The forest's log-odds may differ from scikit-learn's by so much: sums in another order."""
 
 
 class Ensemble(NamedTuple):

@@ -21,6 +21,8 @@ LEAVES: Final = 8
 COMPARISONS: Final = LEAVES
 """One more than needed: eight answers of one byte each are one 64-bit number."""
 CHUNK: Final = 2048
+EQUAL_TO: Final = 1e-9
+"""By so much may log-odds of the same trees differ: sums in another order."""
 _GATHER: Final = np.uint64(0x0102040810204080)
 """Times eight bytes that are 0 or 1, it puts them side by side into the highest byte; no two products meet."""
 _GATHERED: Final = np.uint64(56)

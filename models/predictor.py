@@ -10,7 +10,7 @@ import numpy as np
 from broker.contract import Quality, Reason, StressLevel
 from models.artefact import Artefact, load_artefact
 from models.card import Card
-from models.decision import WARM_UP_S, Thresholds, flags_of, level_of, log_odds, named, probabilities
+from models.decision import WARM_UP_S, Thresholds, flags_of, level_of, log_odds, named, probabilities, sigmoid
 from models.errors import ModelError
 from models.features import FeatureState, advance_all, channel_values
 from models.forest import Evaluator
@@ -58,22 +58,25 @@ class Predictor:
         self._prior = card.prior
         self._quality: dict[int, tuple[Quality, ...]] = {}
         self.policy = card.alert_policy
-        if prior is not None:
-            if not 0 < prior < card.alert_policy.raise_at:
-                limit = card.alert_policy.raise_at
-                raise ModelError(f"the prior must be above 0 and below {limit}, where alerts are raised; got {prior}")
-            self._prior = prior
-            self._offset += log_odds(prior) - log_odds(card.prior)
-            self.policy = msgspec.structs.replace(card.alert_policy, rest=prior)
+        self.reference = dict(card.reference)
         self.version = card.version
         self.thresholds = Thresholds(card.t1, card.t2)
         self.trained_on_sha256 = card.data.sha256
-        self.reference = dict(card.reference)
         if prior is not None:
-            # What is said is shifted, and so is what to expect of it.
-            shift, expected = log_odds(prior) - log_odds(card.prior), card.reference["p"]
-            edges = tuple(float(1 / (1 + np.exp(-log_odds(edge) - shift))) for edge in expected.edges)
-            self.reference["p"] = msgspec.structs.replace(expected, edges=edges)
+            self._expect(prior)
+
+    def _expect(self, prior: float) -> None:
+        """Shift what is said, and with it what to expect of it, to another share of stress."""
+        limit = self.policy.raise_at
+        if not 0 < prior < limit:
+            raise ModelError(f"the prior must be above 0 and below {limit}, where alerts are raised; got {prior}")
+        shift = log_odds(prior) - log_odds(self._prior)
+        expected = self.reference["p"]
+        edges = tuple(sigmoid(np.array([log_odds(edge) + shift for edge in expected.edges])).tolist())
+        self.reference["p"] = msgspec.structs.replace(expected, edges=edges)
+        self.policy = msgspec.structs.replace(self.policy, rest=prior)
+        self._offset += shift
+        self._prior = prior
 
     @classmethod
     def load(cls, directory: Path | None = None, prior: float | None = None) -> "Predictor":
@@ -95,9 +98,10 @@ class Predictor:
         shares = self._evaluator.shares(step.x)
         scores = self._slope * (self._evaluator.base + shares.sum(1)) + self._offset
         ps, ages = probabilities(scores, step.age_s, self._prior).tolist(), step.age_s.tolist()
-        # While warming up nothing is said, so there is nothing to explain.
-        weights = self._slope * shares * (step.age_s >= WARM_UP_S)[:, None]
-        reasons = reasons_of(weights, step.x) if explain else [()] * len(readings)
+        reasons: Sequence[tuple[Reason, ...]] = [()] * len(readings)
+        if explain:
+            # While warming up nothing is said, so there is nothing to explain.
+            reasons = reasons_of(self._slope * shares * (step.age_s >= WARM_UP_S)[:, None], step.x)
         return [
             Prediction(p, level_of(p, age_s, self.thresholds), self._named(flags), why)
             for p, age_s, flags, why in zip(ps, ages, flags_of(step).tolist(), reasons, strict=True)

@@ -26,6 +26,7 @@ from models.card import (
 )
 from models.card_text import write_card_text
 from models.dataset import UNLABELLED, Dataset, build_dataset
+from models.decision import sigmoid
 from models.drift import reference_of
 from models.errors import ModelError
 from models.features import FEATURES
@@ -124,7 +125,7 @@ def _card(
         t2=calibration.thresholds.t2,
         alert_policy=policy,
         scores=_scores(data.take(told), fitted.decision.take(told)),
-        ece_uncalibrated=calibration_error(data.y[told], 1 / (1 + np.exp(-fitted.raw[told]))),
+        ece_uncalibrated=calibration_error(data.y[told], sigmoid(fitted.raw[told])),
         without=fitted.lost,
         by_sensor=by_sensor,
         by_source=_by_source(data, fitted),

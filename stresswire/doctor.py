@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import typer
 from sqlalchemy.engine import make_url
 
-from models.drift import INPUTS, LARGE, stability, verdict
+from models.drift import INPUTS, LARGE, Drift, verdict
 from models.errors import ModelError
 from models.predictor import Predictor
 from storage.database import Database, DatabaseError
@@ -86,11 +86,10 @@ def _broker(settings: Settings) -> Finding:
 def _drift(database: Database, predictor: Predictor) -> Iterator[Finding]:
     with database.reader.connect() as connection:
         values = newest_values(connection, READINGS)
+    drift = Drift(predictor.reference)
+    drift.add(values)
     for name in INPUTS:
-        reference = predictor.reference[name]
-        counts = reference.counts([value for value in values[name] if value is not None])
-        index = stability(reference, counts)
+        index = drift.index(name)
         shown = "" if index is None else f", stability index {index:.2f}"
-        count = sum(counts)
-        text = f"{name}: {verdict(index)}{shown} (newest {count:.0f} readings)"
+        text = f"{name}: {verdict(index)}{shown} (newest {drift.count(name):.0f} readings)"
         yield Finding("drift", index is None or index < LARGE, text)
