@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import typer
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from models.drift import INPUTS, LARGE, Drift, verdict
 from models.errors import ModelError
@@ -50,9 +51,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("model", False, str(error))
     yield _disk(settings)
     yield _broker(settings)
-    url = make_url(settings.database_url.get_secret_value())
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        yield Finding("database", True, f"no record yet: {url.database}")
+    file = _file(settings)
+    if file is not None and not file.is_file():
+        yield Finding("database", True, f"no record yet: {file}")
         return
     try:
         with runtime.open_database(settings) as database:
@@ -63,9 +64,17 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", False, str(error))
 
 
+def _file(settings: Settings) -> Path | None:
+    """The file of SQLite; None for another database, and for what is no URL, which opening it says."""
+    try:
+        url = make_url(settings.database_url.get_secret_value())
+    except ArgumentError:
+        return None
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+
 def _disk(settings: Settings) -> Finding:
-    url = make_url(settings.database_url.get_secret_value())
-    folder = Path(url.database or ".").parent if url.get_backend_name() == "sqlite" else Path()
+    folder = (_file(settings) or Path("here")).parent
     while not folder.is_dir():
         folder = folder.parent
     free = shutil.disk_usage(folder).free

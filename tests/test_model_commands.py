@@ -120,4 +120,6 @@ def test_the_doctor_finds_what_is_wrong(recorded: Path, tmp_path: Path) -> None:
     assert "BAD  broker     nothing listens" in sick.stdout
     assert "no record yet" in sick.stdout
     assert not (tmp_path / "var").exists(), "the doctor changes nothing"
-    assert "Traceback" not in done.stderr + sick.stderr
+    no_url = stresswire(tmp_path, "doctor", database_url="nonsense")
+    assert "BAD  database   DATABASE_URL is no URL" in no_url.stdout
+    assert "Traceback" not in done.stderr + sick.stderr + no_url.stderr
