@@ -157,6 +157,9 @@ class BatchError(Struct, frozen=True, omit_defaults=True):
     seq: int | None = None
 
 
+ReceiptStatus = Literal["success", "partial", "error"]
+
+
 class DataReceived(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The answer to a sample or a batch, sent after the commit: `success` means stored.
 
@@ -164,7 +167,7 @@ class DataReceived(Struct, frozen=True, omit_defaults=True, kw_only=True):
     that of the payload that is answered. `duplicate`: everything in it was stored before.
     """
 
-    status: Literal["success", "partial", "error"]
+    status: ReceiptStatus
     record_id: int | None = None
     stress_prediction: StressPrediction | None = None
     boot: str | None = None
@@ -228,13 +231,23 @@ class StressAlert(Struct, frozen=True, kw_only=True):
     late: bool
 
 
-class DeviceStatus(Struct, frozen=True, omit_defaults=True):
-    """Retained; also the device's will. Never health data."""
+DeviceState = Literal["online", "offline", "sleeping"]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 
-    status: Literal["online", "offline", "sleeping"]
+
+class DeviceStatus(Struct, frozen=True, omit_defaults=True):
+    """Retained; also the device's will. Never health data.
+
+    `waiting`: samples that are not acknowledged yet; `dropped`: those that a full memory lost since the boot.
+    """
+
+    status: DeviceState
     device_id: DeviceId | None = None
     timestamp: str | float | None = None
     battery: Percent | None = None
+    firmware: Annotated[str, Meta(max_length=32)] | None = None
+    waiting: Count | None = None
+    dropped: Count | None = None
 
 
 CommandId = Annotated[str, Meta(min_length=1, max_length=32)]

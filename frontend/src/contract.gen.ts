@@ -60,6 +60,8 @@ export type Resolution = "raw" | "auto" | "minute" | "hour" | "day";
 export type ClientType = "esp32" | "frontend";
 export type Role = "device" | "viewer" | "operator" | "admin" | "service";
 export type ErrorCode = "not_utf8" | "not_json" | "too_large" | "too_deep" | "too_many" | "empty" | "wrong_type" | "missing" | "out_of_range" | "not_finite" | "invalid" | "reserved" | "device_mismatch" | "conflict" | "unauthorized" | "forbidden" | "not_found" | "rate_limited" | "database" | "timeout" | "internal";
+export type ReceiptStatus = "success" | "partial" | "error";
+export type DeviceState = "online" | "offline" | "sleeping";
 
 /**
  * What a device sends. At least one of `hr`, `temp`, `eda` is there; null or absent: no contact now.
@@ -113,7 +115,7 @@ export interface BatchError {
  * that of the payload that is answered. `duplicate`: everything in it was stored before.
  */
 export interface DataReceived {
-  status: "error" | "partial" | "success";
+  status: ReceiptStatus;
   record_id?: number | null;
   stress_prediction?: StressPrediction | null;
   boot?: string | null;
@@ -182,13 +184,20 @@ export interface StressAlert {
   late: boolean;
 }
 
-/** Retained; also the device's will. Never health data. */
+/**
+ * Retained; also the device's will. Never health data.
+ *
+ * `waiting`: samples that are not acknowledged yet; `dropped`: those that a full memory lost since the boot.
+ */
 export interface DeviceStatus {
-  status: "offline" | "online" | "sleeping";
+  status: DeviceState;
   /** the device's name */
   device_id?: string | null;
   timestamp?: string | number | null;
   battery?: number | null;
+  firmware?: string | null;
+  waiting?: number | null;
+  dropped?: number | null;
 }
 
 /** An order to a device, answered by `command_result`. */

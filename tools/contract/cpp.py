@@ -1,8 +1,24 @@
 """Writes the firmware's twin: a C++17 header of constants that needs only C headers."""
 
+from typing import get_args
+
 from broker import contract
-from broker.contract import CHANNELS, RANGES
-from tools.contract.description import HEADER, constants
+from broker.contract import (
+    CHANNELS,
+    RANGES,
+    CommandResult,
+    DataReceived,
+    DeviceCommand,
+    DeviceState,
+    DeviceStatus,
+    ReceiptStatus,
+    SensorSample,
+)
+from gateway.routes import POST_DATA
+from tools.contract.description import HEADER, SOCKET_PATH, constants
+
+_SPOKEN = (SensorSample, DataReceived, DeviceStatus, DeviceCommand, CommandResult)
+"""The payloads that a device writes or reads."""
 
 _START = """\
 #ifndef STRESSWIRE_CONTRACT_GEN_H
@@ -36,7 +52,11 @@ _END = """\
 
 def render() -> str:
     """The whole file."""
-    texts = [_constant("char", name, f'"{getattr(contract, name)}"', "[]") for name in ("ROOT", "ANONYMOUS_DEVICE")]
+    texts = [
+        *(_text(name, getattr(contract, name)) for name in ("ROOT", "ANONYMOUS_DEVICE")),
+        _text("POST_DATA_PATH", POST_DATA.path),
+        _text("SOCKET_PATH", f"{SOCKET_PATH}?EIO=4&type=esp32"),
+    ]
     channels = [
         f"/// {channel.summary}\n"
         + _constant(
@@ -50,8 +70,18 @@ def render() -> str:
         f"/// {value.unit}\n" + _constant("Range", f"RANGE_{name}", f"{{{_float(value.low)}, {_float(value.high)}}}")
         for name, value in RANGES.items()
     ]
-    blocks = (texts, channels, ranges, _limits())
+    blocks = (texts, channels, _words(), ranges, _limits())
     return "\n".join([f"// {HEADER}\n{_START}", *map("".join, blocks), _END])
+
+
+def _words() -> list[str]:
+    """The names of the fields, and the words that stand in them."""
+    fields = sorted({name for payload in _SPOKEN for name in payload.__struct_fields__})
+    words = {"STATUS": get_args(DeviceState), "RECEIPT": get_args(ReceiptStatus)}
+    return [
+        *(_text(f"FIELD_{name}", name) for name in fields),
+        *(_text(f"{kind}_{word}", word) for kind, values in words.items() for word in values),
+    ]
 
 
 def _limits() -> list[str]:
@@ -68,6 +98,10 @@ def _limits() -> list[str]:
         "/// First character of a boot that the pipeline gave; devices may not send it.\n"
         + _constant("char", "STAMP", f"'{contract.STAMP}'"),
     ]
+
+
+def _text(name: str, value: str) -> str:
+    return _constant("char", name, f'"{value}"', "[]")
 
 
 def _constant(kind: str, name: str, value: str, suffix: str = "") -> str:

@@ -22,6 +22,8 @@ struct Channel {
 
 inline constexpr char kRoot[] = "stress/v1";
 inline constexpr char kAnonymousDevice[] = "unknown";
+inline constexpr char kPostDataPath[] = "/api/esp32/data";
+inline constexpr char kSocketPath[] = "/socket.io/?EIO=4&type=esp32";
 
 /// A sample, or an array of them.
 inline constexpr Channel kSensorData = {"esp32_sensor_data", 1, false, true};
@@ -37,6 +39,38 @@ inline constexpr Channel kDeviceStatus = {"device_status", 1, true, true};
 inline constexpr Channel kDeviceCommand = {"device_command", 1, false, false};
 /// The device's answer to an order.
 inline constexpr Channel kCommandResult = {"command_result", 1, false, true};
+
+inline constexpr char kFieldBattery[] = "battery";
+inline constexpr char kFieldBoot[] = "boot";
+inline constexpr char kFieldCommand[] = "command";
+inline constexpr char kFieldCommandId[] = "command_id";
+inline constexpr char kFieldCount[] = "count";
+inline constexpr char kFieldDeviceId[] = "device_id";
+inline constexpr char kFieldDropped[] = "dropped";
+inline constexpr char kFieldDuplicate[] = "duplicate";
+inline constexpr char kFieldEda[] = "eda";
+inline constexpr char kFieldError[] = "error";
+inline constexpr char kFieldErrors[] = "errors";
+inline constexpr char kFieldFirmware[] = "firmware";
+inline constexpr char kFieldHr[] = "hr";
+inline constexpr char kFieldMessage[] = "message";
+inline constexpr char kFieldRecordId[] = "record_id";
+inline constexpr char kFieldSeq[] = "seq";
+inline constexpr char kFieldServerTime[] = "server_time";
+inline constexpr char kFieldSha256[] = "sha256";
+inline constexpr char kFieldStatus[] = "status";
+inline constexpr char kFieldStressPrediction[] = "stress_prediction";
+inline constexpr char kFieldTemp[] = "temp";
+inline constexpr char kFieldTimestamp[] = "timestamp";
+inline constexpr char kFieldUptimeMs[] = "uptime_ms";
+inline constexpr char kFieldValue[] = "value";
+inline constexpr char kFieldWaiting[] = "waiting";
+inline constexpr char kStatusOnline[] = "online";
+inline constexpr char kStatusOffline[] = "offline";
+inline constexpr char kStatusSleeping[] = "sleeping";
+inline constexpr char kReceiptSuccess[] = "success";
+inline constexpr char kReceiptPartial[] = "partial";
+inline constexpr char kReceiptError[] = "error";
 
 /// bpm
 inline constexpr Range kRangeHr = {25.0f, 240.0f};
