@@ -37,6 +37,9 @@ MAX_BOOT = 32
 DEVICE_ID = rf"^[A-Za-z0-9_:-]{{1,{MAX_DEVICE_ID}}}(?!\n)$"
 BOOT = rf"^~?[A-Za-z0-9_:-]{{1,{MAX_BOOT}}}(?!\n)$"
 NAME_RULE = "letters, digits, _, : and -"
+MAX_COMMAND_ID = 32
+MAX_COMMAND = 64
+MAX_COMMAND_TEXT = 256
 MAX_SEQ = 2**32 - 1
 MAX_COUNT = 2**53 - 1
 """The largest whole number that JavaScript keeps exactly."""
@@ -250,9 +253,9 @@ class DeviceStatus(Struct, frozen=True, omit_defaults=True):
     dropped: Count | None = None
 
 
-CommandId = Annotated[str, Meta(min_length=1, max_length=32)]
-Command = Annotated[str, Meta(min_length=1, max_length=64)]
-CommandValue = Annotated[str, Meta(max_length=256)] | float | bool
+CommandId = Annotated[str, Meta(min_length=1, max_length=MAX_COMMAND_ID)]
+Command = Annotated[str, Meta(min_length=1, max_length=MAX_COMMAND)]
+CommandValue = Annotated[str, Meta(max_length=MAX_COMMAND_TEXT)] | float | bool
 
 
 class DeviceCommand(Struct, frozen=True, omit_defaults=True):

@@ -89,6 +89,9 @@ inline constexpr float kClockAheadS = 60.0f;
 inline constexpr float kLateAfterS = 600.0f;
 inline constexpr uint32_t kMaxDeviceId = 64u;
 inline constexpr uint32_t kMaxBoot = 32u;
+inline constexpr uint32_t kMaxCommandId = 32u;
+inline constexpr uint32_t kMaxCommand = 64u;
+inline constexpr uint32_t kMaxCommandText = 256u;
 inline constexpr uint32_t kMaxSeq = 4294967295u;
 inline constexpr uint64_t kMaxCount = 9007199254740991u;
 /// A device clock before this was never set.

@@ -1,0 +1,224 @@
+#include "outbox.h"
+
+namespace stresswire {
+
+namespace {
+
+constexpr size_t kSpillAgain = 64;  // after the flash refused a segment, as many samples until the next attempt
+constexpr size_t kGrowth = 4;
+
+}  // namespace
+
+void Outbox::add(const Sample& sample) {
+  ++counts_.added;
+  if (ring_.size() == ring_.capacity()) drop_oldest();
+  ring_.push_back(sample);
+  if (relief_in_ > 0) --relief_in_;
+  if (ring_.size() >= kSpillAt && relief_in_ == 0 && !spill_oldest()) relief_in_ = kSpillAgain;
+}
+
+void Outbox::link_down() {
+  linked_ = false;
+  forget();
+  timeouts_in_a_row_ = 0;
+}
+
+size_t Outbox::compose(uint64_t now_ms, char* buffer, size_t capacity) {
+  if (!linked_) return 0;
+  time_out(now_ms);
+  if (!from_flash() && ring_.empty()) return 0;
+  if (!clock_.is_set() && probes_ < kProbes) {
+    const size_t size = probe(now_ms, buffer, capacity);
+    if (size > 0 || probing_) return size;
+  }
+  if (window_.size() == kWindow) return 0;
+  size_t wanted = available() - under_way_;
+  if (wanted == 0) return 0;
+  if (wanted > batch_) wanted = batch_;
+  char boot[Boot::kText];
+  (loaded_ ? segment_.boot : boot_).text(boot);
+  JsonWriter json(buffer, capacity);
+  const bool is_batch = wanted > 1;
+  if (is_batch) json.begin_array();
+  size_t count = 0;
+  for (; count < wanted; ++count) {
+    const auto mark = json.mark();
+    const Sample& sample = at(under_way_ + count);
+    write_sample(json, sample, boot, unix_ms(sample), device_id_);
+    if (!json.fits() || json.size() + 2 > capacity) {
+      json.rewind(mark);
+      break;
+    }
+  }
+  if (count == 0) return 0;  // a buffer that does not take one sample takes none: the sizes are checked where they are set
+  if (is_batch) json.end_array();
+  const size_t size = json.finish();
+  window_.push_back({now_ms, at(under_way_ + count - 1).seq, static_cast<uint16_t>(count), 0, false});
+  under_way_ += count;
+  ++counts_.sent;
+  return size;
+}
+
+bool Outbox::answered(const Receipt& receipt, uint64_t now_ms) {
+  if (probing_ && receipt.seq == probe_seq_ && boot_.is(receipt.boot)) {
+    // The sample itself is sent again in its turn, as what was stored before.
+    clock_.from_server(receipt.server_ms, probed_ms_, now_ms);
+    probing_ = false;
+    timeouts_in_a_row_ = 0;
+    timeout_ms_ = kTimeoutMs;
+    return true;
+  }
+  const Boot& boot = loaded_ ? segment_.boot : boot_;
+  if (boot.is(receipt.boot)) {
+    for (size_t i = 0; i < window_.size(); ++i) {
+      Message& message = window_[i];
+      if (message.done || message.last_seq != receipt.seq) continue;
+      message.done = true;
+      clock_.from_server(receipt.server_ms, message.sent_ms, now_ms);
+      if (receipt.status == Receipt::Status::kError) message.refused = message.count;
+      if (receipt.status == Receipt::Status::kPartial && receipt.has_count && receipt.count < message.count) {
+        message.refused = static_cast<uint16_t>(message.count - receipt.count);
+      }
+      batch_ = batch_ + kGrowth > kMaxBatch ? kMaxBatch : batch_ + kGrowth;
+      timeout_ms_ = kTimeoutMs;
+      timeouts_in_a_row_ = 0;
+      settle();
+      return true;
+    }
+  }
+  ++counts_.ignored;
+  return false;
+}
+
+bool Outbox::store() {
+  while (!ring_.empty()) {
+    if (!spill_oldest()) return false;
+  }
+  return true;
+}
+
+uint32_t Outbox::waiting() const {
+  size_t flash = spill_.segments() * Segment::kSamples;
+  if (loaded_) flash -= Segment::kSamples - (segment_.count - segment_sent_);
+  return static_cast<uint32_t>(flash + ring_.size());
+}
+
+OutboxCounts Outbox::counts() const {
+  OutboxCounts counts = counts_;
+  counts.dropped += spill_.dropped_samples();
+  return counts;
+}
+
+/// Whether what is sent next lies in flash; then the oldest segment of it is loaded.
+bool Outbox::from_flash() {
+  if (loaded_) return true;
+  if (spill_.empty() || !spill_.front(&segment_)) return false;
+  forget();  // nothing of the ring is under way while the flash holds older samples
+  loaded_ = true;
+  segment_sent_ = 0;
+  return true;
+}
+
+const Sample& Outbox::at(size_t index) const { return loaded_ ? segment_.samples[segment_sent_ + index] : ring_[index]; }
+
+size_t Outbox::available() const { return loaded_ ? segment_.count - segment_sent_ : ring_.size(); }
+
+int64_t Outbox::unix_ms(const Sample& sample) const {
+  if (loaded_ && !(segment_.boot == boot_)) {
+    return segment_.unix_offset_ms == 0 ? 0 : segment_.unix_offset_ms + static_cast<int64_t>(sample.uptime_ms);
+  }
+  return clock_.unix_ms(sample.uptime_ms);
+}
+
+/// The newest sample alone, where others have waited and nothing tells the time.
+size_t Outbox::probe(uint64_t now_ms, char* buffer, size_t capacity) {
+  if (probing_) return 0;
+  const bool waited = loaded_ || (!ring_.empty() && now_ms - ring_[0].uptime_ms > kFreshMs);
+  if (!waited || ring_.empty()) return 0;
+  const Sample& newest = ring_[ring_.size() - 1];
+  if (now_ms - newest.uptime_ms > kFreshMs) return 0;
+  char boot[Boot::kText];
+  boot_.text(boot);
+  JsonWriter json(buffer, capacity);
+  write_sample(json, newest, boot, 0, device_id_);
+  const size_t size = json.finish();
+  if (size == 0) return 0;
+  probing_ = true;
+  probed_ms_ = now_ms;
+  probe_seq_ = newest.seq;
+  ++probes_;
+  ++counts_.sent;
+  return size;
+}
+
+void Outbox::time_out(uint64_t now_ms) {
+  bool late = probing_ && now_ms - probed_ms_ >= timeout_ms_;
+  bool was_batch = false;
+  for (size_t i = 0; i < window_.size(); ++i) {
+    const Message& message = window_[i];
+    if (message.done || now_ms - message.sent_ms < timeout_ms_) continue;
+    late = true;
+    was_batch = was_batch || message.count > 1;
+    ++counts_.timeouts;
+  }
+  if (!late) return;
+  forget();
+  if (was_batch) batch_ = batch_ > 1 ? batch_ / 2 : 1;
+  timeout_ms_ = timeout_ms_ > kMaxTimeoutMs / 2 ? kMaxTimeoutMs : timeout_ms_ * 2;
+  ++timeouts_in_a_row_;
+}
+
+/// Let go of what is acknowledged, from the oldest on.
+void Outbox::settle() {
+  while (!window_.empty() && window_[0].done) {
+    const size_t count = window_[0].count;
+    counts_.acknowledged += static_cast<uint32_t>(count);
+    counts_.refused += window_[0].refused;
+    window_.pop_front();
+    under_way_ -= count;
+    if (!loaded_) {
+      ring_.pop_front(count);
+      continue;
+    }
+    segment_sent_ += count;
+    if (segment_sent_ == segment_.count) {
+      spill_.pop();
+      loaded_ = false;
+    }
+  }
+}
+
+/// Nothing is under way: all that is not acknowledged is sent again, the oldest first.
+void Outbox::forget() {
+  // Behind a message without an answer others may have one: they are sent again too, and counted then.
+  window_.clear();
+  under_way_ = 0;
+  probing_ = false;
+}
+
+/// Room for one, where neither RAM nor flash has any.
+void Outbox::drop_oldest() {
+  if (!loaded_) forget();
+  ring_.pop_front();
+  ++counts_.dropped;
+}
+
+/// The oldest samples of the ring go into flash; false where it does not take them.
+bool Outbox::spill_oldest() {
+  if (spill_.full() && loaded_) {  // the flash's oldest goes, and some of it may be acknowledged
+    counts_.dropped += static_cast<uint32_t>(segment_.count - segment_sent_);
+    forget();
+    spill_.pop();
+    loaded_ = false;
+  }
+  scratch_.boot = boot_;
+  scratch_.unix_offset_ms = clock_.offset_ms();
+  scratch_.count = ring_.size() < Segment::kSamples ? ring_.size() : Segment::kSamples;
+  for (size_t i = 0; i < scratch_.count; ++i) scratch_.samples[i] = ring_[i];
+  if (!spill_.push(scratch_)) return false;
+  if (!loaded_) forget();
+  ring_.pop_front(scratch_.count);
+  return true;
+}
+
+}  // namespace stresswire

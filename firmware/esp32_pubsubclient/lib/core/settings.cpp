@@ -1,0 +1,224 @@
+#include "settings.h"
+
+#include <string.h>
+
+#include "command.h"
+
+namespace stresswire {
+
+namespace {
+
+constexpr char kBegin[] = "-----BEGIN CERTIFICATE-----";
+constexpr char kEnd[] = "-----END CERTIFICATE-----";
+constexpr char kHelp[] =
+    "set NAME VALUE (wifi_ssid, wifi_password, server, device_id, token, rate_hz), ca, show, save, restart\n";
+
+bool is_name(const char* text) {
+  for (const char* at = text; *at; ++at) {
+    const bool letter = (*at >= 'A' && *at <= 'Z') || (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9');
+    if (!letter && strchr("_:-", *at) == nullptr) return false;
+  }
+  return *text != '\0';
+}
+
+bool copy(char* out, size_t capacity, const char* text) {
+  const size_t size = strlen(text);
+  if (size >= capacity) return false;
+  memcpy(out, text, size + 1);
+  return true;
+}
+
+/// A positive decimal such as 0.5, or -1.
+float parse_rate(const char* text) {
+  float value = 0;
+  float scale = 1;
+  bool digit = false;
+  bool fraction = false;
+  for (const char* at = text; *at; ++at) {
+    if (*at == '.' && !fraction) {
+      fraction = true;
+    } else if (*at >= '0' && *at <= '9' && value < 1e6f) {
+      value = value * 10 + static_cast<float>(*at - '0');
+      if (fraction) scale *= 10;
+      digit = true;
+    } else {
+      return -1;
+    }
+  }
+  return digit ? value / scale : -1;
+}
+
+bool starts(const char* text, const char* with) { return strncmp(text, with, strlen(with)) == 0; }
+
+/// Appends as far as there is room.
+void append(char* answer, const char* text) {
+  const size_t size = strlen(answer);
+  strncpy(answer + size, text, Console::kAnswer - size - 1);
+  answer[Console::kAnswer - 1] = '\0';
+}
+
+}  // namespace
+
+bool parse_server(const char* server, const char* plain, uint16_t plain_port, const char* secure, uint16_t secure_port,
+                  Endpoint* endpoint) {
+  const char* rest = strstr(server, "://");
+  if (rest == nullptr) return false;
+  const auto scheme = static_cast<size_t>(rest - server);
+  Endpoint found{};
+  if (strlen(secure) == scheme && strncmp(server, secure, scheme) == 0) {
+    found.tls = true;
+  } else if (strlen(plain) != scheme || strncmp(server, plain, scheme) != 0) {
+    return false;
+  }
+  found.port = found.tls ? secure_port : plain_port;
+  rest += 3;
+  const size_t size = strcspn(rest, ":/@");
+  if (size == 0 || size >= sizeof found.host) return false;
+  memcpy(found.host, rest, size);
+  rest += size;
+  if (*rest == ':') {
+    uint32_t port = 0;
+    for (++rest; *rest >= '0' && *rest <= '9' && port < 65'536; ++rest) port = port * 10 + static_cast<uint32_t>(*rest - '0');
+    if (port == 0 || port > 65'535) return false;
+    found.port = static_cast<uint16_t>(port);
+  }
+  if (*rest == '/') ++rest;
+  if (*rest != '\0') return false;
+  *endpoint = found;
+  return true;
+}
+
+const char* set_setting(Settings* settings, const char* name, const char* value) {
+  if (strcmp(name, "wifi_ssid") == 0) {
+    return value[0] && copy(settings->wifi_ssid, sizeof settings->wifi_ssid, value) ? nullptr : "wifi_ssid has 1-32 bytes";
+  }
+  if (strcmp(name, "wifi_password") == 0) {
+    return copy(settings->wifi_password, sizeof settings->wifi_password, value) ? nullptr : "wifi_password has up to 63 bytes";
+  }
+  if (strcmp(name, "server") == 0) {
+    if (strchr(value, '@') != nullptr) return "server holds no login: set device_id and token";
+    Endpoint endpoint;
+    const bool known = parse_server(value, "mqtt", 1, "mqtts", 1, &endpoint) || parse_server(value, "http", 1, "https", 1, &endpoint);
+    return known && copy(settings->server, sizeof settings->server, value) ? nullptr : "server is mqtt[s]://host[:port] or http[s]://host[:port]";
+  }
+  if (strcmp(name, "device_id") == 0) {
+    const bool good = is_name(value) && copy(settings->device_id, sizeof settings->device_id, value);
+    return good ? nullptr : "device_id has 1-64 letters, digits, _, : and -";
+  }
+  if (strcmp(name, "token") == 0) {
+    return copy(settings->token, sizeof settings->token, value) ? nullptr : "token has up to 128 bytes";
+  }
+  if (strcmp(name, "rate_hz") == 0) {
+    const float rate_hz = parse_rate(value);
+    if (!(rate_hz >= kMinRateHz && rate_hz <= kMaxRateHz)) return "rate_hz is 0.1-10";
+    settings->rate_hz = rate_hz;
+    return nullptr;
+  }
+  return "no such setting: wifi_ssid, wifi_password, server, device_id, token, rate_hz";
+}
+
+Console::Action Console::feed(char byte, char* answer) {
+  answer[0] = '\0';
+  if (byte == '\r') return Action::kNone;
+  if (byte != '\n') {
+    if (size_ + 1 < sizeof line_) {
+      line_[size_++] = byte;
+    } else {
+      too_long_ = true;
+    }
+    return Action::kNone;
+  }
+  line_[size_] = '\0';
+  const bool whole = !too_long_ && strlen(line_) == size_;
+  size_ = 0;
+  too_long_ = false;
+  if (in_certificate_) {
+    certificate_fits_ = certificate_fits_ && whole;
+    certificate(answer);
+    return Action::kNone;
+  }
+  if (!whole) {
+    append(answer, "that line cannot be read: too long, or with a NUL\n");
+    return Action::kNone;
+  }
+  return line(answer);
+}
+
+Console::Action Console::line(char* answer) {
+  if (line_[0] == '\0') return Action::kNone;
+  if (strcmp(line_, "show") == 0) {
+    show(answer);
+  } else if (strcmp(line_, "save") == 0) {
+    append(answer, settings_->complete() ? "saved\n" : "saved; still missing: wifi_ssid, server or device_id\n");
+    return Action::kSave;
+  } else if (strcmp(line_, "restart") == 0) {
+    append(answer, "restarting\n");
+    return Action::kRestart;
+  } else if (strcmp(line_, "ca") == 0) {
+    in_certificate_ = true;
+    certificate_fits_ = true;
+    certificate_size_ = 0;
+    append(answer, "paste the certificate\n");
+  } else if (starts(line_, "set ")) {
+    char* name = line_ + 4;
+    char* space = strchr(name, ' ');
+    if (space != nullptr) *space = '\0';
+    const char* wrong = set_setting(settings_, name, space == nullptr ? "" : space + 1);
+    append(answer, wrong == nullptr ? "ok" : wrong);
+    append(answer, "\n");
+  } else {
+    append(answer, kHelp);
+  }
+  return Action::kNone;
+}
+
+void Console::certificate(char* answer) {
+  const bool first = certificate_size_ == 0;
+  const size_t size = strlen(line_);
+  if (first && strcmp(line_, kBegin) != 0) {
+    in_certificate_ = false;
+    append(answer, "no certificate: it begins with -----BEGIN CERTIFICATE-----\n");
+    return;
+  }
+  if (certificate_size_ + size + 2 > sizeof certificate_) {
+    certificate_fits_ = false;
+  } else {
+    memcpy(certificate_ + certificate_size_, line_, size);
+    certificate_size_ += size;
+    certificate_[certificate_size_++] = '\n';
+    certificate_[certificate_size_] = '\0';
+  }
+  if (strcmp(line_, kEnd) != 0) return;
+  in_certificate_ = false;
+  if (!certificate_fits_) {
+    append(answer, "that certificate is too long: up to 3071 bytes\n");
+    return;
+  }
+  memcpy(settings_->ca, certificate_, certificate_size_ + 1);
+  append(answer, "ok\n");
+}
+
+void Console::show(char* answer) const {
+  const struct {
+    const char* name;
+    const char* value;
+  } shown[] = {
+      {"wifi_ssid", settings_->wifi_ssid},
+      {"wifi_password", settings_->wifi_password[0] ? "(set)" : ""},
+      {"server", settings_->server},
+      {"device_id", settings_->device_id},
+      {"token", settings_->token[0] ? "(set)" : ""},
+      {"ca", settings_->ca[0] ? "(set)" : ""},
+  };
+  for (const auto& one : shown) {
+    append(answer, one.name);
+    append(answer, " ");
+    append(answer, one.value);
+    append(answer, "\n");
+  }
+  if (settings_->token[0] && strncmp(settings_->server, "mqtts", 5) != 0 && strncmp(settings_->server, "https", 5) != 0) {
+    append(answer, "warning: the token goes over the network in clear; use mqtts:// or https:// with a ca\n");
+  }
+}
+
+}  // namespace stresswire
