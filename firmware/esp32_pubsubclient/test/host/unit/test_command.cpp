@@ -5,6 +5,7 @@
 #include <string>
 
 #include "command.h"
+#include "event.h"
 #include "settings.h"
 #include "status.h"
 
@@ -206,4 +207,23 @@ TEST_CASE("a certificate is pasted line by line") {
   CHECK(type(console, "ca\n" + lines + "-----END CERTIFICATE-----").find("too long") != std::string::npos);
   CHECK(std::string(settings.ca) == pem + "\n");
   CHECK(type(console, "show").find("MIIB") == std::string::npos);
+}
+
+TEST_CASE("a Socket.IO event is a name and an argument") {
+  char name[24];
+  const char* argument = nullptr;
+  size_t size = 0;
+  const auto parse = [&](const std::string& text) {
+    return parse_event(text.data(), text.size(), name, sizeof name, &argument, &size);
+  };
+  REQUIRE(parse("[\"data_received\",{\"status\":\"success\"}]"));
+  CHECK(std::string(name) == "data_received");
+  CHECK(std::string(argument, size) == "{\"status\":\"success\"}");
+  REQUIRE(parse(" [ \"pong\" , {} ] \n"));
+  CHECK(std::string(argument, size) == "{} ");
+  for (const char* text : {"", "[", "[\"", "[\"a", "[\"a\"", "[\"a\"]", "[\"a\",", "[\"a\", ", "{\"a\":1}", "[\"a\\u0062\",1]",
+                           "[\"a name that is none of the contract's\",{}]", "[1,{}]"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse(text));
+  }
 }

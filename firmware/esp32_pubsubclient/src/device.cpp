@@ -1,0 +1,324 @@
+#include "device.h"
+
+#include <Arduino.h>
+#include <esp_sleep.h>
+#include <esp_system.h>
+#include <esp_task_wdt.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "board.h"
+#include "contract.gen.h"
+#include "median.h"
+#include "nvs.h"
+#include "portal.h"
+#include "receipt.h"
+#include "status.h"
+
+using stresswire::Command;
+using stresswire::CommandError;
+namespace contract = stresswire::contract;
+namespace result = stresswire::result;
+
+namespace {
+
+constexpr uint32_t kTickMs = 10;
+constexpr uint32_t kTicksAPoll = 4;        // four samples of the pulse; its FIFO holds 32
+constexpr uint64_t kPortalMs = 300'000;    // where the device could do without
+constexpr int kMessagesAStep = 4;
+constexpr uint32_t kStatusMs = 60'000;
+constexpr uint32_t kLastWordsMs = 1'000;   // so that the answer to a command, and its PUBACK, are out
+constexpr uint32_t kBlinkMs = 125;
+constexpr uint32_t kSamplerStack = 6'144;
+constexpr int kSamplerPriority = 10;       // above the network's 1
+constexpr int kSamplerCore = 1;
+constexpr float kSteady = 0.05f;
+
+uint32_t interval_ms(float rate_hz) { return static_cast<uint32_t>(1000.0f / rate_hz + 0.5f); }
+
+}  // namespace
+
+void Device::begin() {
+  Serial.begin(115200);
+  pinMode(board::kLed, OUTPUT);
+  pinMode(board::kButton, INPUT_PULLUP);
+  nvs::load(&settings_);
+  if (!settings_.complete()) {
+    Serial.println("not set up: type `help`");
+    provision(UINT64_MAX);
+  } else if (digitalRead(board::kButton) == LOW) {
+    provision(kPortalMs);
+  }
+
+  const stresswire::Boot boot = nvs::next_boot();
+  char text[stresswire::Boot::kText];
+  boot.text(text);
+  Serial.printf("stresswire %s, device %s, boot %s\n", board::kFirmware, settings_.device_id, text);
+  if (!files_.begin()) Serial.println("no flash for samples: they wait in RAM alone");
+  // Built here, once, for as long as it runs: they need what was just read.
+  static stresswire::Spill spill(files_, board::kFlashSegments);
+  static stresswire::Outbox outbox(boot, spill, clock_, link_->needs_device_id() ? settings_.device_id : nullptr);
+  static Sensors sensors(board::kEdaCircuit, nvs::load_calibration());
+  spill.open();
+  spill_ = &spill;
+  outbox_ = &outbox;
+  sensors_ = &sensors;
+  char last[Command::kIdBytes];
+  nvs::load_last_command(last);
+  if (last[0] != '\0') log_.add(last, result::kDone);
+
+  sensors_->begin();
+  network_.begin(settings_, esp_reset_reason() == ESP_RST_BROWNOUT);
+  link_->begin(settings_, this);
+  esp_task_wdt_init(board::kWatchdogS, true);
+  esp_task_wdt_add(nullptr);
+  xTaskCreatePinnedToCore(&Device::sample, "sample", kSamplerStack, this, kSamplerPriority, nullptr, kSamplerCore);
+}
+
+/// Ask for the settings, on a page and on the serial port, until they are saved or the patience is over.
+void Device::provision(uint64_t patience_ms) {
+  static Portal portal(&settings_);
+  portal.begin();
+  saved_ = false;
+  for (const uint64_t begun_ms = uptime_ms(); uptime_ms() - begun_ms < patience_ms; delay(10)) {
+    read_console();
+    if (portal.step()) saved_ = nvs::save(settings_);
+    if (!saved_) continue;
+    if (settings_.complete()) esp_restart();  // the portal's network and pages are gone with it
+    saved_ = false;
+  }
+}
+
+void Device::read_console() {
+  while (Serial.available() > 0) {
+    char answer[stresswire::Console::kAnswer];
+    const auto action = console_.feed(static_cast<char>(Serial.read()), answer);
+    if (action == stresswire::Console::Action::kSave) {
+      saved_ = nvs::save(settings_);
+      if (!saved_) {
+        Serial.println("the NVS did not take it");
+        continue;
+      }
+    }
+    Serial.print(answer);
+    if (action != stresswire::Console::Action::kRestart) continue;
+    if (outbox_ == nullptr) esp_restart();
+    end_ = End::kRestart;
+    end_at_ms_ = uptime_ms();
+  }
+}
+
+void Device::sample(void* self) { static_cast<Device*>(self)->sample(); }
+
+/// The sampling task: nothing here waits for the network, the flash, or anybody.
+void Device::sample() {
+  stresswire::Schedule schedule(uptime_ms(), interval_ms(settings_.rate_hz));
+  uint32_t seq = 0;
+  TickType_t woken = xTaskGetTickCount();
+  for (uint32_t tick = 0; !__atomic_load_n(&stop_, __ATOMIC_ACQUIRE); ++tick) {
+    vTaskDelayUntil(&woken, pdMS_TO_TICKS(kTickMs));
+    uint64_t now_ms = uptime_ms();
+    if (tick % kTicksAPoll == 0) sensors_->poll(now_ms);
+    Order order{};
+    while (orders_.pop(&order)) {
+      if (order.kind == Order::Kind::kRate) schedule.set_interval(now_ms, order.interval_ms);
+      if (order.kind == Order::Kind::kCalibration) sensors_->set(order.calibration);
+      if (order.kind == Order::Kind::kOpen) sensors_->set_open();
+    }
+    now_ms = uptime_ms();
+    if (!schedule.due(now_ms)) continue;
+    const Reading reading = sensors_->read(now_ms);
+    Taken taken{{now_ms, seq, reading.hr, reading.temp, reading.eda}, reading.eda_raw_us};
+    if (taken.sample.has_value()) ++seq;  // a number that is missing in the record is a sample that is missing
+    if (!taken_.push(taken) && taken.sample.has_value()) {
+      __atomic_store_n(&overrun_, __atomic_load_n(&overrun_, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+    }
+  }
+  __atomic_store_n(&stopped_, true, __ATOMIC_RELEASE);
+  vTaskDelete(nullptr);
+}
+
+void Device::step() {
+  esp_task_wdt_reset();
+  read_console();
+  collect();
+  const uint64_t now_ms = uptime_ms();
+  const bool ready = network_.step(now_ms, &clock_) && link_->step(now_ms);
+  if (ready != linked_) {
+    linked_ = ready;
+    Serial.println(ready ? "linked" : "no link");
+    if (ready) {
+      outbox_->link_up();
+      status_due_ = true;
+    } else {
+      outbox_->link_down();
+    }
+  }
+  if (linked_) send(uptime_ms());
+  blink(now_ms);
+  finish(uptime_ms());
+  delay(2);
+}
+
+/// From the sampling task into the outbox.
+void Device::collect() {
+  Taken taken{};
+  while (taken_.pop(&taken)) {
+    if (raw_us_.size() == raw_us_.capacity()) raw_us_.pop_front();
+    raw_us_.push_back(taken.eda_raw_us);
+    if (taken.sample.has_value()) outbox_->add(taken.sample);
+  }
+}
+
+void Device::send(uint64_t now_ms) {
+  if (status_due_ || (dropped() != told_dropped_ && now_ms >= next_status_ms_)) {
+    status_due_ = false;
+    next_status_ms_ = now_ms + kStatusMs;
+    told_dropped_ = dropped();
+    send_status(contract::kStatusOnline, now_ms);
+  }
+  answer_commands(now_ms);
+  const size_t headroom = link_->headroom();
+  for (int i = 0; i < kMessagesAStep; ++i) {
+    const size_t size = outbox_->compose(now_ms, buffer_ + headroom, sizeof buffer_ - 2 * headroom);
+    if (size == 0) break;
+    if (!link_->send_samples(buffer_ + headroom, size)) return unlink();
+  }
+  if (outbox_->silent()) {
+    Serial.println("no answers: connecting anew");
+    unlink();
+  }
+}
+
+void Device::unlink() {
+  link_->drop();
+  outbox_->link_down();
+  linked_ = false;
+  Serial.println("no link");
+}
+
+uint32_t Device::dropped() const { return outbox_->counts().dropped + __atomic_load_n(&overrun_, __ATOMIC_RELAXED); }
+
+void Device::send_status(const char* state, uint64_t now_ms) {
+  char text[256 + contract::kMaxDeviceId];
+  const size_t size = stresswire::write_status(
+      {state, settings_.device_id, board::kFirmware, clock_.unix_ms(now_ms), true, outbox_->waiting(), told_dropped_}, text,
+      sizeof text);
+  if (size > 0) link_->send_status(text, size);
+}
+
+void Device::on_receipt(const char* text, size_t size) {
+  stresswire::Receipt receipt;
+  if (stresswire::parse_receipt(text, size, &receipt)) outbox_->answered(receipt, uptime_ms());
+}
+
+void Device::on_command(const char* text, size_t size) {
+  CommandText command;
+  if (size > sizeof command.text) return;  // no command of the contract's is as long
+  command.size = static_cast<uint16_t>(size);
+  memcpy(command.text, text, size);
+  commands_.push_back(command);  // full: four wait already, and whoever sends more than that gets no answer
+}
+
+void Device::answer_commands(uint64_t now_ms) {
+  for (; !commands_.empty(); commands_.pop_front()) {
+    Command command;
+    const char* message = nullptr;
+    const CommandError error = stresswire::parse_command(commands_[0].text, commands_[0].size, &command, &message);
+    if (error == CommandError::kNoCommand) continue;
+    const char* status = log_.find(command.id);
+    if (status == nullptr) {
+      status = result::kRefused;
+      if (error == CommandError::kUnknown) status = result::kUnknown;
+      if (error == CommandError::kNone) status = carry_out(command, now_ms, &message);
+      log_.add(command.id, status);
+    } else {
+      message = nullptr;
+    }
+    char text[512];
+    const size_t size = stresswire::write_result(command.id, status, message,
+                                                 link_->needs_device_id() ? settings_.device_id : nullptr, text, sizeof text);
+    if (size > 0) link_->send_result(text, size);
+  }
+}
+
+const char* Device::carry_out(const Command& command, uint64_t now_ms, const char** message) {
+  *message = nullptr;
+  switch (command.kind) {
+    case Command::Kind::kSamplingRate:
+      settings_.rate_hz = command.value;
+      nvs::save_rate(command.value);
+      return orders_.push({Order::Kind::kRate, interval_ms(command.value), {}}) ? result::kDone : result::kRefused;
+    case Command::Kind::kIdentify:
+      blink_until_ms_ = now_ms + static_cast<uint64_t>(command.value * 1000);
+      return result::kDone;
+    case Command::Kind::kCalibrate:
+      return calibrate(command.value, message);
+    case Command::Kind::kCalibrateOpen:
+      *message = "only the Grove circuit has such a constant";
+      if (board::kEdaCircuit.kind != stresswire::EdaCircuit::Kind::kGrove) return result::kRefused;
+      *message = nullptr;
+      return orders_.push({Order::Kind::kOpen, 0, {}}) ? result::kAccepted : result::kRefused;
+    case Command::Kind::kCalibrateReset:
+      calibrator_.clear();
+      nvs::save_calibration({});
+      return orders_.push({Order::Kind::kCalibration, 0, {}}) ? result::kDone : result::kRefused;
+    case Command::Kind::kReboot:
+      end_ = End::kRestart;
+      break;
+    case Command::Kind::kSleep:
+      end_ = End::kSleep;
+      sleep_s_ = static_cast<uint32_t>(command.value);
+      break;
+  }
+  end_at_ms_ = now_ms + kLastWordsMs;
+  nvs::save_last_command(command.id);
+  return result::kAccepted;
+}
+
+/// A known resistor is between the electrodes now: the last readings tell how far off they are.
+const char* Device::calibrate(float known_kohm, const char** message) {
+  *message = message_;
+  float values[5];
+  for (size_t i = 0; i < raw_us_.size(); ++i) values[i] = raw_us_[i];
+  bool steady = raw_us_.size() == raw_us_.capacity();
+  const float middle = raw_us_.empty() ? NAN : stresswire::median(values, raw_us_.size());
+  for (size_t i = 0; i < raw_us_.size(); ++i) steady = steady && fabsf(raw_us_[i] - middle) <= kSteady * middle;
+  if (!steady) {
+    snprintf(message_, sizeof message_, "unsteady: leave the resistor there for 5 samples");
+    return result::kRefused;
+  }
+  stresswire::EdaCalibration found;
+  if (!calibrator_.add(known_kohm, middle) || !calibrator_.fit(&found)) {
+    calibrator_.clear();
+    snprintf(message_, sizeof message_, "%ld nS were measured for %ld kOhm: begin again", lroundf(middle * 1000),
+             lroundf(known_kohm));
+    return result::kRefused;
+  }
+  if (!orders_.push({Order::Kind::kCalibration, 0, found})) return result::kRefused;
+  nvs::save_calibration(found);
+  snprintf(message_, sizeof message_, "scale %ld/1000, offset %ld nS from %u resistors", lroundf(found.scale * 1000),
+           lroundf(found.offset_us * 1000), static_cast<unsigned>(calibrator_.points()));
+  return result::kDone;
+}
+
+void Device::blink(uint64_t now_ms) {
+  const bool on = now_ms < blink_until_ms_ && now_ms / kBlinkMs % 2 == 0;
+  digitalWrite(board::kLed, on ? HIGH : LOW);
+}
+
+/// A restart or sleep that was ordered, once its answer is out: what waits in RAM goes into flash.
+void Device::finish(uint64_t now_ms) {
+  if (end_ == End::kNone || now_ms < end_at_ms_) return;
+  __atomic_store_n(&stop_, true, __ATOMIC_RELEASE);
+  if (!__atomic_load_n(&stopped_, __ATOMIC_ACQUIRE)) return;  // the sampling task has its last sample in hand
+  collect();
+  if (!outbox_->store()) Serial.println("the flash did not take all samples");
+  if (linked_ && end_ == End::kSleep) send_status(contract::kStatusSleeping, now_ms);
+  link_->end();
+  Serial.flush();
+  if (end_ == End::kRestart) esp_restart();
+  esp_sleep_enable_timer_wakeup(static_cast<uint64_t>(sleep_s_) * 1'000'000);
+  esp_deep_sleep_start();
+}

@@ -1,0 +1,98 @@
+#ifndef STRESSWIRE_DEVICE_H
+#define STRESSWIRE_DEVICE_H
+
+#include "board.h"
+#include "boot.h"
+#include "clock.h"
+#include "command.h"
+#include "flash_files.h"
+#include "link.h"
+#include "network.h"
+#include "outbox.h"
+#include "ring.h"
+#include "schedule.h"
+#include "sensors.h"
+#include "settings.h"
+#include "spill.h"
+
+/// The device: a task that samples, and the network's, which does all the rest. Between them are queues that wait for nobody.
+class Device final : public LinkListener {
+ public:
+  explicit Device(Link* link) : link_(link) {}
+
+  /// From the sketch's setup().
+  void begin();
+  /// From the sketch's loop(): the network's task.
+  void step();
+
+  void on_receipt(const char* text, size_t size) override;
+  void on_command(const char* text, size_t size) override;
+
+ private:
+  /// What the sampling task hands over.
+  struct Taken {
+    stresswire::Sample sample;
+    float eda_raw_us;
+  };
+  /// What the sampling task is told.
+  struct Order {
+    enum class Kind : uint8_t { kRate, kCalibration, kOpen } kind;
+    uint32_t interval_ms;
+    stresswire::EdaCalibration calibration;
+  };
+  struct CommandText {
+    uint16_t size;
+    char text[board::kCommandBytes];
+  };
+
+  static void sample(void* self);
+  void sample();
+  void provision(uint64_t patience_ms);
+  void read_console();
+  void collect();
+  void send(uint64_t now_ms);
+  void unlink();
+  uint32_t dropped() const;
+  void send_status(const char* state, uint64_t now_ms);
+  void answer_commands(uint64_t now_ms);
+  const char* carry_out(const stresswire::Command& command, uint64_t now_ms, const char** message);
+  const char* calibrate(float known_kohm, const char** message);
+  void blink(uint64_t now_ms);
+  void finish(uint64_t now_ms);
+
+  Link* link_;
+  stresswire::Settings settings_;
+  stresswire::Console console_{&settings_};
+  stresswire::DeviceClock clock_;
+  Network network_;
+  bool saved_ = false;  // the settings, on the serial port or the page
+  FlashFiles files_;
+  Sensors* sensors_ = nullptr;
+  stresswire::Spill* spill_ = nullptr;
+  stresswire::Outbox* outbox_ = nullptr;
+
+  stresswire::Handoff<Taken, 256> taken_;
+  stresswire::Handoff<Order, 8> orders_;
+  uint32_t overrun_ = 0;  // samples that the network's task was too late for; written by the sampling task
+  bool stop_ = false;     // the sampling task is to end
+  bool stopped_ = false;  // it has
+
+  bool linked_ = false;
+  bool status_due_ = false;
+  uint64_t next_status_ms_ = 0;
+  uint32_t told_dropped_ = 0;
+
+  stresswire::Ring<CommandText, 4> commands_;
+  stresswire::CommandLog log_;
+  stresswire::EdaCalibrator calibrator_;
+  stresswire::Ring<float, 5> raw_us_;
+  char message_[96];
+  uint64_t blink_until_ms_ = 0;
+  enum class End : uint8_t { kNone, kRestart, kSleep } end_ = End::kNone;
+  uint64_t end_at_ms_ = 0;
+  uint32_t sleep_s_ = 0;
+
+  char buffer_[board::kMessageBytes];
+};
+
+#endif

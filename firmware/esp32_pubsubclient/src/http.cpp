@@ -1,0 +1,88 @@
+// The sketch `http`: a POST for each message, for networks that let nothing else through. The response is the answer. There
+// are no commands and no status here: nothing tells a device that only asks.
+
+#include <Arduino.h>
+#include <HTTPClient.h>
+#include <WiFiClientSecure.h>
+
+#include "backoff.h"
+#include "board.h"
+#include "contract.gen.h"
+#include "device.h"
+
+namespace contract = stresswire::contract;
+
+namespace {
+
+constexpr uint16_t kAnswerMs = static_cast<uint16_t>(contract::kAnswerTimeoutS * 1000) + 2'000;
+
+class HttpLink final : public Link {
+ public:
+  void begin(const stresswire::Settings& settings, LinkListener* listener) override {
+    settings_ = &settings;
+    listener_ = listener;
+    good_ = stresswire::parse_server(settings.server, "http", 5000, "https", 443, &server_);
+    if (!good_) Serial.println("this sketch speaks http:// and https://");
+    if (server_.tls) {
+      if (!settings.ca[0]) Serial.println("https:// needs the ca of the server's certificate");
+      secure_.setCACert(settings.ca);
+      good_ = good_ && settings.ca[0];
+    }
+    snprintf(authorization_, sizeof authorization_, "Bearer %s", settings.token);
+    http_.setReuse(true);
+    http_.setConnectTimeout(board::kConnectTimeoutS * 1000);
+    http_.setTimeout(kAnswerMs);
+  }
+
+  bool step(uint64_t now_ms) override { return good_ && now_ms >= next_try_ms_; }
+
+  /// Waits for the answer: the sampling task does not notice.
+  bool send_samples(char* text, size_t size) override {
+    WiFiClient& net = server_.tls ? static_cast<WiFiClient&>(secure_) : plain_;
+    if (!http_.begin(net, server_.host, server_.port, contract::kPostDataPath, server_.tls)) return false;
+    http_.addHeader("Content-Type", "application/json");
+    if (settings_->token[0]) http_.addHeader("Authorization", authorization_);
+    const int code = http_.POST(reinterpret_cast<uint8_t*>(text), size);
+    const String body = code > 0 ? http_.getString() : String();
+    http_.end();
+    // Stored, stored before, in part, or refused for what it is: each is a `data_received`. All else is no answer to a sample.
+    const bool answered = code == 200 || code == 201 || code == 207 || code == 400 || code == 409;
+    if (answered) {
+      backoff_.reset();
+      listener_->on_receipt(body.c_str(), body.length());
+    } else {
+      Serial.printf("http: %d\n", code);
+    }
+    return answered;
+  }
+
+  bool send_status(const char*, size_t) override { return true; }
+  bool send_result(const char*, size_t) override { return true; }
+  void drop() override {
+    http_.end();
+    next_try_ms_ = uptime_ms() + backoff_.next_ms(esp_random());
+  }
+  void end() override { http_.end(); }
+  bool needs_device_id() const override { return true; }
+
+ private:
+  const stresswire::Settings* settings_ = nullptr;
+  LinkListener* listener_ = nullptr;
+  stresswire::Endpoint server_{};
+  bool good_ = false;
+  WiFiClient plain_;
+  WiFiClientSecure secure_;
+  HTTPClient http_;
+  char authorization_[sizeof settings_->token + 8];
+  stresswire::Backoff backoff_{board::kBackoffBaseMs, board::kBackoffCapMs};
+  uint64_t next_try_ms_ = 0;
+};
+
+HttpLink link_to_gateway;
+Device device(&link_to_gateway);
+
+}  // namespace
+
+void setup() { device.begin(); }
+
+void loop() { device.step(); }

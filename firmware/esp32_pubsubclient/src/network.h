@@ -1,0 +1,29 @@
+#ifndef STRESSWIRE_NETWORK_H
+#define STRESSWIRE_NETWORK_H
+
+#include <stdint.h>
+
+#include "backoff.h"
+#include "clock.h"
+#include "settings.h"
+
+/// Wi-Fi, asked to connect and never waited for, and the time that SNTP brings.
+class Network {
+ public:
+  /// `weak_supply`: the last run ended in a brown-out, so the radio sends with less power.
+  void begin(const stresswire::Settings& settings, bool weak_supply);
+  /// Whether there is a network.
+  bool step(uint64_t now_ms, stresswire::DeviceClock* clock);
+
+ private:
+  const stresswire::Settings* settings_ = nullptr;
+  stresswire::Backoff backoff_{2'000, 60'000};
+  uint64_t next_try_ms_ = 0;
+  bool tried_ = false;
+  bool sntp_ = false;
+};
+
+/// Milliseconds since the start: they never jump, and do not overflow.
+uint64_t uptime_ms();
+
+#endif

@@ -1,0 +1,28 @@
+#ifndef STRESSWIRE_NVS_H
+#define STRESSWIRE_NVS_H
+
+#include "boot.h"
+#include "command.h"
+#include "eda.h"
+#include "settings.h"
+
+/// What survives a restart, in the NVS. Each value is written at once or not at all.
+namespace nvs {
+
+void load(stresswire::Settings* settings);
+bool save(const stresswire::Settings& settings);
+void save_rate(float rate_hz);
+
+/// The boot's key: a counter, and random bits of the radio.
+stresswire::Boot next_boot();
+
+stresswire::EdaCalibration load_calibration();
+void save_calibration(const stresswire::EdaCalibration& calibration);
+
+/// The command that restarted it: delivered once more it is not done once more.
+void load_last_command(char* id);
+void save_last_command(const char* id);
+
+}  // namespace nvs
+
+#endif
