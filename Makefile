@@ -8,7 +8,9 @@ PACKAGES := broker storage models ingest gateway stresswire
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: run install install-dev test faults check format contract bench lock clean
+FIRMWARE := firmware/esp32_pubsubclient
+
+.PHONY: run install install-dev test firmware firmware-test faults check format contract bench lock clean
 
 run: install
 	@$(BIN)/python hatch_build.py
@@ -38,8 +40,18 @@ test: install-dev
 	@tools/install-test-packages.sh
 	@$(BIN)/python hatch_build.py --npm frontend ci
 	@$(BIN)/python hatch_build.py --npm tests/js ci
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory check firmware
 	@PATH="$$($(BIN)/python hatch_build.py --node-folder):$$PATH" $(BIN)/python -m pytest
+
+# The sketches and the core's tests, for this machine.
+firmware:
+	@cmake -S $(FIRMWARE) -B build/firmware -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null
+	@cmake --build build/firmware --parallel 2 >build/firmware/log 2>&1 || { cat build/firmware/log >&2; exit 1; }
+
+firmware-test: install-dev
+	@tools/install-test-packages.sh
+	@$(MAKE) --no-print-directory firmware
+	@$(BIN)/python -m pytest tests/firmware
 
 faults: install-dev
 	@$(BIN)/python -m pytest tests/faults --runs 25 --numprocesses 0 --capture no

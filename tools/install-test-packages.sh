@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian packages that the tests need: real brokers, a real database, a real browser, a C++ compiler. Installed when root, else named.
+# Debian packages that the tests need: real brokers, a real database, a real browser, C++ compilers and an emulator. Installed when root, else named.
 set -eu
 missing=""
 need() { # need COMMAND PACKAGE
@@ -13,6 +13,13 @@ need chromium chromium
 need g++ g++
 need curl curl
 need openssl openssl
+need cmake cmake
+need cppcheck cppcheck
+need riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
+need qemu-system-riscv32 qemu-system-misc
+[ -d /usr/lib/picolibc/riscv64-unknown-elf ] || missing="$missing picolibc-riscv64-unknown-elf"
+[ -f /usr/include/doctest/doctest.h ] || missing="$missing doctest-dev"
+[ -f /usr/include/openssl/ssl.h ] || missing="$missing libssl-dev"
 # Debian keeps PostgreSQL's programs out of the PATH, one folder a version.
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0

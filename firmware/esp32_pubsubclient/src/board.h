@@ -22,7 +22,7 @@ inline constexpr int kButton = 0;     // held while it starts: the portal
 #ifdef STRESSWIRE_GROVE_GSR
 inline constexpr stresswire::EdaCircuit kEdaCircuit = {stresswire::EdaCircuit::Kind::kGrove, 3300, 0, 0.5f};
 #else
-inline constexpr stresswire::EdaCircuit kEdaCircuit = {stresswire::EdaCircuit::Kind::kDivider, 3300, 470'000, 0};
+inline constexpr stresswire::EdaCircuit kEdaCircuit = {stresswire::EdaCircuit::Kind::kDivider, 3300, 1'000'000, 0.92f};
 #endif
 inline constexpr int kEdaReadings = 32;
 

@@ -84,15 +84,15 @@ class Device final : public LinkListener {
 
   stresswire::Ring<CommandText, 4> commands_;
   stresswire::CommandLog log_;
-  stresswire::EdaCalibrator calibrator_;
-  stresswire::Ring<float, 5> raw_us_;
-  char message_[96];
+  stresswire::EdaCalibrator calibrator_{};
+  stresswire::Ring<float, 5> raw_us_{};
+  char message_[96] = "";
   uint64_t blink_until_ms_ = 0;
   enum class End : uint8_t { kNone, kRestart, kSleep } end_ = End::kNone;
   uint64_t end_at_ms_ = 0;
   uint32_t sleep_s_ = 0;
 
-  char buffer_[board::kMessageBytes];
+  char buffer_[board::kMessageBytes] = "";
 };
 
 #endif

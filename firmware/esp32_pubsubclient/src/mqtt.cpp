@@ -20,6 +20,19 @@ constexpr size_t kTopicBytes = sizeof contract::kRoot + contract::kMaxDeviceId +
 constexpr int kPacketsAStep = 16;
 constexpr uint16_t kKeepAliveS = 15;
 
+/// What PubSubClient's state is for whoever reads the serial port.
+const char* meaning(int state) {
+  switch (state) {
+    case -4: return "the server does not answer";
+    case -3: return "the connection broke";
+    case -2: return "no such server, or its certificate is not the ca's";
+    case 2: return "the server refuses the device_id";
+    case 4:
+    case 5: return "wrong device_id or token";
+    default: return "no connection";
+  }
+}
+
 /// A topic of the device's own.
 class Topic {
  public:
@@ -70,7 +83,7 @@ class MqttLink final : public Link {
     if (client_.connected()) return true;
     if (now_ms < next_try_ms_) return false;
     if (connect()) return true;
-    Serial.printf("mqtt: state %d\n", client_.state());
+    Serial.printf("mqtt: state %d, %s\n", client_.state(), meaning(client_.state()));
     client_.disconnect();
     next_try_ms_ = uptime_ms() + backoff_.next_ms(esp_random());
     return false;

@@ -69,7 +69,7 @@ bool Max30102::begin() {
 bool Max30102::poll(stresswire::BeatDetector* beats) {
   uint8_t state[3];  // write pointer, overflow counter, read pointer
   if (!ready_ || !read_registers(kPpg, kFifoWrite, state, sizeof state)) return false;
-  auto waiting = static_cast<uint8_t>((state[0] - state[2]) % kDepth);
+  auto waiting = static_cast<uint8_t>((state[0] - state[2]) & (kDepth - 1));
   if (state[1] > 0) {
     beats->skip();
     waiting = kDepth;

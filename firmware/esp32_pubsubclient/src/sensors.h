@@ -75,7 +75,7 @@ class Sensors {
 #ifdef STRESSWIRE_DS18B20
   Ds18b20 one_wire_;
 #endif
-  stresswire::BeatDetector beats_;
+  stresswire::BeatDetector beats_{};
   stresswire::Eda eda_;
   bool has_ppg_ = false;
   uint64_t next_begin_ms_ = 0;

@@ -45,12 +45,12 @@ class SocketLink final : public Link {
     });
   }
 
-  bool step(uint64_t now_ms) override {
+  bool step(uint64_t) override {
     if (!good_) return false;
     if (!begun_) open();
     client_.loop();
     // A token that is refused leaves the WebSocket open, and silent.
-    if (open_ && !joined_ && now_ms - opened_ms_ > kJoinMs) drop();
+    if (open_ && !joined_ && uptime_ms() - opened_ms_ > kJoinMs) drop();
     return joined_;
   }
 

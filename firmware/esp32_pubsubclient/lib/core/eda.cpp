@@ -24,13 +24,12 @@ float middle(float* values, size_t count) {
 }  // namespace
 
 float conductance_us(const EdaCircuit& circuit, float millivolts) {
+  const float u = millivolts / circuit.supply_mv;
+  if (!(u < circuit.open_ratio)) return NAN;
   float ohm = NAN;
   if (circuit.kind == EdaCircuit::Kind::kDivider) {
-    if (millivolts >= circuit.supply_mv) return NAN;
     ohm = circuit.reference_ohm * millivolts / (circuit.supply_mv - millivolts);
   } else {
-    const float u = millivolts / circuit.supply_mv;
-    if (u >= circuit.open_ratio) return NAN;
     ohm = kGroveOhm * (1 + 2 * u) / (circuit.open_ratio - u);
   }
   if (!(ohm > 0)) return NAN;

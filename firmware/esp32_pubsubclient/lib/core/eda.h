@@ -16,7 +16,9 @@ struct EdaCircuit {
   Kind kind;
   float supply_mv;
   float reference_ohm;  ///< of the divider
-  float open_ratio;     ///< of the Grove: u with nothing between the electrodes, near 0.5
+  /// mV / Vcc from which on nothing is between the electrodes. Of the Grove, near 0.5, it is part of the formula; of the
+  /// divider it is where the converter ends: the ESP32's reads 3.1 V for all that is above.
+  float open_ratio;
 };
 
 /// From known resistors: true = scale * measured + offset.
@@ -72,8 +74,8 @@ class EdaCalibrator {
   void clear() { count_ = 0; }
 
  private:
-  float true_us_[kPoints];
-  float measured_us_[kPoints];
+  float true_us_[kPoints] = {};
+  float measured_us_[kPoints] = {};
   size_t count_ = 0;
 };
 

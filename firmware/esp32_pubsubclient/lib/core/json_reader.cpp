@@ -305,7 +305,7 @@ bool JsonReader::value(JsonType* type) {
 
 /// Over an object or an array with all that is in it.
 bool JsonReader::inside() {
-  bool is_object[kDepth];
+  bool is_object[kDepth] = {};
   int depth = 0;
   bool may_close = false;  // right behind an opening bracket
   while (true) {

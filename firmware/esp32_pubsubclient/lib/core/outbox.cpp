@@ -7,6 +7,9 @@ namespace {
 constexpr size_t kSpillAgain = 64;  // after the flash refused a segment, as many samples until the next attempt
 constexpr size_t kGrowth = 4;
 
+/// 0 where `then` is still to come: the caller's now may be a little old.
+uint64_t since(uint64_t then_ms, uint64_t now_ms) { return now_ms > then_ms ? now_ms - then_ms : 0; }
+
 }  // namespace
 
 void Outbox::add(const Sample& sample) {
@@ -15,6 +18,13 @@ void Outbox::add(const Sample& sample) {
   ring_.push_back(sample);
   if (relief_in_ > 0) --relief_in_;
   if (ring_.size() >= kSpillAt && relief_in_ == 0 && !spill_oldest()) relief_in_ = kSpillAgain;
+}
+
+void Outbox::link_up() {
+  linked_ = true;
+  proven_ = false;
+  timeout_ms_ = kTimeoutMs;
+  timeouts_in_a_row_ = 0;
 }
 
 void Outbox::link_down() {
@@ -31,7 +41,7 @@ size_t Outbox::compose(uint64_t now_ms, char* buffer, size_t capacity) {
     const size_t size = probe(now_ms, buffer, capacity);
     if (size > 0 || probing_) return size;
   }
-  if (window_.size() == kWindow) return 0;
+  if (window_.size() == (proven_ ? kWindow : 1)) return 0;
   size_t wanted = available() - under_way_;
   if (wanted == 0) return 0;
   if (wanted > batch_) wanted = batch_;
@@ -64,8 +74,7 @@ bool Outbox::answered(const Receipt& receipt, uint64_t now_ms) {
     // The sample itself is sent again in its turn, as what was stored before.
     clock_.from_server(receipt.server_ms, probed_ms_, now_ms);
     probing_ = false;
-    timeouts_in_a_row_ = 0;
-    timeout_ms_ = kTimeoutMs;
+    heard();
     return true;
   }
   const Boot& boot = loaded_ ? segment_.boot : boot_;
@@ -80,14 +89,20 @@ bool Outbox::answered(const Receipt& receipt, uint64_t now_ms) {
         message.refused = static_cast<uint16_t>(message.count - receipt.count);
       }
       batch_ = batch_ + kGrowth > kMaxBatch ? kMaxBatch : batch_ + kGrowth;
-      timeout_ms_ = kTimeoutMs;
-      timeouts_in_a_row_ = 0;
+      heard();
       settle();
       return true;
     }
   }
   ++counts_.ignored;
   return false;
+}
+
+/// Something was answered: the link is good.
+void Outbox::heard() {
+  proven_ = true;
+  timeout_ms_ = kTimeoutMs;
+  timeouts_in_a_row_ = 0;
 }
 
 bool Outbox::store() {
@@ -133,10 +148,10 @@ int64_t Outbox::unix_ms(const Sample& sample) const {
 /// The newest sample alone, where others have waited and nothing tells the time.
 size_t Outbox::probe(uint64_t now_ms, char* buffer, size_t capacity) {
   if (probing_) return 0;
-  const bool waited = loaded_ || (!ring_.empty() && now_ms - ring_[0].uptime_ms > kFreshMs);
+  const bool waited = loaded_ || (!ring_.empty() && since(ring_[0].uptime_ms, now_ms) > kFreshMs);
   if (!waited || ring_.empty()) return 0;
   const Sample& newest = ring_[ring_.size() - 1];
-  if (now_ms - newest.uptime_ms > kFreshMs) return 0;
+  if (since(newest.uptime_ms, now_ms) > kFreshMs) return 0;
   char boot[Boot::kText];
   boot_.text(boot);
   JsonWriter json(buffer, capacity);
@@ -152,17 +167,18 @@ size_t Outbox::probe(uint64_t now_ms, char* buffer, size_t capacity) {
 }
 
 void Outbox::time_out(uint64_t now_ms) {
-  bool late = probing_ && now_ms - probed_ms_ >= timeout_ms_;
+  bool late = probing_ && since(probed_ms_, now_ms) >= timeout_ms_;
   bool was_batch = false;
   for (size_t i = 0; i < window_.size(); ++i) {
     const Message& message = window_[i];
-    if (message.done || now_ms - message.sent_ms < timeout_ms_) continue;
+    if (message.done || since(message.sent_ms, now_ms) < timeout_ms_) continue;
     late = true;
     was_batch = was_batch || message.count > 1;
     ++counts_.timeouts;
   }
   if (!late) return;
   forget();
+  proven_ = false;
   if (was_batch) batch_ = batch_ > 1 ? batch_ / 2 : 1;
   timeout_ms_ = timeout_ms_ > kMaxTimeoutMs / 2 ? kMaxTimeoutMs : timeout_ms_ * 2;
   ++timeouts_in_a_row_;

@@ -28,7 +28,8 @@ struct OutboxCounts {
 ///
 /// New samples go into a ring in RAM; when more than `kSpillAt` wait there, the oldest go into flash, a segment at a time.
 /// They leave in the order in which they were taken, flash first, in messages of one sample while all is well and in batches
-/// after an outage. At most `kWindow` messages are under way. One without an answer in time (5 s, doubled up to 60 s) is
+/// after an outage. At most `kWindow` messages are under way; one alone over a link that has not brought an answer yet, so that
+/// a pipeline that is down is not sent everything again and again. One without an answer in time (5 s, doubled up to 60 s) is
 /// sent again, with all behind it, in batches half as large: what a client's buffer, a broker's limit or an answer too large
 /// for the device makes impossible, a smaller message does. A resend is the same sample under the same key, which the
 /// pipeline stores once.
@@ -55,7 +56,7 @@ class Outbox {
 
   /// Keep a sample. May write to flash.
   void add(const Sample& sample);
-  void link_up() { linked_ = true; }
+  void link_up();
   /// What was under way is not; it is sent again once there is a link.
   void link_down();
   /// The next message that is due, into `buffer`; its size, or 0 where nothing is. It counts as sent: where sending fails,
@@ -87,6 +88,7 @@ class Outbox {
   int64_t unix_ms(const Sample& sample) const;
   size_t probe(uint64_t now_ms, char* buffer, size_t capacity);
   void time_out(uint64_t now_ms);
+  void heard();
   void settle();
   void forget();
   void drop_oldest();
@@ -109,6 +111,7 @@ class Outbox {
   uint32_t timeout_ms_ = kTimeoutMs;
   int timeouts_in_a_row_ = 0;
   bool linked_ = false;
+  bool proven_ = false;  // an answer has come over this link, and none is overdue
   size_t relief_in_ = 0;  // samples until the flash is tried again
 
   int probes_ = 0;

@@ -29,7 +29,7 @@ class Ring {
   static constexpr size_t capacity() { return N; }
 
  private:
-  T items_[N];
+  T items_[N] = {};
   size_t first_ = 0;
   size_t size_ = 0;
 };
@@ -59,7 +59,7 @@ class Handoff {
   bool empty() const { return __atomic_load_n(&head_, __ATOMIC_ACQUIRE) == __atomic_load_n(&tail_, __ATOMIC_ACQUIRE); }
 
  private:
-  T items_[N];
+  T items_[N] = {};
   uint32_t head_ = 0;
   uint32_t tail_ = 0;
 };

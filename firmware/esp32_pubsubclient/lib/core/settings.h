@@ -56,12 +56,12 @@ class Console {
   void show(char* answer) const;
 
   Settings* settings_;
-  char line_[256];
+  char line_[256] = "";
   size_t size_ = 0;
   bool too_long_ = false;
   bool in_certificate_ = false;
   bool certificate_fits_ = true;
-  char certificate_[sizeof Settings::ca];
+  char certificate_[sizeof Settings::ca] = "";
   size_t certificate_size_ = 0;
 };
 

@@ -52,7 +52,7 @@ class Spill {
   uint32_t next_ = 0;
   uint32_t dropped_samples_ = 0;
   uint32_t corrupt_segments_ = 0;
-  uint8_t bytes_[Segment::kMaxBytes];
+  uint8_t bytes_[Segment::kMaxBytes] = {};
 };
 
 }  // namespace stresswire

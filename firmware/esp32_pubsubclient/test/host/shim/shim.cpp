@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -93,13 +94,14 @@ void digitalWrite(int, int level) {
   last = level;
 }
 
-/// What the divider of board.h gives: 470 kOhm to 3,300 mV, the skin to ground. `eda` in microsiemens; 0: open.
+/// What the divider of board.h gives: 1 MOhm to 3,300 mV, the skin to ground. `eda` in microsiemens; 0: open. The converter
+/// saturates at 3.1 V.
 uint32_t analogReadMilliVolts(int) {
   const double eda_us = shim::world("eda", 2.0);
   static thread_local std::mt19937 random(1);
   const double noise = std::normal_distribution<double>(0, 2)(random);
-  const double millivolts = eda_us <= 0 ? 3300 : 3300 / (1 + 0.47 * eda_us);
-  return static_cast<uint32_t>(std::max(0.0, millivolts + noise + 0.5));
+  const double millivolts = eda_us <= 0 ? 3300 : 3300 / (1 + eda_us);
+  return static_cast<uint32_t>(std::clamp(millivolts + noise + 0.5, 0.0, 3100.0));
 }
 void analogReadResolution(int) {}
 void analogSetPinAttenuation(int, int) {}
@@ -239,7 +241,10 @@ class Ppg {
     // The FIFO's register does not move on: three bytes are a sample.
     const uint8_t byte = static_cast<uint8_t>(fifo_[registers_[0x06]] >> (8 * (2 - byte_)));
     byte_ = (byte_ + 1) % 3;
-    if (byte_ == 0) registers_[0x06] = static_cast<uint8_t>((registers_[0x06] + 1) % kDepth);
+    if (byte_ == 0) {
+      registers_[0x06] = static_cast<uint8_t>((registers_[0x06] + 1) % kDepth);
+      registers_[0x05] = 0;
+    }
     return byte;
   }
 
@@ -452,8 +457,3 @@ bool LittleFSFS::mkdir(const char* path) { return ::mkdir(flash(path).c_str(), 0
 void WiFiClass::setTxPower(wifi_power_t power) { Serial.printf("wifi: power %d\n", static_cast<int>(power)); }
 void WiFiClass::begin(const char*, const char*) { begun_ = true; }
 wl_status_t WiFiClass::status() { return begun_ && shim::world("wifi", 1.0) > 0 ? WL_CONNECTED : WL_DISCONNECTED; }
-
-int main() {
-  setup();
-  while (true) loop();
-}

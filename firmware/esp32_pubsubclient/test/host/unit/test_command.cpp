@@ -213,7 +213,9 @@ TEST_CASE("a Socket.IO event is a name and an argument") {
   char name[24];
   const char* argument = nullptr;
   size_t size = 0;
-  const auto parse = [&](const std::string& text) {
+  std::string text;
+  const auto parse = [&](const char* given) {
+    text = given;  // the argument points into it
     return parse_event(text.data(), text.size(), name, sizeof name, &argument, &size);
   };
   REQUIRE(parse("[\"data_received\",{\"status\":\"success\"}]"));

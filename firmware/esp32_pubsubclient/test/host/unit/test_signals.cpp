@@ -13,7 +13,7 @@ using namespace stresswire;
 
 namespace {
 
-constexpr EdaCircuit kDivider = {EdaCircuit::Kind::kDivider, 3300, 100'000, 0};
+constexpr EdaCircuit kDivider = {EdaCircuit::Kind::kDivider, 3300, 100'000, 0.9995f};
 constexpr EdaCircuit kGrove = {EdaCircuit::Kind::kGrove, 3300, 0, 0.5f};
 
 /// What the divider gives for a resistance.
@@ -75,6 +75,9 @@ TEST_CASE("resistance becomes conductance, by each circuit's formula") {
     CHECK(conductance_us(kGrove, grove(ohm)) == doctest::Approx(1e6 / ohm).epsilon(1e-3));
   }
   CHECK(isnan(conductance_us(kDivider, 3300)));
+  constexpr EdaCircuit saturated = {EdaCircuit::Kind::kDivider, 3300, 1'000'000, 0.92f};
+  CHECK(isnan(conductance_us(saturated, 3100)));
+  CHECK(conductance_us(saturated, 3000) == doctest::Approx(0.1).epsilon(1e-3));
   CHECK(isnan(conductance_us(kDivider, 0)));
   CHECK(isnan(conductance_us(kDivider, NAN)));
   CHECK(isnan(conductance_us(kGrove, 1650)));
