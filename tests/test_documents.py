@@ -25,7 +25,14 @@ from stresswire.settings import _SECRETS, PREFIX, Settings
 HERE = Path(__file__).parents[1]
 README = (HERE / "README.md").read_text()
 CONTRIBUTING = (HERE / "CONTRIBUTING.md").read_text()
-DOCUMENTS = [HERE / "README.md", HERE / "CONTRIBUTING.md", *sorted((HERE / "docs").glob("*.md"))]
+FIRMWARE = HERE / "firmware" / "esp32_pubsubclient"
+DOCUMENTS = [
+    HERE / "README.md",
+    HERE / "CONTRIBUTING.md",
+    *sorted((HERE / "docs").glob("*.md")),
+    FIRMWARE / "README.md",
+    *sorted((FIRMWARE / "docs").glob("*.md")),
+]
 SETTINGS = {f"{PREFIX}{name.upper()}": field.default for name, field in Settings.model_fields.items()}
 UNSET = "unset"
 

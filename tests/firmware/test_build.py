@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.firmware.board import FIRMWARE, built
+from tests.harness import REPOSITORY
 
 
 def output_of(*command: str | Path, timeout_s: float = 100) -> str:
@@ -71,3 +72,45 @@ def test_no_setting_trusts_anybody_and_no_secret_is_in_the_tree() -> None:
         text = path.read_text()
         assert "setInsecure(" not in text.replace("there is no setInsecure() here", "")
         assert "BEGIN CERTIFICATE" not in text
+
+
+def blocks(page: Path) -> list[str]:
+    """The C++ that a page shows."""
+    return re.findall(r"^```cpp\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def errors_of(sketch: str, folder: Path) -> list[str]:
+    """What the compiler has against a sketch."""
+    source = folder / "sketch.cpp"
+    source.write_text("#include <Arduino.h>\n" + sketch)
+    includes = (f"-I{FIRMWARE}/test/host/shim", f"-I{FIRMWARE}/test/host/doubles")
+    command = ("g++", "-std=c++17", "-Wall", "-Wextra", "-fsyntax-only", *includes, source)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return [line for line in done.stderr.splitlines() if "error:" in line or "warning:" in line]
+
+
+def test_the_copied_example_does_not_compile_and_the_corrected_one_does(tmp_path: Path) -> None:
+    copied, corrected = blocks(FIRMWARE / "docs/socketio.md")
+    given = '#include <SocketIOclient.h>\nconst char* payload = "{}";\nvoid onDataReceived();\n'
+    no_such, no_name = errors_of(given + copied, tmp_path)
+    assert "has no member named" in no_such
+    assert "invalid conversion" in no_name
+    assert errors_of(corrected, tmp_path) == []
+
+
+def test_the_sketch_of_the_readme_compiles(tmp_path: Path) -> None:
+    assert errors_of(blocks(REPOSITORY / "README.md")[0], tmp_path) == []
+
+
+def test_the_page_says_the_commands_that_there_are() -> None:
+    section = (FIRMWARE / "README.md").read_text().partition("## Commands")[2].partition("## ")[0]
+    said = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    table = (FIRMWARE / "lib/core/command.cpp").read_text().partition("kKnown[] = {")[2].partition("};")[0]
+    assert said == re.findall(r'\{"(\w+)", Command', table)
+
+
+def test_every_library_is_pinned() -> None:
+    lines = (FIRMWARE / "platformio.ini").read_text().splitlines()
+    wanted = [line for line in lines if re.search(r"^\s+\w+/|^platform ", line)]
+    assert len(wanted) == 6
+    assert all(re.search(r"@\d+\.\d+(\.\d+)?(\s|$)", line) for line in wanted)

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <functional>
 #include <vector>
@@ -24,6 +25,7 @@ class PubSubClient {
   using Callback = std::function<void(char* topic, uint8_t* payload, unsigned int size)>;
 
   PubSubClient();
+  explicit PubSubClient(Client& client) : PubSubClient() { setClient(client); }
   PubSubClient& setClient(Client& client);
   PubSubClient& setServer(const char* host, uint16_t port);
   PubSubClient& setCallback(Callback callback);
@@ -32,9 +34,13 @@ class PubSubClient {
   bool setBufferSize(uint16_t size);
   bool connect(const char* id, const char* user, const char* password, const char* will_topic, uint8_t will_qos, bool will_retain,
                const char* will_message, bool clean_session);
+  bool connect(const char* id) { return connect(id, nullptr, nullptr, nullptr, 0, false, nullptr, true); }
   void disconnect();
+  bool publish(const char* topic, const char* payload) {
+    return publish(topic, reinterpret_cast<const uint8_t*>(payload), static_cast<unsigned int>(strlen(payload)), false);
+  }
   bool publish(const char* topic, const uint8_t* payload, unsigned int size, bool retained);
-  bool subscribe(const char* topic, uint8_t qos);
+  bool subscribe(const char* topic, uint8_t qos = 0);
   bool loop();
   bool connected();
   int state() const { return state_; }

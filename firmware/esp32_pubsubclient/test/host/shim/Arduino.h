@@ -62,6 +62,7 @@ class HardwareSerial {
   void begin(unsigned long baud);
   int available();
   int read();
+  size_t write(const uint8_t* bytes, size_t size);
   size_t print(const char* text);
   size_t println(const char* text);
   size_t printf(const char* format, ...) __attribute__((format(printf, 2, 3)));

@@ -123,6 +123,7 @@ int HardwareSerial::read() {
   if (count == 0) getc(stdin);  // closed: there is nothing more to come
   return count == 1 ? byte : -1;
 }
+size_t HardwareSerial::write(const uint8_t* bytes, size_t size) { return fwrite(bytes, 1, size, stdout); }
 size_t HardwareSerial::print(const char* text) { return fputs(text, stdout) < 0 ? 0 : strlen(text); }
 size_t HardwareSerial::println(const char* text) { return static_cast<size_t>(::printf("%s\n", text)); }
 size_t HardwareSerial::printf(const char* format, ...) {
