@@ -71,7 +71,7 @@ void DeviceClock::from_server(int64_t unix_ms, uint64_t sent_ms, uint64_t heard_
 }
 
 int64_t DeviceClock::offset_ms() const {
-  if (sntp_.offset_ms == 0) return server_.offset_ms;
+  // Also where SNTP has said nothing: 0 is far from everything.
   if (server_.offset_ms != 0 && distance(sntp_.offset_ms, server_.offset_ms) > kDisagreementMs) return server_.offset_ms;
   return sntp_.offset_ms;
 }

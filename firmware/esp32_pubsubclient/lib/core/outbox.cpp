@@ -128,7 +128,6 @@ OutboxCounts Outbox::counts() const {
 bool Outbox::from_flash() {
   if (loaded_) return true;
   if (spill_.empty() || !spill_.front(&segment_)) return false;
-  forget();  // nothing of the ring is under way while the flash holds older samples
   loaded_ = true;
   segment_sent_ = 0;
   return true;

@@ -136,6 +136,7 @@ TEST_CASE("messages are answered in any order, and leave in theirs") {
   }
   CHECK(device->answer(success(3)));
   CHECK(device->answer(success(2)));
+  CHECK_FALSE(device->answer(success(3)));
   CHECK(device->outbox.waiting() == 3);
   CHECK(device->answer(success(1)));
   CHECK(device->outbox.waiting() == 0);
@@ -266,6 +267,28 @@ TEST_CASE("what the RAM cannot hold waits in flash and leaves first") {
   CHECK(files.contents.empty());
   CHECK(device->outbox.waiting() == 0);
   CHECK(device->outbox.counts().dropped == 0);
+}
+
+TEST_CASE("an answer to what has gone to flash meanwhile, or was dropped, releases nothing else") {
+  for (const bool flash : {true, false}) {
+    CAPTURE(flash);
+    MemoryFiles files;
+    files.room = flash ? SIZE_MAX : 0;
+    auto device = std::make_unique<Device>(files);
+    device->clock.from_sntp(1'767'268'800'000, device->now);
+    Pipeline pipeline;
+    for (int i = 0; i < 10; ++i) device->sample();
+    const std::string answer = pipeline.take(device->compose());
+    for (int i = 0; i < 550; ++i) device->sample();
+    device->answer(answer);
+    for (std::string message = device->compose(); !message.empty(); message = device->compose()) {
+      CHECK(device->answer(pipeline.take(message)));
+    }
+    CHECK(device->outbox.waiting() == 0);
+    const size_t kept = pipeline.stored.size();
+    CHECK(kept + device->outbox.counts().dropped >= 560);
+    CHECK(kept == (flash ? 560 : 10 + Outbox::kRing));
+  }
 }
 
 TEST_CASE("samples of an earlier boot keep their key and their time") {

@@ -39,6 +39,7 @@ class Finger {
   double variability_ = 0.03;
   double amplitude_ = 900;
   double level_ = 110'000;
+  double wander_ = 2'000;
 
   uint32_t next() {
     phase_ += 0.01 / interval_;
@@ -48,7 +49,7 @@ class Finger {
     }
     t_ += 0.01;
     const double pulse = bump(phase_, 0.2, 0.08) + 0.35 * bump(phase_, 0.5, 0.1);
-    const double wander = 2'000 * sin(2 * M_PI * 0.2 * t_);
+    const double wander = wander_ * sin(2 * M_PI * 0.2 * t_);
     return static_cast<uint32_t>(std::clamp(level_ + wander - amplitude_ * pulse + noise_ * normal_(random_), 0.0, 262'143.0));
   }
 
@@ -114,6 +115,10 @@ TEST_CASE("known resistors correct scale and offset") {
   REQUIRE(calibrator.fit(&found));
   CHECK(found.scale == doctest::Approx(1.1).epsilon(1e-3));
   CHECK(found.offset_us == doctest::Approx(0.05).epsilon(1e-2));
+  EdaCalibrator uneven;  // a converter that bends: what is small must not be bent for what is large
+  for (const float kohm : {47.0f, 100.0f, 470.0f, 1000.0f}) CHECK(uneven.add(kohm, 1000 / kohm * (kohm < 50 ? 0.85f : 1.0f)));
+  REQUIRE(uneven.fit(&found));
+  CHECK(found.scale + found.offset_us == doctest::Approx(1).epsilon(0.03));
   EdaCalibrator one;
   CHECK(one.add(100, 8));
   CHECK(one.add(100, 8));
@@ -172,6 +177,20 @@ TEST_CASE("no finger, no rate, at once") {
   CHECK(isnan(after(detector, finger, 20)));
   finger.level_ = 262'143;  // a bright lamp
   CHECK(isnan(after(detector, finger, 20)));
+}
+
+TEST_CASE("a pulse that stops has no rate three seconds later, and one too weak to tell has none") {
+  Finger finger(75, 0);
+  BeatDetector detector;
+  CHECK(after(detector, finger, 15) > 70);
+  finger.amplitude_ = 0;
+  for (uint32_t since = 0; since <= BeatDetector::kPatience;) since = detector.add(finger.next()) ? 0 : since + 1;
+  CHECK(isnan(detector.rate_bpm()));
+  Finger weak(75, 0);
+  weak.wander_ = 0;
+  weak.amplitude_ = 12;
+  BeatDetector other;
+  CHECK(isnan(after(other, weak, 30)));
 }
 
 TEST_CASE("something without a pulse has no rate") {

@@ -52,6 +52,8 @@ TEST_CASE("a segment comes back as it was") {
     }
   }
   CHECK(Segment::kMaxBytes <= 4096);
+  Segment none{};
+  CHECK_FALSE(decode_segment(bytes, encode_segment(some(0), bytes), &none));  // it would never be sent
 }
 
 TEST_CASE("any bit that is wrong, missing or too many is seen") {
