@@ -9,6 +9,7 @@ import json
 import random
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -153,6 +154,49 @@ def assert_regular(moments: list[datetime]) -> None:
     steps = [(after - before).total_seconds() for before, after in itertools.pairwise(moments[1:])]
     assert sum(steps) / len(steps) == pytest.approx(0.1, abs=0.01)
     assert max(steps) < 0.5  # two busy cores; a network that stalled it would do so for seconds
+
+
+def test_the_broker_throws_it_out(tmp_path: Path) -> None:
+    """Somebody else takes its name for a moment. The will said that it is offline: it says again that it is not."""
+    with (
+        Stack(made(tmp_path / "server")) as stack,
+        Subscriber(stack.mqtt_port) as heard,
+        board(tmp_path, "mqtt", mqtt_url(stack), rate_hz=FAST) as one,
+    ):
+        before = len(wait_for_samples(stack, one.boot, 10))
+        command = ["mosquitto_pub", "-p", str(stack.mqtt_port), "-i", one.device_id, "-t", "other", "-m", "x"]
+        subprocess.run(command, check=True, timeout=20)
+        wait_until(lambda: "offline" in [said["status"] for said in heard.payloads("device_status")])
+        wait_until(lambda: heard.payloads("device_status")[-1]["status"] == "online")
+        assert_complete(wait_for_samples(stack, one.boot, before + 30))
+
+
+def test_a_server_that_does_not_shake_hands(tmp_path: Path) -> None:
+    """TLS, and nobody answers: the watchdog has nothing to bite, and what was sampled is there."""
+    certificate = self_signed(tmp_path, "server", authority=True)
+    port = free_port()
+    trusted = {"ca": certificate.cert.read_text().strip(), "rate_hz": FAST}
+    with board(tmp_path, "mqtt", f"mqtts://127.0.0.1:{port}", **trusted) as one:
+        with deaf(port):
+            one.process.wait_for("mqtt: state -2", 20)
+        pem = {"mqtt_tls_cert": str(certificate.cert), "mqtt_tls_key": str(certificate.key)}
+        with Stack(made(tmp_path / "server"), mqtt_bind=f"127.0.0.1:{port}", **pem) as stack:
+            assert_complete(wait_for_samples(stack, one.boot, 100, timeout_s=60))
+
+
+def test_a_broker_that_takes_only_short_messages(tmp_path: Path) -> None:
+    """After an outage the batch is too large for it: it hangs up, and the next is smaller."""
+    port = free_port()
+    with board(tmp_path, "mqtt", f"mqtt://127.0.0.1:{port}", rate_hz=FAST) as one:
+        one.process.wait_for("mqtt: state -2")
+        time.sleep(5)  # so that there is a batch
+        options = {"max_packet_size": 1_000, "max_inflight_messages": 1_000, "max_queued_messages": 100_000}
+        broker = start_mosquitto(made(tmp_path / "mosquitto"), port, options)
+        try:
+            with Stack(made(tmp_path / "server"), mqtt_url=f"mqtt://127.0.0.1:{port}") as stack:
+                assert_complete(wait_for_samples(stack, one.boot, 150, timeout_s=90))
+        finally:
+            broker.__exit__()
 
 
 def test_a_black_hole(tmp_path: Path) -> None:

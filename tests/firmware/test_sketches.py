@@ -107,9 +107,10 @@ def test_commands_are_carried_out_and_answered(sketch: str, stack: Stack, tmp_pa
         one.world(eda=9)  # a resistor of 100 kOhm, measured 10 % too low
         wait_until(lambda: (newest(stack, one.boot)[2] or 0) > 8.9)
         wait_for_samples(stack, one.boot, len(stored(stack.database_url, one.boot)) + 6)
+        assert order(stack, one.device_id, "calibrate", "open")["status"] == "refused"  # this circuit has no such constant
         assert order(stack, one.device_id, "calibrate", 100)["status"] == "done"
         wait_until(lambda: newest(stack, one.boot)[2] == pytest.approx(10, abs=0.05))
-        wait_until(lambda: len(frontend.events("command_result")) == 5)
+        wait_until(lambda: len(frontend.events("command_result")) == 6)
         assert order(stack, one.device_id, "reboot")["status"] == "accepted"
         before = one.boot
         one.restarted()
@@ -183,6 +184,37 @@ def test_it_is_set_up_on_a_page_too(stack: Stack, tmp_path: Path) -> None:
         wait_for_samples(stack, one.boot, 1)
         assert stack.rows("SELECT DISTINCT device_id FROM history_stress") == [("E7",)]
         assert (one.folder / "nvs/stresswire/wifi_ssid").read_text() == "home"
+
+
+def test_its_button_brings_the_page_back(stack: Stack, tmp_path: Path) -> None:
+    with board(tmp_path, "mqtt", server_of(stack, "mqtt")) as one:
+        one.linked()
+        one.world(button=1)
+        one.restarted()
+        one.world(button=0)
+        one.process.wait_for("join the network stresswire-")
+        one.world(portal_ssid="elsewhere", portal_device_id="E8", portal_done=1)
+        one.restarted()
+        one.world(portal_done=0)
+        wait_for_samples(stack, one.boot, 1)
+        assert ("E8",) in stack.rows("SELECT DISTINCT device_id FROM history_stress")
+        one.kill()
+        one.start()
+        one.linked()  # the page was asked for once
+
+
+def test_what_is_typed_counts_after_a_restart(stack: Stack, tmp_path: Path) -> None:
+    """A name that changes while samples wait would store them twice, under both."""
+    with board(tmp_path, "http", server_of(stack, "http"), rate_hz=FAST) as one:
+        wait_for_samples(stack, one.boot, 5)
+        one.process.type("set device_id ANOTHER\nsave")
+        one.process.wait_for("saved")
+        wait_for_samples(stack, one.boot, len(stored(stack.database_url, one.boot)) + 20)
+        assert stack.rows("SELECT DISTINCT device_id FROM history_stress") == [("ESP32_001",)]
+        one.process.type("restart")
+        one.restarted()
+        wait_for_samples(stack, one.boot, 5)
+        assert ("ANOTHER",) in stack.rows("SELECT DISTINCT device_id FROM history_stress")
 
 
 def test_after_a_brown_out_the_radio_takes_less(stack: Stack, tmp_path: Path) -> None:

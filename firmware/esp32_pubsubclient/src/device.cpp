@@ -34,20 +34,26 @@ constexpr uint32_t kSamplerStack = 6'144;
 constexpr int kSamplerPriority = 10;       // above the network's 1
 constexpr int kSamplerCore = 1;
 constexpr float kSteady = 0.05f;
+constexpr uint64_t kHeldMs = 3'000;
+constexpr uint64_t kStopMs = 2'000;        // for the sampling task's last sample
+constexpr uint32_t kFlushMs = 200;         // so that the radio has sent the last words
+constexpr size_t kSerialBytes = 4'096;     // a certificate that is pasted while a connection is tried
 
 uint32_t interval_ms(float rate_hz) { return static_cast<uint32_t>(1000.0f / rate_hz + 0.5f); }
 
 }  // namespace
 
 void Device::begin() {
+  Serial.setRxBufferSize(kSerialBytes);
   Serial.begin(115200);
   pinMode(board::kLed, OUTPUT);
   pinMode(board::kButton, INPUT_PULLUP);
   nvs::load(&settings_);
+  draft_ = settings_;
   if (!settings_.complete()) {
     Serial.println("not set up: type `help`");
     provision(UINT64_MAX);
-  } else if (digitalRead(board::kButton) == LOW) {
+  } else if (nvs::portal_asked()) {
     provision(kPortalMs);
   }
 
@@ -60,6 +66,7 @@ void Device::begin() {
   static stresswire::Spill spill(files_, board::kFlashSegments);
   static stresswire::Outbox outbox(boot, spill, clock_, link_->needs_device_id() ? settings_.device_id : nullptr);
   static Sensors sensors(board::kEdaCircuit, nvs::load_calibration());
+  sensors.set_open_ratio(nvs::load_open_ratio(board::kEdaCircuit.open_ratio));
   spill.open();
   spill_ = &spill;
   outbox_ = &outbox;
@@ -71,21 +78,24 @@ void Device::begin() {
   sensors_->begin();
   network_.begin(settings_, esp_reset_reason() == ESP_RST_BROWNOUT);
   link_->begin(settings_, this);
-  esp_task_wdt_init(board::kWatchdogS, true);
+  esp_task_wdt_init(link_->watchdog_s(), true);
   esp_task_wdt_add(nullptr);
-  xTaskCreatePinnedToCore(&Device::sample, "sample", kSamplerStack, this, kSamplerPriority, nullptr, kSamplerCore);
+  if (xTaskCreatePinnedToCore(&Device::sample, "sample", kSamplerStack, this, kSamplerPriority, nullptr, kSamplerCore) != pdPASS) {
+    Serial.println("no memory for the sampling task");
+    esp_restart();
+  }
 }
 
 /// Ask for the settings, on a page and on the serial port, until they are saved or the patience is over.
 void Device::provision(uint64_t patience_ms) {
-  static Portal portal(&settings_);
+  static Portal portal(&draft_);
   portal.begin();
   saved_ = false;
   for (const uint64_t begun_ms = uptime_ms(); uptime_ms() - begun_ms < patience_ms; delay(10)) {
     read_console();
-    if (portal.step()) saved_ = nvs::save(settings_);
+    if (portal.step()) saved_ = nvs::save(draft_);
     if (!saved_) continue;
-    if (settings_.complete()) esp_restart();  // the portal's network and pages are gone with it
+    if (draft_.complete()) esp_restart();  // the portal's network and pages are gone with it
     saved_ = false;
   }
 }
@@ -95,7 +105,7 @@ void Device::read_console() {
     char answer[stresswire::Console::kAnswer];
     const auto action = console_.feed(static_cast<char>(Serial.read()), answer);
     if (action == stresswire::Console::Action::kSave) {
-      saved_ = nvs::save(settings_);
+      saved_ = nvs::save(draft_);
       if (!saved_) {
         Serial.println("the NVS did not take it");
         continue;
@@ -115,16 +125,22 @@ void Device::sample(void* self) { static_cast<Device*>(self)->sample(); }
 void Device::sample() {
   stresswire::Schedule schedule(uptime_ms(), interval_ms(settings_.rate_hz));
   uint32_t seq = 0;
+  esp_task_wdt_add(nullptr);
   TickType_t woken = xTaskGetTickCount();
   for (uint32_t tick = 0; !__atomic_load_n(&stop_, __ATOMIC_ACQUIRE); ++tick) {
     vTaskDelayUntil(&woken, pdMS_TO_TICKS(kTickMs));
+    esp_task_wdt_reset();
     uint64_t now_ms = uptime_ms();
     if (tick % kTicksAPoll == 0) sensors_->poll(now_ms);
     Order order{};
     while (orders_.pop(&order)) {
       if (order.kind == Order::Kind::kRate) schedule.set_interval(now_ms, order.interval_ms);
       if (order.kind == Order::Kind::kCalibration) sensors_->set(order.calibration);
-      if (order.kind == Order::Kind::kOpen) sensors_->set_open();
+      if (order.kind == Order::Kind::kReset) {
+        sensors_->set({});
+        sensors_->set_open_ratio(board::kEdaCircuit.open_ratio);
+      }
+      if (order.kind == Order::Kind::kOpen) opened_.push(sensors_->set_open());
     }
     now_ms = uptime_ms();
     if (!schedule.due(now_ms)) continue;
@@ -135,6 +151,8 @@ void Device::sample() {
       __atomic_store_n(&overrun_, __atomic_load_n(&overrun_, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
     }
   }
+  sensors_->sleep();
+  esp_task_wdt_delete(nullptr);
   __atomic_store_n(&stopped_, true, __ATOMIC_RELEASE);
   vTaskDelete(nullptr);
 }
@@ -157,6 +175,7 @@ void Device::step() {
   }
   if (linked_) send(uptime_ms());
   blink(now_ms);
+  watch_button(now_ms);
   finish(uptime_ms());
   delay(2);
 }
@@ -169,19 +188,23 @@ void Device::collect() {
     raw_us_.push_back(taken.eda_raw_us);
     if (taken.sample.has_value()) outbox_->add(taken.sample);
   }
+  float ratio = NAN;
+  while (opened_.pop(&ratio)) {
+    if (!isnan(ratio)) nvs::save_open_ratio(ratio);
+  }
 }
 
 void Device::send(uint64_t now_ms) {
   if (status_due_ || (dropped() != told_dropped_ && now_ms >= next_status_ms_)) {
     status_due_ = false;
     next_status_ms_ = now_ms + kStatusMs;
-    told_dropped_ = dropped();
     send_status(contract::kStatusOnline, now_ms);
   }
   answer_commands(now_ms);
   const size_t headroom = link_->headroom();
   for (int i = 0; i < kMessagesAStep; ++i) {
-    const size_t size = outbox_->compose(now_ms, buffer_ + headroom, sizeof buffer_ - 2 * headroom);
+    esp_task_wdt_reset();  // over HTTP each of them waits for its answer
+    const size_t size = outbox_->compose(uptime_ms(), buffer_ + headroom, sizeof buffer_ - 2 * headroom);
     if (size == 0) break;
     if (!link_->send_samples(buffer_ + headroom, size)) return unlink();
   }
@@ -201,6 +224,7 @@ void Device::unlink() {
 uint32_t Device::dropped() const { return outbox_->counts().dropped + __atomic_load_n(&overrun_, __ATOMIC_RELAXED); }
 
 void Device::send_status(const char* state, uint64_t now_ms) {
+  told_dropped_ = dropped();
   char text[256 + contract::kMaxDeviceId];
   const size_t size = stresswire::write_status(
       {state, settings_.device_id, board::kFirmware, clock_.unix_ms(now_ms), true, outbox_->waiting(), told_dropped_}, text,
@@ -213,31 +237,29 @@ void Device::on_receipt(const char* text, size_t size) {
   if (stresswire::parse_receipt(text, size, &receipt)) outbox_->answered(receipt, uptime_ms());
 }
 
+/// Called while the client library has its one buffer in hand: what is asked for is kept, and done in its turn.
 void Device::on_command(const char* text, size_t size) {
-  CommandText command;
-  if (size > sizeof command.text) return;  // no command of the contract's is as long
-  command.size = static_cast<uint16_t>(size);
-  memcpy(command.text, text, size);
-  commands_.push_back(command);  // full: four wait already, and whoever sends more than that gets no answer
+  Parsed parsed{};
+  parsed.error = stresswire::parse_command(text, size, &parsed.command, &parsed.reason);
+  if (parsed.error == CommandError::kNoCommand) return;
+  if (!commands_.push_back(parsed)) Serial.println("a command is lost: 16 wait already");
 }
 
 void Device::answer_commands(uint64_t now_ms) {
   for (; !commands_.empty(); commands_.pop_front()) {
-    Command command;
-    const char* message = nullptr;
-    const CommandError error = stresswire::parse_command(commands_[0].text, commands_[0].size, &command, &message);
-    if (error == CommandError::kNoCommand) continue;
-    const char* status = log_.find(command.id);
+    const Parsed& parsed = commands_[0];
+    const char* message = parsed.reason;
+    const char* status = log_.find(parsed.command.id);
     if (status == nullptr) {
       status = result::kRefused;
-      if (error == CommandError::kUnknown) status = result::kUnknown;
-      if (error == CommandError::kNone) status = carry_out(command, now_ms, &message);
-      log_.add(command.id, status);
+      if (parsed.error == CommandError::kUnknown) status = result::kUnknown;
+      if (parsed.error == CommandError::kNone) status = carry_out(parsed.command, now_ms, &message);
+      log_.add(parsed.command.id, status);
     } else {
       message = nullptr;
     }
-    char text[512];
-    const size_t size = stresswire::write_result(command.id, status, message,
+    char text[board::kResultBytes];
+    const size_t size = stresswire::write_result(parsed.command.id, status, message,
                                                  link_->needs_device_id() ? settings_.device_id : nullptr, text, sizeof text);
     if (size > 0) link_->send_result(text, size);
   }
@@ -247,9 +269,10 @@ const char* Device::carry_out(const Command& command, uint64_t now_ms, const cha
   *message = nullptr;
   switch (command.kind) {
     case Command::Kind::kSamplingRate:
-      settings_.rate_hz = command.value;
+      if (!orders_.push({Order::Kind::kRate, interval_ms(command.value), {}})) return result::kRefused;
+      draft_.rate_hz = command.value;
       nvs::save_rate(command.value);
-      return orders_.push({Order::Kind::kRate, interval_ms(command.value), {}}) ? result::kDone : result::kRefused;
+      return result::kDone;
     case Command::Kind::kIdentify:
       blink_until_ms_ = now_ms + static_cast<uint64_t>(command.value * 1000);
       return result::kDone;
@@ -261,9 +284,11 @@ const char* Device::carry_out(const Command& command, uint64_t now_ms, const cha
       *message = nullptr;
       return orders_.push({Order::Kind::kOpen, 0, {}}) ? result::kAccepted : result::kRefused;
     case Command::Kind::kCalibrateReset:
+      if (!orders_.push({Order::Kind::kReset, 0, {}})) return result::kRefused;
       calibrator_.clear();
       nvs::save_calibration({});
-      return orders_.push({Order::Kind::kCalibration, 0, {}}) ? result::kDone : result::kRefused;
+      nvs::save_open_ratio(board::kEdaCircuit.open_ratio);
+      return result::kDone;
     case Command::Kind::kReboot:
       end_ = End::kRestart;
       break;
@@ -308,16 +333,32 @@ void Device::blink(uint64_t now_ms) {
   digitalWrite(board::kLed, on ? HIGH : LOW);
 }
 
+/// The button, held for three seconds, brings the page for the settings after a restart. (Held while it starts, an ESP32 waits
+/// for a new sketch instead.)
+void Device::watch_button(uint64_t now_ms) {
+  if (digitalRead(board::kButton) != LOW) {
+    pressed_ms_ = 0;
+  } else if (pressed_ms_ == 0) {
+    pressed_ms_ = now_ms;
+  } else if (now_ms - pressed_ms_ >= kHeldMs && end_ == End::kNone) {
+    nvs::ask_for_portal();
+    end_ = End::kRestart;
+    end_at_ms_ = now_ms;
+  }
+}
+
 /// A restart or sleep that was ordered, once its answer is out: what waits in RAM goes into flash.
 void Device::finish(uint64_t now_ms) {
   if (end_ == End::kNone || now_ms < end_at_ms_) return;
   __atomic_store_n(&stop_, true, __ATOMIC_RELEASE);
-  if (!__atomic_load_n(&stopped_, __ATOMIC_ACQUIRE)) return;  // the sampling task has its last sample in hand
+  const bool stopped = __atomic_load_n(&stopped_, __ATOMIC_ACQUIRE);
+  if (!stopped && now_ms < end_at_ms_ + kStopMs) return;  // the sampling task has its last sample in hand
   collect();
   if (!outbox_->store()) Serial.println("the flash did not take all samples");
-  if (linked_ && end_ == End::kSleep) send_status(contract::kStatusSleeping, now_ms);
+  if (linked_) send_status(end_ == End::kSleep ? contract::kStatusSleeping : contract::kStatusOffline, now_ms);
   link_->end();
   Serial.flush();
+  delay(kFlushMs);
   if (end_ == End::kRestart) esp_restart();
   esp_sleep_enable_timer_wakeup(static_cast<uint64_t>(sleep_s_) * 1'000'000);
   esp_deep_sleep_start();

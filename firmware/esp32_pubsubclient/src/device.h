@@ -36,13 +36,14 @@ class Device final : public LinkListener {
   };
   /// What the sampling task is told.
   struct Order {
-    enum class Kind : uint8_t { kRate, kCalibration, kOpen } kind;
+    enum class Kind : uint8_t { kRate, kCalibration, kReset, kOpen } kind;
     uint32_t interval_ms;
     stresswire::EdaCalibration calibration;
   };
-  struct CommandText {
-    uint16_t size;
-    char text[board::kCommandBytes];
+  struct Parsed {
+    stresswire::Command command;
+    stresswire::CommandError error;
+    const char* reason;
   };
 
   static void sample(void* self);
@@ -58,11 +59,13 @@ class Device final : public LinkListener {
   const char* carry_out(const stresswire::Command& command, uint64_t now_ms, const char** message);
   const char* calibrate(float known_kohm, const char** message);
   void blink(uint64_t now_ms);
+  void watch_button(uint64_t now_ms);
   void finish(uint64_t now_ms);
 
   Link* link_;
   stresswire::Settings settings_;
-  stresswire::Console console_{&settings_};
+  stresswire::Settings draft_;  // what is typed: used once it is saved and the device has restarted
+  stresswire::Console console_{&draft_};
   stresswire::DeviceClock clock_;
   Network network_;
   bool saved_ = false;  // the settings, on the serial port or the page
@@ -73,6 +76,7 @@ class Device final : public LinkListener {
 
   stresswire::Handoff<Taken, 256> taken_;
   stresswire::Handoff<Order, 8> orders_;
+  stresswire::Handoff<float, 2> opened_;  // from the sampling task: the ratio of open electrodes
   uint32_t overrun_ = 0;  // samples that the network's task was too late for; written by the sampling task
   bool stop_ = false;     // the sampling task is to end
   bool stopped_ = false;  // it has
@@ -82,7 +86,7 @@ class Device final : public LinkListener {
   uint64_t next_status_ms_ = 0;
   uint32_t told_dropped_ = 0;
 
-  stresswire::Ring<CommandText, 4> commands_;
+  stresswire::Ring<Parsed, 16> commands_;
   stresswire::CommandLog log_;
   stresswire::EdaCalibrator calibrator_{};
   stresswire::Ring<float, 5> raw_us_{};
@@ -90,6 +94,7 @@ class Device final : public LinkListener {
   uint64_t blink_until_ms_ = 0;
   enum class End : uint8_t { kNone, kRestart, kSleep } end_ = End::kNone;
   uint64_t end_at_ms_ = 0;
+  uint64_t pressed_ms_ = 0;  // since when the button is held; 0: it is not
   uint32_t sleep_s_ = 0;
 
   char buffer_[board::kMessageBytes] = "";

@@ -25,23 +25,28 @@ bool FlashFiles::write(uint32_t number, const uint8_t* bytes, size_t size) {
   if (!mounted_) return false;
   File file = LittleFS.open(kHalf, "w");
   if (!file) return false;
-  const bool whole = file.write(bytes, size) == size;
+  bool whole = file.write(bytes, size) == size;
+  file.close();  // says nothing of what it could not write
+  file = LittleFS.open(kHalf, "r");
+  whole = whole && file && file.size() == size;
   file.close();
   char path[kPath];
   path_of(number, path);
   return whole && LittleFS.rename(kHalf, path);
 }
 
-size_t FlashFiles::read(uint32_t number, uint8_t* bytes, size_t capacity) {
+bool FlashFiles::read(uint32_t number, uint8_t* bytes, size_t capacity, size_t* size) {
   char path[kPath];
   path_of(number, path);
-  if (!mounted_ || !LittleFS.exists(path)) return 0;
+  *size = 0;
+  if (!mounted_ || !LittleFS.exists(path)) return true;
   File file = LittleFS.open(path, "r");
-  if (!file) return 0;
-  const size_t size = file.size();
-  const size_t found = size <= capacity ? file.read(bytes, size) : 0;
+  if (!file) return false;  // there is no heap for it now
+  const size_t wanted = file.size();
+  const size_t found = wanted <= capacity ? file.read(bytes, wanted) : 0;
   file.close();
-  return found == size ? size : 0;
+  *size = found;
+  return wanted > capacity || found == wanted;
 }
 
 bool FlashFiles::remove(uint32_t number) {

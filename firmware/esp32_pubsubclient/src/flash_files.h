@@ -10,7 +10,7 @@ class FlashFiles final : public stresswire::SegmentFiles {
   /// Mounts, and formats what cannot be mounted; false where there is no such partition.
   bool begin();
   bool write(uint32_t number, const uint8_t* bytes, size_t size) override;
-  size_t read(uint32_t number, uint8_t* bytes, size_t capacity) override;
+  bool read(uint32_t number, uint8_t* bytes, size_t capacity, size_t* size) override;
   bool remove(uint32_t number) override;
   bool range(uint32_t* lowest, uint32_t* highest) override;
 

@@ -25,6 +25,8 @@ class HttpLink final : public Link {
     if (!good_) Serial.println("this sketch speaks http:// and https://");
     if (server_.tls) {
       if (!settings.ca[0]) Serial.println("https:// needs the ca of the server's certificate");
+      secure_.setTimeout(board::kConnectTimeoutS);
+      secure_.setHandshakeTimeout(board::kHandshakeTimeoutS);  // as it comes, 120 s
       secure_.setCACert(settings.ca);
       good_ = good_ && settings.ca[0];
     }

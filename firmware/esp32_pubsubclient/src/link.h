@@ -33,6 +33,8 @@ class Link {
   virtual void drop() = 0;
   /// End it in order, before sleep or a restart.
   virtual void end() = 0;
+  /// How long the network's task may be away in one call, at the worst: a name that is looked up in vain takes 15 s of it.
+  virtual uint32_t watchdog_s() const { return 60; }
   /// Who the samples are from, where nothing else says it.
   virtual bool needs_device_id() const = 0;
 

@@ -60,6 +60,8 @@ class MqttLink final : public Link {
     stresswire::write_status({contract::kStatusOffline, settings.device_id, board::kFirmware, 0, false, 0, 0}, will_, sizeof will_);
     if (server_.tls) {
       if (!settings.ca[0]) Serial.println("mqtts:// needs the ca of the server's certificate");
+      secure_.setTimeout(board::kConnectTimeoutS);
+      secure_.setHandshakeTimeout(board::kHandshakeTimeoutS);  // as it comes, 120 s
       secure_.setCACert(settings.ca);  // without one nothing is trusted: there is no setInsecure() here
       good_ = good_ && settings.ca[0];
     }
@@ -75,14 +77,18 @@ class MqttLink final : public Link {
   bool step(uint64_t now_ms) override {
     if (!good_) return false;
     if (client_.connected()) {
-      backoff_.reset();
       // One packet a call; what is answered waits until here, for the buffer of a callback is that of a publish, too.
       for (int i = 0; i < kPacketsAStep && client_.loop() && net().available() > 0; ++i) {
       }
     }
     if (client_.connected()) return true;
+    if (up_) {  // the device is to know of it, and the next attempt has its backoff
+      up_ = false;
+      next_try_ms_ = now_ms + backoff_.next_ms(esp_random());
+    }
     if (now_ms < next_try_ms_) return false;
-    if (connect()) return true;
+    up_ = connect();
+    if (up_) return true;
     Serial.printf("mqtt: state %d, %s\n", client_.state(), meaning(client_.state()));
     client_.disconnect();
     next_try_ms_ = uptime_ms() + backoff_.next_ms(esp_random());
@@ -94,6 +100,7 @@ class MqttLink final : public Link {
   bool send_result(const char* text, size_t size) override { return publish(results_, text, size, contract::kCommandResult.retained); }
   void drop() override {
     net().stop();  // without DISCONNECT: the broker publishes the will
+    up_ = false;
     next_try_ms_ = uptime_ms() + backoff_.next_ms(esp_random());
   }
   void end() override { client_.disconnect(); }
@@ -115,7 +122,10 @@ class MqttLink final : public Link {
 
   void hear(const char* topic, const uint8_t* payload, size_t size) {
     const auto* text = reinterpret_cast<const char*>(payload);  // no NUL at its end
-    if (strcmp(topic, receipts_.text()) == 0) listener_->on_receipt(text, size);
+    if (strcmp(topic, receipts_.text()) == 0) {
+      backoff_.reset();  // not before: a broker may let in whom it throws out
+      listener_->on_receipt(text, size);
+    }
     if (strcmp(topic, commands_.text()) == 0) listener_->on_command(text, size);
   }
 
@@ -127,6 +137,7 @@ class MqttLink final : public Link {
   LinkListener* listener_ = nullptr;
   stresswire::Endpoint server_{};
   bool good_ = false;
+  bool up_ = false;
   WiFiClient plain_;
   WiFiClientSecure secure_;
   PubSubClient client_;

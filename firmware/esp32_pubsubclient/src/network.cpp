@@ -34,7 +34,7 @@ void Network::begin(const stresswire::Settings& settings, bool weak_supply) {
   WiFi.persistent(false);  // the credentials are in our own NVS
   WiFi.mode(WIFI_STA);
   WiFi.setAutoReconnect(false);  // ours has a backoff
-  if (weak_supply) WiFi.setTxPower(WIFI_POWER_8_5dBm);
+  weak_supply_ = weak_supply;
 }
 
 bool Network::step(uint64_t now_ms, stresswire::DeviceClock* clock) {
@@ -55,6 +55,7 @@ bool Network::step(uint64_t now_ms, stresswire::DeviceClock* clock) {
   if (now_ms >= next_try_ms_) {
     WiFi.disconnect();
     WiFi.begin(settings_->wifi_ssid, settings_->wifi_password[0] ? settings_->wifi_password : nullptr);
+    if (weak_supply_) WiFi.setTxPower(WIFI_POWER_8_5dBm);  // which takes a radio that has started
     tried_ = true;
     next_try_ms_ = now_ms + kAttemptMs + backoff_.next_ms(esp_random());
   }

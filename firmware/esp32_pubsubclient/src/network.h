@@ -20,6 +20,7 @@ class Network {
   stresswire::Backoff backoff_{2'000, 60'000};
   uint64_t next_try_ms_ = 0;
   bool tried_ = false;
+  bool weak_supply_ = false;
   bool sntp_ = false;
 };
 

@@ -10,6 +10,8 @@ constexpr char kBoots[] = "boots";
 constexpr char kRate[] = "rate_hz";
 constexpr char kScale[] = "eda_scale";
 constexpr char kOffset[] = "eda_offset";
+constexpr char kOpenRatio[] = "eda_open";
+constexpr char kPortal[] = "portal";
 constexpr char kLastCommand[] = "last_command";
 
 /// The texts of the settings, under names of at most 15 characters.
@@ -80,6 +82,36 @@ void nvs::save_calibration(const stresswire::EdaCalibration& calibration) {
   preferences.putFloat(kScale, calibration.scale);
   preferences.putFloat(kOffset, calibration.offset_us);
   preferences.end();
+}
+
+float nvs::load_open_ratio(float otherwise) {
+  Preferences preferences;
+  if (!preferences.begin(kSpace, true)) return otherwise;
+  const float ratio = preferences.getFloat(kOpenRatio, otherwise);
+  preferences.end();
+  return ratio;
+}
+
+void nvs::save_open_ratio(float ratio) {
+  Preferences preferences;
+  if (!preferences.begin(kSpace, false)) return;
+  preferences.putFloat(kOpenRatio, ratio);
+  preferences.end();
+}
+
+void nvs::ask_for_portal() {
+  Preferences preferences;
+  if (!preferences.begin(kSpace, false)) return;
+  preferences.putUInt(kPortal, 1);
+  preferences.end();
+}
+
+bool nvs::portal_asked() {
+  Preferences preferences;
+  if (!preferences.begin(kSpace, false)) return false;
+  const bool asked = preferences.isKey(kPortal) && preferences.remove(kPortal);
+  preferences.end();
+  return asked;
 }
 
 void nvs::load_last_command(char* id) {

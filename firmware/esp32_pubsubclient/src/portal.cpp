@@ -29,7 +29,7 @@ void Portal::begin() {
 bool Portal::step() {
   if (!manager_.process()) return false;
   take(settings_, "wifi_ssid", manager_.getWiFiSSID().c_str());
-  take(settings_, "wifi_password", manager_.getWiFiPass().c_str());
+  stresswire::set_setting(settings_, "wifi_password", manager_.getWiFiPass().c_str());  // an open network has none
   take(settings_, "server", server_.getValue());
   take(settings_, "device_id", device_id_.getValue());
   take(settings_, "token", token_.getValue());

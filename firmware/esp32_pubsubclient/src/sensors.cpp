@@ -22,6 +22,7 @@ constexpr uint8_t kPartId = 0xFF;
 
 constexpr uint8_t kReset = 0x40;
 constexpr uint8_t kMultiLed = 0x07;
+constexpr uint8_t kShutdown = 0x80;
 constexpr uint8_t kInfraredInSlot1 = 0x02;
 constexpr uint8_t kRollOver = 0x10;      // no averaging; the newest overwrite the oldest
 constexpr uint8_t k100Hz411us = 0x27;    // 4,096 nA full scale, 100 samples a second, 18 bits
@@ -86,6 +87,8 @@ bool Max30102::poll(stresswire::BeatDetector* beats) {
   }
   return true;
 }
+
+void Max30102::sleep() { write_register(kPpg, kModeConfig, kShutdown); }
 
 float Max30205::read() {
   uint8_t bytes[2];
@@ -154,10 +157,10 @@ Reading Sensors::read(uint64_t now_ms) {
   return reading;
 }
 
-bool Sensors::set_open() {
+float Sensors::set_open() {
   float millivolts[board::kEdaReadings];
   read_millivolts(millivolts);
-  return eda_.set_open(millivolts, board::kEdaReadings);
+  return eda_.set_open(millivolts, board::kEdaReadings) ? eda_.circuit().open_ratio : NAN;
 }
 
 void Sensors::read_millivolts(float* out) const {

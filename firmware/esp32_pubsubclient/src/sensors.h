@@ -19,6 +19,8 @@ class Max30102 {
   bool begin();
   /// Take what is in the FIFO; false where the sensor does not answer.
   bool poll(stresswire::BeatDetector* beats);
+  /// Its LED goes out.
+  void sleep();
 
  private:
   bool ready_ = false;
@@ -64,8 +66,10 @@ class Sensors {
   void poll(uint64_t now_ms);
   Reading read(uint64_t now_ms);
   void set(const stresswire::EdaCalibration& calibration) { eda_.set(calibration); }
-  /// Nothing is between the electrodes now.
-  bool set_open();
+  /// Nothing is between the electrodes now: the circuit's ratio then, or NaN where it has none.
+  float set_open();
+  void set_open_ratio(float ratio) { eda_.set_open_ratio(ratio); }
+  void sleep() { ppg_.sleep(); }
 
  private:
   void read_millivolts(float* out) const;

@@ -5,6 +5,9 @@
 #include <SocketIOclient.h>
 #include <string.h>
 
+#include <functional>
+#include <utility>
+
 #include "backoff.h"
 #include "board.h"
 #include "contract.gen.h"
@@ -21,12 +24,29 @@ constexpr uint32_t kPingMs = 15'000;
 constexpr uint32_t kPongMs = 5'000;
 constexpr uint8_t kPongsMissed = 2;
 
-/// Opens what SocketIOclient inherits and hides.
+/// Opens what SocketIOclient inherits and hides, and hears that the namespace is joined, which it keeps to itself.
 class SocketClient final : public SocketIOclient {
  public:
   using WebSocketsClient::disconnect;
   using WebSocketsClient::enableHeartbeat;
   using WebSocketsClient::setReconnectInterval;
+
+  /// SocketIOclient's own beginSSLWithCA is not there on an ESP32, and its beginSSL trusts anybody.
+  void begin_tls(const char* host, uint16_t port, const char* url, const char* ca) {
+    beginSocketIOSSLWithCA(host, port, url, ca, "arduino");
+    initClient();
+  }
+  void on_joined(std::function<void()> joined) { joined_ = std::move(joined); }
+
+ protected:
+  void runCbEvent(WStype_t type, uint8_t* payload, size_t length) override {
+    const bool joined = type == WStype_TEXT && length >= 2 && payload[0] == '4' && payload[1] == '0';
+    SocketIOclient::runCbEvent(type, payload, length);
+    if (joined && joined_) joined_();
+  }
+
+ private:
+  std::function<void()> joined_;
 };
 
 class SocketLink final : public Link {
@@ -40,6 +60,10 @@ class SocketLink final : public Link {
       Serial.println("https:// needs the ca of the server's certificate");  // beginSSL without one trusts anybody
       good_ = false;
     }
+    client_.on_joined([this] {
+      joined_ = true;
+      backoff_.reset();
+    });
     client_.onEvent([this](socketIOmessageType_t type, uint8_t* payload, size_t size) {
       hear(type, reinterpret_cast<const char*>(payload), size);
     });
@@ -67,7 +91,7 @@ class SocketLink final : public Link {
   /// A device's status is the broker's alone; the gateway knows of a Socket.IO device by its connection.
   bool send_status(const char*, size_t) override { return true; }
   bool send_result(const char* text, size_t size) override {
-    char event[board::kCommandBytes];
+    char event[board::kResultBytes];
     const int length = snprintf(event, sizeof event, "[\"%s\",%.*s]", contract::kCommandResult.name, static_cast<int>(size), text);
     return length > 0 && static_cast<size_t>(length) < sizeof event && client_.sendEVENT(event, static_cast<size_t>(length));
   }
@@ -77,12 +101,13 @@ class SocketLink final : public Link {
   }
   void end() override { client_.disconnect(); }
   bool needs_device_id() const override { return true; }
+  uint32_t watchdog_s() const override { return 180; }  // its TLS client is its own, with a handshake of up to 120 s
 
  private:
   void open() {
     begun_ = true;
     if (server_.tls) {
-      client_.beginSSLWithCA(server_.host, server_.port, contract::kSocketPath, settings_->ca);
+      client_.begin_tls(server_.host, server_.port, contract::kSocketPath, settings_->ca);
     } else {
       client_.begin(server_.host, server_.port, contract::kSocketPath);
     }
@@ -93,13 +118,7 @@ class SocketLink final : public Link {
   void hear(socketIOmessageType_t type, const char* payload, size_t size) {
     switch (type) {
       case sIOtype_CONNECT:
-        // Twice: with the URL when the WebSocket is open, with an object when the namespace is joined.
-        if (size > 0 && payload[0] == '{') {
-          joined_ = true;
-          backoff_.reset();
-        } else {
-          join();
-        }
+        if (!joined_) join();  // the WebSocket is open
         break;
       case sIOtype_DISCONNECT:
         closed();
@@ -137,7 +156,7 @@ class SocketLink final : public Link {
   }
 
   void closed() {
-    if (open_) client_.setReconnectInterval(backoff_.next_ms(esp_random()));
+    client_.setReconnectInterval(backoff_.next_ms(esp_random()));
     open_ = false;
     joined_ = false;
   }

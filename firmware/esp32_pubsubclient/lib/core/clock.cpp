@@ -62,12 +62,19 @@ void DeviceClock::from_sntp(int64_t unix_ms, uint64_t uptime_ms) {
 }
 
 void DeviceClock::from_server(int64_t unix_ms, uint64_t sent_ms, uint64_t heard_ms) {
-  if (!is_time(unix_ms) || heard_ms < sent_ms) {
+  if (!is_time(unix_ms) || heard_ms < sent_ms || heard_ms - sent_ms > kMaxRoundTripMs) {
     ++server_.refused;
     return;
   }
-  const uint64_t middle_ms = sent_ms + (heard_ms - sent_ms) / 2;
-  server_.hear(unix_ms - static_cast<int64_t>(middle_ms));
+  const uint64_t round_trip_ms = heard_ms - sent_ms;
+  const int64_t offset = unix_ms - static_cast<int64_t>(sent_ms + round_trip_ms / 2);
+  const uint64_t drift_ms = (heard_ms - heard_ms_) * kDriftPerMillion / 1'000'000;
+  const bool worse = server_.offset_ms != 0 && round_trip_ms > round_trip_ms_ + drift_ms;
+  if (worse && distance(offset, server_.offset_ms) <= kJumpMs) return;
+  server_.hear(offset);
+  if (server_.offset_ms != offset) return;
+  round_trip_ms_ = round_trip_ms;
+  heard_ms_ = heard_ms;
 }
 
 int64_t DeviceClock::offset_ms() const {

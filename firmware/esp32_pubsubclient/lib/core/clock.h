@@ -10,12 +10,15 @@ namespace stresswire {
 /// SNTP sets it. Without SNTP, as in a laboratory's own network, the server's time in `data_received` does. A time from
 /// before the contract's floor is none; one that disagrees with what is known by more than `kJumpMs` is believed once
 /// `kConfirmations` in a row say the same. Where SNTP and the server disagree by more than `kDisagreementMs`, the server
-/// is believed: its clock is the record's.
+/// is believed: its clock is the record's. Of its answers those that came quickly count, and the quickest most: an answer says
+/// the time to within half of what it took.
 class DeviceClock {
  public:
   static constexpr int64_t kJumpMs = 2'000;
   static constexpr int kConfirmations = 3;
   static constexpr int64_t kDisagreementMs = 30'000;
+  static constexpr uint64_t kMaxRoundTripMs = 2'000;
+  static constexpr uint64_t kDriftPerMillion = 100;  ///< of a device's quartz, at the worst: a quick answer does not stay the best
 
   /// SNTP says that it is `unix_ms` at `uptime_ms`.
   void from_sntp(int64_t unix_ms, uint64_t uptime_ms);
@@ -42,6 +45,8 @@ class DeviceClock {
 
   Source sntp_;
   Source server_;
+  uint64_t round_trip_ms_ = 0;  // of the answer that the server's offset is from
+  uint64_t heard_ms_ = 0;
 };
 
 /// The Unix time, in milliseconds, of `2026-01-01T12:00:00.000000Z` and the like; 0 for anything else.

@@ -48,6 +48,7 @@ class Eda {
   /// That voltage is what open electrodes give; false where the circuit has no such constant, or none so far off.
   bool set_open(float* millivolts, size_t count);
   void set(const EdaCalibration& calibration) { calibration_ = calibration; }
+  void set_open_ratio(float ratio) { circuit_.open_ratio = ratio; }
   const EdaCircuit& circuit() const { return circuit_; }
   bool contact() const { return contact_; }
 

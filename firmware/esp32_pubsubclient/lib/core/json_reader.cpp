@@ -345,6 +345,28 @@ bool JsonReader::inside() {
   }
 }
 
+size_t json_count(const char* array, size_t size) {
+  size_t commas = 0;
+  bool any = false;
+  int depth = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < size; ++i) {
+    const char byte = array[i];
+    if (quoted) {
+      if (byte == '\\') ++i;
+      quoted = byte != '"';
+      continue;
+    }
+    if (byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r') continue;
+    if (depth == 1 && byte != ']') any = true;
+    quoted = byte == '"';
+    if (byte == '[' || byte == '{') ++depth;
+    if (byte == ']' || byte == '}') --depth;
+    if (byte == ',' && depth == 1) ++commas;
+  }
+  return any ? commas + 1 : 0;
+}
+
 bool json_find(const char* text, size_t size, const char* name, JsonMember* member) {
   JsonReader reader(text, size);
   JsonMember found;

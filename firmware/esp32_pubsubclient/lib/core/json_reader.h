@@ -66,6 +66,9 @@ class JsonReader {
   State state_ = State::kFirst;
 };
 
+/// How many elements an array has, whose text was found well-formed.
+size_t json_count(const char* array, size_t size);
+
 /// The object's member of that name, the last where there are several; false where there is none or it is no object.
 bool json_find(const char* text, size_t size, const char* name, JsonMember* member);
 

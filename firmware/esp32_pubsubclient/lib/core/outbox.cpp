@@ -6,6 +6,7 @@ namespace {
 
 constexpr size_t kSpillAgain = 64;  // after the flash refused a segment, as many samples until the next attempt
 constexpr size_t kGrowth = 4;
+constexpr uint32_t kDropAtOnce = 16;
 
 /// 0 where `then` is still to come: the caller's now may be a little old.
 uint64_t since(uint64_t then_ms, uint64_t now_ms) { return now_ms > then_ms ? now_ms - then_ms : 0; }
@@ -29,6 +30,12 @@ void Outbox::link_up() {
 
 void Outbox::link_down() {
   linked_ = false;
+  // The batch may be what ended it: larger than the server, a proxy or the client library takes.
+  for (size_t i = 0; i < window_.size(); ++i) {
+    if (window_[i].done || window_[i].count == 1) continue;
+    batch_ = batch_ > 1 ? batch_ / 2 : 1;
+    break;
+  }
   forget();
   timeouts_in_a_row_ = 0;
 }
@@ -82,12 +89,12 @@ bool Outbox::answered(const Receipt& receipt, uint64_t now_ms) {
     for (size_t i = 0; i < window_.size(); ++i) {
       Message& message = window_[i];
       if (message.done || message.last_seq != receipt.seq) continue;
+      // A late answer to a shorter message that ended with the same sample is no word on the others of this one.
+      if (message.count > 1 && (!receipt.is_batch || receipt.stored + receipt.errors != message.count)) continue;
       message.done = true;
       clock_.from_server(receipt.server_ms, message.sent_ms, now_ms);
       if (receipt.status == Receipt::Status::kError) message.refused = message.count;
-      if (receipt.status == Receipt::Status::kPartial && receipt.has_count && receipt.count < message.count) {
-        message.refused = static_cast<uint16_t>(message.count - receipt.count);
-      }
+      if (receipt.status == Receipt::Status::kPartial) message.refused = static_cast<uint16_t>(receipt.errors);
       batch_ = batch_ + kGrowth > kMaxBatch ? kMaxBatch : batch_ + kGrowth;
       heard();
       settle();
@@ -107,7 +114,9 @@ void Outbox::heard() {
 
 bool Outbox::store() {
   while (!ring_.empty()) {
-    if (!spill_oldest()) return false;
+    if (spill_oldest()) continue;
+    counts_.dropped += static_cast<uint32_t>(ring_.size());
+    return false;
   }
   return true;
 }
@@ -128,6 +137,7 @@ OutboxCounts Outbox::counts() const {
 bool Outbox::from_flash() {
   if (loaded_) return true;
   if (spill_.empty() || !spill_.front(&segment_)) return false;
+  forget();  // where the flash could not be read for a while, some of the ring may be under way
   loaded_ = true;
   segment_sent_ = 0;
   return true;
@@ -211,11 +221,12 @@ void Outbox::forget() {
   probing_ = false;
 }
 
-/// Room for one, where neither RAM nor flash has any.
+/// Room where neither RAM nor flash has any; for some at once, since what is under way from the ring is forgotten with it, and
+/// an answer needs the time to come.
 void Outbox::drop_oldest() {
   if (!loaded_) forget();
-  ring_.pop_front();
-  ++counts_.dropped;
+  ring_.pop_front(kDropAtOnce);
+  counts_.dropped += kDropAtOnce;
 }
 
 /// The oldest samples of the ring go into flash; false where it does not take them.
@@ -229,7 +240,11 @@ bool Outbox::spill_oldest() {
   scratch_.boot = boot_;
   scratch_.unix_offset_ms = clock_.offset_ms();
   scratch_.count = ring_.size() < Segment::kSamples ? ring_.size() : Segment::kSamples;
-  for (size_t i = 0; i < scratch_.count; ++i) scratch_.samples[i] = ring_[i];
+  for (size_t i = 0; i < scratch_.count; ++i) {
+    // The file has 32 bits for the time since its first sample: 49 days.
+    if (ring_[i].uptime_ms - ring_[0].uptime_ms > UINT32_MAX) scratch_.count = i;
+    else scratch_.samples[i] = ring_[i];
+  }
   if (!spill_.push(scratch_)) return false;
   if (!loaded_) forget();
   ring_.pop_front(scratch_.count);

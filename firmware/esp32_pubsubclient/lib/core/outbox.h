@@ -64,7 +64,7 @@ class Outbox {
   size_t compose(uint64_t now_ms, char* buffer, size_t capacity);
   /// Take an answer. False where it is about nothing that is under way.
   bool answered(const Receipt& receipt, uint64_t now_ms);
-  /// Everything into flash, before a restart or sleep. False where it did not all go.
+  /// Everything into flash, before a restart or sleep. False where it did not all go: the rest counts as dropped.
   bool store();
 
   /// `kSilent` timeouts in a row: the link is dead, whatever the client library says.

@@ -46,7 +46,10 @@ bool parse_receipt(const char* text, size_t size, Receipt* receipt) {
     if (member.is(contract::kFieldStatus)) has_status = read_status(member, &receipt->status);
     if (member.is(contract::kFieldBoot)) has_boot = member.text(receipt->boot, sizeof receipt->boot);
     if (member.is(contract::kFieldSeq)) has_seq = read_natural(member, &receipt->seq);
-    if (member.is(contract::kFieldCount)) receipt->has_count = read_natural(member, &receipt->count);
+    if (member.is(contract::kFieldCount)) receipt->is_batch = read_natural(member, &receipt->stored);
+    if (member.is(contract::kFieldErrors) && member.type == JsonType::kArray) {
+      receipt->errors = static_cast<uint32_t>(json_count(member.value, member.value_size));
+    }
     if (member.is(contract::kFieldServerTime)) {
       char time[kWord];
       if (member.text(time, sizeof time)) receipt->server_ms = parse_utc(time);

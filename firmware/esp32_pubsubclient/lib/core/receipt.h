@@ -17,8 +17,9 @@ struct Receipt {
 
   Status status;
   uint32_t seq;
-  uint32_t count;     ///< stored, as the answer says; 0 where it does not
-  bool has_count;
+  bool is_batch;      ///< about an array: then it says how many were stored, and each that was not
+  uint32_t stored;    ///< of a batch
+  uint32_t errors;    ///< of a batch
   int64_t server_ms;  ///< the server's Unix time; 0 where it is not said
   char boot[contract::kMaxBoot + 1];
 };

@@ -50,6 +50,15 @@ float parse_rate(const char* text) {
 
 bool starts(const char* text, const char* with) { return strncmp(text, with, strlen(with)) == 0; }
 
+/// Whether somebody has given the certificate up, or its end was lost.
+bool is_command(const char* line) {
+  constexpr const char* kWords[] = {"ca", "show", "save", "restart", "help"};
+  for (const char* word : kWords) {
+    if (strcmp(line, word) == 0) return true;
+  }
+  return starts(line, "set ");
+}
+
 /// Appends as far as there is room.
 void append(char* answer, const char* text) {
   const size_t size = strlen(answer);
@@ -175,9 +184,9 @@ Console::Action Console::line(char* answer) {
 void Console::certificate(char* answer) {
   const bool first = certificate_size_ == 0;
   const size_t size = strlen(line_);
-  if (first && strcmp(line_, kBegin) != 0) {
+  if (first ? strcmp(line_, kBegin) != 0 : is_command(line_)) {
     in_certificate_ = false;
-    append(answer, "no certificate: it begins with -----BEGIN CERTIFICATE-----\n");
+    append(answer, "no certificate: from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----\n");
     return;
   }
   if (certificate_size_ + size + 2 > sizeof certificate_) {

@@ -23,10 +23,18 @@ bool Spill::push(const Segment& segment) {
 
 bool Spill::front(Segment* segment) {
   while (!empty()) {
-    const size_t size = files_.read(first_, bytes_, sizeof bytes_);
-    if (size > 0 && decode_segment(bytes_, size, segment)) return true;
-    ++corrupt_segments_;
-    pop();
+    size_t size = 0;
+    if (!files_.read(first_, bytes_, sizeof bytes_, &size)) {
+      if (++failures_ < kPatience) return false;
+      size = Segment::kMaxBytes;
+    } else if (size == 0) {  // a number that was left out
+      pop();
+      continue;
+    } else if (decode_segment(bytes_, size, segment)) {
+      failures_ = 0;
+      return true;
+    }
+    spoilt(size);
   }
   return false;
 }
@@ -38,11 +46,22 @@ void Spill::pop() {
 }
 
 void Spill::drop_oldest() {
-  // The count stands at a known place; reading all of it would take a second segment's memory.
-  const size_t size = files_.read(first_, bytes_, sizeof bytes_);
+  // How many there are follows from the size; to decode it would take a second segment's memory.
+  size_t size = 0;
+  if (!files_.read(first_, bytes_, sizeof bytes_, &size)) size = Segment::kMaxBytes;
   if (size >= Segment::kHeaderBytes) {
     dropped_samples_ += static_cast<uint32_t>((size - Segment::kHeaderBytes) / Segment::kSampleBytes);
   }
+  pop();
+}
+
+/// The oldest is lost, with as many samples as its size says; with all that it may have had, where it was cut off.
+void Spill::spoilt(size_t size) {
+  const bool whole = size > Segment::kHeaderBytes && (size - Segment::kHeaderBytes) % Segment::kSampleBytes == 0;
+  dropped_samples_ += whole ? static_cast<uint32_t>((size - Segment::kHeaderBytes) / Segment::kSampleBytes)
+                            : static_cast<uint32_t>(Segment::kSamples);
+  ++corrupt_segments_;
+  failures_ = 0;
   pop();
 }
 

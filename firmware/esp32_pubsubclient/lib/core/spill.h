@@ -13,8 +13,9 @@ class SegmentFiles {
  public:
   /// All of it, or false; a file that was cut off by a lost supply is found by its CRC.
   virtual bool write(uint32_t number, const uint8_t* bytes, size_t size) = 0;
-  /// Bytes read, 0 where there is no such file or it is larger than `capacity`.
-  virtual size_t read(uint32_t number, uint8_t* bytes, size_t capacity) = 0;
+  /// Reads a file, its size into `*size`: 0 where there is none, or it is larger than `capacity`. False where it cannot be read
+  /// now, and may be later.
+  virtual bool read(uint32_t number, uint8_t* bytes, size_t capacity, size_t* size) = 0;
   virtual bool remove(uint32_t number) = 0;
   /// The lowest and the highest number that there is; false where there is no file.
   virtual bool range(uint32_t* lowest, uint32_t* highest) = 0;
@@ -32,7 +33,8 @@ class Spill {
   void open();
   /// False where the flash does not take it: then it is not in the queue.
   bool push(const Segment& segment);
-  /// The oldest that can be read; what cannot is removed and counted. False where there is none.
+  /// The oldest that is whole; what is not is removed, and its samples count as dropped. False where there is none, or it
+  /// cannot be read now; after `kPatience` times it counts as spoilt, or it would hold up all others.
   bool front(Segment* segment);
   /// Forget the oldest: it is acknowledged.
   void pop();
@@ -44,7 +46,10 @@ class Spill {
   uint32_t corrupt_segments() const { return corrupt_segments_; }
 
  private:
+  static constexpr int kPatience = 100;
+
   void drop_oldest();
+  void spoilt(size_t size);
 
   SegmentFiles& files_;
   uint32_t max_;
@@ -52,6 +57,7 @@ class Spill {
   uint32_t next_ = 0;
   uint32_t dropped_samples_ = 0;
   uint32_t corrupt_segments_ = 0;
+  int failures_ = 0;
   uint8_t bytes_[Segment::kMaxBytes] = {};
 };
 

@@ -29,11 +29,11 @@ class Memory final : public SegmentFiles {
     slot.size = size;
     return true;
   }
-  size_t read(uint32_t number, uint8_t* bytes, size_t capacity) override {
+  bool read(uint32_t number, uint8_t* bytes, size_t capacity, size_t* size) override {
     const Slot& slot = slots_[number % kSlots];
-    if (slot.number != number || slot.size > capacity) return 0;
-    memcpy(bytes, slot.bytes, slot.size);
-    return slot.size;
+    *size = slot.number != number || slot.size > capacity ? 0 : slot.size;
+    memcpy(bytes, slot.bytes, *size);
+    return true;
   }
   bool remove(uint32_t number) override {
     slots_[number % kSlots].size = 0;
@@ -85,9 +85,12 @@ void deliver() {
     Receipt receipt{};
     const char* last = strrchr(buffer, 's');  // of the last "seq"
     uint32_t seq = 0;
+    size_t count = 0;
+    for (const char* at = buffer; *at != '\0'; ++at) count += *at == '{' ? 1u : 0u;
     for (const char* at = last + 5; *at >= '0' && *at <= '9'; ++at) seq = seq * 10 + static_cast<uint32_t>(*at - '0');
-    char answer[128];
-    snprintf(answer, sizeof answer, "{\"status\":\"success\",\"boot\":\"11-00e1c7f92ab3a845\",\"seq\":%lu}", static_cast<unsigned long>(seq));
+    char answer[160];
+    snprintf(answer, sizeof answer, "{\"status\":\"success\",\"boot\":\"11-00e1c7f92ab3a845\",\"seq\":%lu,\"count\":%lu}",
+             static_cast<unsigned long>(seq), static_cast<unsigned long>(count));
     if (parse_receipt(answer, strlen(answer), &receipt)) outbox.answered(receipt, now_ms + 50);
   }
   const OutboxCounts counts = outbox.counts();

@@ -15,12 +15,19 @@ constexpr size_t kMaxData = 15 * 1024;
 
 }  // namespace
 
-void WebSocketsClient::start(const char* host, uint16_t port, const char* url, const char* ca) {
+void WebSocketsClient::beginSocketIO(const char* host, uint16_t port, const char* url, const char* protocol) {
+  beginSocketIOSSLWithCA(host, port, url, nullptr, protocol);
+}
+
+void WebSocketsClient::beginSocketIOSSLWithCA(const char* host, uint16_t port, const char* url, const char* ca, const char*) {
   host_ = host;
   port_ = port;
   url_ = url;
   ca_ = ca;
-  enableHeartbeat(60'000, 90'000, 5);
+}
+
+void WebSocketsClient::tell(WStype_t type, std::string text) {
+  runCbEvent(type, reinterpret_cast<uint8_t*>(text.data()), text.size());
 }
 
 void WebSocketsClient::enableHeartbeat(uint32_t ping_ms, uint32_t pong_ms, uint8_t missed) {
@@ -65,7 +72,7 @@ bool WebSocketsClient::connect() {
     client_ = std::move(secure);
   }
   buffer_.clear();
-  if (client_->connect(host_.c_str(), port_, kTcpTimeoutMs) != 1) return false;
+  if (client_->connect(host_.c_str(), port_, static_cast<int32_t>(kTcpTimeoutMs)) != 1) return false;
   const std::string polled = get(url_ + "&transport=polling", "Connection: keep-alive\r\n");
   const size_t at = polled.find("\"sid\":\"");  // no space is allowed
   if (at == std::string::npos) return false;
@@ -80,7 +87,7 @@ bool WebSocketsClient::connect() {
   missed_ = 0;
   send_frame(kText, "2probe", 6);
   send_frame(kText, "5", 1);
-  opened();
+  tell(WStype_CONNECTED, url_);
   return true;
 }
 
@@ -110,6 +117,7 @@ void WebSocketsClient::run() {
       client_->stop();
       failed_ = true;
       last_fail_ = millis();
+      tell(WStype_DISCONNECTED, "");
     }
     return;
   }
@@ -129,7 +137,7 @@ void WebSocketsClient::run() {
   open_ = false;
   failed_ = true;
   last_fail_ = millis();
-  closed();
+  tell(WStype_DISCONNECTED, "");
 }
 
 void WebSocketsClient::read_frames() {
@@ -154,7 +162,7 @@ void WebSocketsClient::read_frames() {
     if (buffer_.size() < head + size) return;
     const std::string body = buffer_.substr(head, size);
     buffer_.erase(0, head + size);
-    if (kind == kText) text(body);
+    if (kind == kText) tell(WStype_TEXT, body);
     if (kind == kPing) send_frame(kPong, body.data(), body.size());
     if (kind == kPong) {
       pinged_ = false;
@@ -164,9 +172,10 @@ void WebSocketsClient::read_frames() {
   }
 }
 
-void SocketIOclient::begin(const char* host, uint16_t port, const char* url, const char*) { start(host, port, url, nullptr); }
-void SocketIOclient::beginSSLWithCA(const char* host, uint16_t port, const char* url, const char* ca, const char*) {
-  start(host, port, url, ca);
+void SocketIOclient::begin(const char* host, uint16_t port, const char* url, const char* protocol) {
+  beginSocketIO(host, port, url, protocol);
+  enableHeartbeat(60'000, 90'000, 5);
+  initClient();
 }
 
 bool SocketIOclient::send(socketIOmessageType_t type, const char* payload, size_t size) {
@@ -175,18 +184,18 @@ bool SocketIOclient::send(socketIOmessageType_t type, const char* payload, size_
   return send_frame(kText, packet.data(), packet.size());
 }
 
-void SocketIOclient::opened() { tell(sIOtype_CONNECT, url()); }
-void SocketIOclient::closed() { tell(sIOtype_DISCONNECT, ""); }
-
-void SocketIOclient::text(const std::string& text) {
-  if (text.empty()) return;
-  if (text[0] == '2') {
-    const std::string pong = "3" + text.substr(1);
-    send_frame(kText, pong.data(), pong.size());
+void SocketIOclient::runCbEvent(WStype_t type, uint8_t* payload, size_t length) {
+  if (type == WStype_CONNECTED) tell(sIOtype_CONNECT, payload, length);
+  if (type == WStype_DISCONNECTED) tell(sIOtype_DISCONNECT, nullptr, 0);
+  if (type != WStype_TEXT || length == 0) return;
+  if (payload[0] == '2') {
+    payload[0] = '3';
+    send_frame(kText, reinterpret_cast<const char*>(payload), length);
   }
-  if (text[0] == '4' && text.size() >= 2) tell(static_cast<socketIOmessageType_t>(text[1]), text.substr(2));
+  if (payload[0] != '4' || length < 2 || payload[1] == sIOtype_CONNECT) return;
+  tell(static_cast<socketIOmessageType_t>(payload[1]), payload + 2, length - 2);
 }
 
-void SocketIOclient::tell(socketIOmessageType_t type, std::string payload) {
-  if (callback_) callback_(type, reinterpret_cast<uint8_t*>(payload.data()), payload.size());
+void SocketIOclient::tell(socketIOmessageType_t type, uint8_t* payload, size_t length) {
+  if (callback_) callback_(type, payload, length);
 }

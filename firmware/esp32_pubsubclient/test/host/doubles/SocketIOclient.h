@@ -20,6 +20,8 @@ enum socketIOmessageType_t {
   sIOtype_BINARY_ACK = '6',
 };
 
+enum WStype_t { WStype_ERROR, WStype_DISCONNECTED, WStype_CONNECTED, WStype_TEXT };
+
 /// What the class below inherits and hides.
 class WebSocketsClient {
  public:
@@ -29,16 +31,15 @@ class WebSocketsClient {
 
  protected:
   virtual ~WebSocketsClient() = default;
-  virtual void closed() = 0;
-  void start(const char* host, uint16_t port, const char* url, const char* ca);
+  virtual void runCbEvent(WStype_t type, uint8_t* payload, size_t length) = 0;
+  void beginSocketIO(const char* host, uint16_t port, const char* url, const char* protocol);
+  void beginSocketIOSSLWithCA(const char* host, uint16_t port, const char* url, const char* ca, const char* protocol);
   void run();
   bool send_frame(uint8_t kind, const char* bytes, size_t size);
   bool open() const { return open_; }
-  virtual void opened() = 0;
-  virtual void text(const std::string& text) = 0;
-  const std::string& url() const { return url_; }
 
  private:
+  void tell(WStype_t type, std::string text);
   bool connect();
   std::string get(const std::string& path, const std::string& headers);
   void read_frames();
@@ -61,15 +62,15 @@ class WebSocketsClient {
   bool pinged_ = false;
 };
 
-/// Behaves as SocketIOclient of arduinoWebSockets 2.7.3: a polling GET for the session, the upgrade on the same connection, then
-/// `2probe` and `5` without waiting; `sIOtype_CONNECT` once with the URL when the WebSocket is open, once when the namespace is
-/// joined; `sendEVENT(payload)` with the event's name in the payload; connected while the WebSocket is, joined or not.
+/// Behaves as SocketIOclient of arduinoWebSockets 2.7.3 on an ESP32: a polling GET for the session, the upgrade on the same
+/// connection, then `2probe` and `5` without waiting; `sIOtype_CONNECT` with the URL when the WebSocket is open, and nothing when
+/// the namespace is joined; `sIOtype_DISCONNECT` for every attempt that failed; `sendEVENT(payload)` with the event's name in the
+/// payload; connected while the WebSocket is, joined or not. There is no beginSSLWithCA: that is for another chip.
 class SocketIOclient : protected WebSocketsClient {
  public:
   using Callback = std::function<void(socketIOmessageType_t type, uint8_t* payload, size_t size)>;
 
   void begin(const char* host, uint16_t port, const char* url = "/socket.io/?EIO=3", const char* protocol = "arduino");
-  void beginSSLWithCA(const char* host, uint16_t port, const char* url, const char* ca, const char* protocol = "arduino");
   void onEvent(Callback callback) { callback_ = std::move(callback); }
   bool isConnected() const { return open(); }
   bool send(socketIOmessageType_t type, const char* payload, size_t size = 0);
@@ -77,12 +78,11 @@ class SocketIOclient : protected WebSocketsClient {
   void loop() { run(); }
 
  protected:
-  void opened() override;
-  void closed() override;
-  void text(const std::string& text) override;
+  void initClient() {}  // there: no ping of its own where the URL says EIO=4
+  void runCbEvent(WStype_t type, uint8_t* payload, size_t length) override;
 
  private:
-  void tell(socketIOmessageType_t type, std::string payload);
+  void tell(socketIOmessageType_t type, uint8_t* payload, size_t length);
 
   Callback callback_;
 };

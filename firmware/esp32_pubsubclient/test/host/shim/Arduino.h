@@ -59,6 +59,7 @@ class IPAddress {
 /// Standard input and output.
 class HardwareSerial {
  public:
+  size_t setRxBufferSize(size_t size) { return size; }
   void begin(unsigned long baud);
   int available();
   int read();

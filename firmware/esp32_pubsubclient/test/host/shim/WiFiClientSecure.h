@@ -12,8 +12,11 @@ class WiFiClientSecure : public WiFiClient {
  public:
   ~WiFiClientSecure() override { WiFiClientSecure::stop(); }
   /// Kept by its address, as there.
+  /// Both in seconds. Its own are 30 and 120, longer than most watchdogs.
+  void setTimeout(uint32_t seconds) { timeout_ms_ = static_cast<int32_t>(seconds * 1000); }
+  void setHandshakeTimeout(unsigned long seconds) { handshake_ms_ = static_cast<int32_t>(seconds * 1000); }
   void setCACert(const char* pem) { ca_ = pem; }
-  using WiFiClient::connect;
+  int connect(const char* host, uint16_t port) override { return connect(host, port, timeout_ms_); }
   int connect(const char* host, uint16_t port, int32_t timeout_ms) override;
   size_t write(const uint8_t* bytes, size_t size) override;
   int available() override;
@@ -23,6 +26,8 @@ class WiFiClientSecure : public WiFiClient {
   uint8_t connected() override;
 
  private:
+  int32_t timeout_ms_ = 30'000;
+  int32_t handshake_ms_ = 120'000;
   const char* ca_ = nullptr;
   ssl_ctx_st* context_ = nullptr;
   ssl_st* ssl_ = nullptr;

@@ -110,12 +110,13 @@ int WiFiClientSecure::connect(const char* host, uint16_t port, int32_t timeout_m
   X509_VERIFY_PARAM* names = SSL_get0_param(ssl_);
   if (X509_VERIFY_PARAM_set1_ip_asc(names, host) == 0) X509_VERIFY_PARAM_set1_host(names, host, 0);
   SSL_set_fd(ssl_, socket_);
-  while (true) {
+  for (const unsigned long begun = millis(); true;) {
     const int done = SSL_connect(ssl_);
     if (done == 1) return 1;
     const int why = SSL_get_error(ssl_, done);
     const short what = why == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN;
-    if ((why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) && wait_for(socket_, what, timeout_ms)) continue;
+    if ((why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) && wait_for(socket_, what, 100)) continue;
+    if (why == SSL_ERROR_WANT_READ && millis() - begun < static_cast<unsigned long>(handshake_ms_) && WiFiClient::connected()) continue;
     Serial.printf("tls: %s\n", X509_verify_cert_error_string(SSL_get_verify_result(ssl_)));
     stop();
     return 0;

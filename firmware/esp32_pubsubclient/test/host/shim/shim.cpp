@@ -60,8 +60,7 @@ const std::map<std::string, std::string>& read_world() {
   return known;
 }
 
-std::atomic<int64_t> fed_us{0};
-std::atomic<bool> watched{false};
+std::map<std::thread::id, int64_t> fed_us;  // when each task that is watched last reset the watchdog
 
 }  // namespace
 
@@ -194,7 +193,9 @@ int esp_task_wdt_init(uint32_t timeout_s, bool) {
   std::thread([timeout_s] {
     while (true) {
       delay(100);
-      if (watched && now_us() - fed_us > static_cast<int64_t>(timeout_s) * 1'000'000) {
+      const std::lock_guard<std::mutex> guard(lock);
+      for (const auto& [task, fed] : fed_us) {
+        if (now_us() - fed <= static_cast<int64_t>(timeout_s) * 1'000'000) continue;
         ::printf("watchdog\n");
         leave(77);
       }
@@ -202,13 +203,15 @@ int esp_task_wdt_init(uint32_t timeout_s, bool) {
   }).detach();
   return 0;
 }
-int esp_task_wdt_add(TaskHandle_t) {
-  fed_us = now_us();
-  watched = true;
+int esp_task_wdt_add(TaskHandle_t) { return esp_task_wdt_reset(); }
+int esp_task_wdt_reset() {
+  const std::lock_guard<std::mutex> guard(lock);
+  fed_us[std::this_thread::get_id()] = now_us();
   return 0;
 }
-int esp_task_wdt_reset() {
-  fed_us = now_us();
+int esp_task_wdt_delete(TaskHandle_t) {
+  const std::lock_guard<std::mutex> guard(lock);
+  fed_us.erase(std::this_thread::get_id());
   return 0;
 }
 

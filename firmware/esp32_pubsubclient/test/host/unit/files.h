@@ -13,6 +13,7 @@ class MemoryFiles final : public stresswire::SegmentFiles {
  public:
   std::map<uint32_t, std::vector<uint8_t>> contents;
   size_t room = SIZE_MAX;
+  bool readable = true;
 
   bool write(uint32_t number, const uint8_t* bytes, size_t size) override {
     const size_t fits = size < room ? size : room;  // as a disk that is full: what fits is there
@@ -21,11 +22,12 @@ class MemoryFiles final : public stresswire::SegmentFiles {
     if (room != SIZE_MAX) room -= size;
     return true;
   }
-  size_t read(uint32_t number, uint8_t* bytes, size_t capacity) override {
+  bool read(uint32_t number, uint8_t* bytes, size_t capacity, size_t* size) override {
+    if (!readable) return false;
     const auto found = contents.find(number);
-    if (found == contents.end() || found->second.size() > capacity) return 0;
-    memcpy(bytes, found->second.data(), found->second.size());
-    return found->second.size();
+    *size = found == contents.end() || found->second.size() > capacity ? 0 : found->second.size();
+    if (*size > 0) memcpy(bytes, found->second.data(), *size);
+    return true;
   }
   bool remove(uint32_t number) override { return contents.erase(number) > 0; }
   bool range(uint32_t* lowest, uint32_t* highest) override {

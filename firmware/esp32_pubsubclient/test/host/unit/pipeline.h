@@ -26,7 +26,7 @@ struct Pipeline {
       ++count;
     }
     return "{\"status\":\"success\",\"record_id\":1,\"boot\":\"" + last.first + "\",\"seq\":" + std::to_string(last.second) +
-           ",\"count\":" + std::to_string(count) + ",\"server_time\":\"" + server_time + "\"}";
+           (message[0] == '[' ? ",\"count\":" + std::to_string(count) : "") + ",\"server_time\":\"" + server_time + "\"}";
   }
 
   std::vector<std::string> conflicts;

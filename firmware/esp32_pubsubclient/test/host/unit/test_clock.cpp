@@ -69,6 +69,23 @@ TEST_CASE("the server's answers tell the time where SNTP does not, or says somet
   CHECK(wrong.unix_ms(1'200) == kNoon);
 }
 
+TEST_CASE("of the server's answers the quickest tells the time") {
+  DeviceClock clock;
+  clock.from_server(kNoon, 0, 5'000);  // it may have been any time within these five seconds
+  CHECK_FALSE(clock.is_set());
+  clock.from_server(kNoon + 10'000, 10'000, 11'000);
+  CHECK(clock.unix_ms(10'500) == kNoon + 10'000);
+  clock.from_server(kNoon + 12'100, 12'000, 12'100);
+  CHECK(clock.unix_ms(12'050) == kNoon + 12'100);
+  clock.from_server(kNoon + 14'900, 14'000, 15'000);  // slower: no better
+  CHECK(clock.unix_ms(12'050) == kNoon + 12'100);
+  const uint64_t later = 12'100 + 10'000'000;  // after hours the quartz has drifted, and slower ones count again
+  clock.from_server(kNoon + 10'012'000, later, later + 900);
+  CHECK(clock.unix_ms(later + 450) == kNoon + 10'012'000);
+  for (int i = 1; i <= 3; ++i) clock.from_server(kNoon + kDay + i * 1'000, later + 1'000ull * i, later + 1'000ull * i + 1'500);
+  CHECK(clock.unix_ms(later + 3'750) == kNoon + kDay + 3'000);  // a jump that lasts is one, however slow
+}
+
 TEST_CASE("the backoff has full jitter below a ceiling that doubles") {
   Backoff backoff(1'000, 60'000);
   const uint32_t ceilings[] = {1'000, 2'000, 4'000, 8'000, 16'000, 32'000, 60'000, 60'000};

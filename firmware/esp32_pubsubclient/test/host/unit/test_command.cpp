@@ -202,6 +202,8 @@ TEST_CASE("a certificate is pasted line by line") {
   CHECK(type(console, "ca\n" + pem) == "paste the certificate\nok\n");
   CHECK(std::string(settings.ca) == pem + "\n");
   CHECK(type(console, "ca\nset token x").find("no certificate") != std::string::npos);
+  CHECK(type(console, "ca\n-----BEGIN CERTIFICATE-----\nMIIB\nsave").find("no certificate") != std::string::npos);  // its end was lost
+  CHECK(type(console, "save").find("saved") != std::string::npos);
   std::string lines = "-----BEGIN CERTIFICATE-----\n";
   for (int i = 0; i < 60; ++i) lines += std::string(64, 'A') + "\n";
   CHECK(type(console, "ca\n" + lines + "-----END CERTIFICATE-----").find("too long") != std::string::npos);

@@ -121,7 +121,7 @@ TEST_CASE("refused samples are released too, and counted") {
   CHECK(device->answer(R"({"status":"error","error":{"code":"conflict","message":""},"boot":"11-00e1c7f92ab3a845","seq":0})"));
   for (int i = 0; i < 5; ++i) device->sample();
   CHECK(device->compose()[0] == '[');
-  CHECK(device->answer(R"({"status":"partial","count":3,"errors":[],"boot":"11-00e1c7f92ab3a845","seq":5})"));
+  CHECK(device->answer(R"({"status":"partial","count":3,"errors":[{"index":1},{"index":2}],"boot":"11-00e1c7f92ab3a845","seq":5})"));
   CHECK(device->outbox.counts().acknowledged == 6);
   CHECK(device->outbox.counts().refused == 3);
 }
@@ -166,6 +166,98 @@ TEST_CASE("without an answer it is sent again, later and later") {
   CHECK(device->outbox.silent());
   CHECK(device->answer(success(0)));
   CHECK_FALSE(device->outbox.silent());
+}
+
+TEST_CASE("a late answer to a shorter message is none to a longer one that ends alike") {
+  MemoryFiles files;
+  auto device = std::make_unique<Device>(files);
+  device->prove();
+  std::string last;
+  for (int i = 0; i < 5; ++i) {
+    device->sample();
+    last = device->compose();
+  }
+  Pipeline pipeline;
+  const std::string late = pipeline.take(last);
+  device->outbox.link_down();
+  device->outbox.link_up();
+  const std::string batch = device->compose();
+  REQUIRE(Pipeline::elements(batch).size() == 5);
+  CHECK_FALSE(device->answer(late));
+  CHECK_FALSE(device->answer(R"({"status":"partial","count":1,"errors":[{"index":0}],"boot":"11-00e1c7f92ab3a845","seq":5})"));
+  CHECK(device->outbox.waiting() == 5);
+  CHECK(device->answer(pipeline.take(batch)));
+  CHECK(device->outbox.waiting() == 0);
+}
+
+TEST_CASE("a batch that ends the link becomes smaller") {
+  MemoryFiles files;
+  auto device = std::make_unique<Device>(files);
+  device->prove();
+  for (int i = 0; i < 100; ++i) device->sample();
+  for (const size_t size : {40, 20, 10, 5, 2, 1, 1}) {
+    CHECK(Pipeline::elements(device->compose()).size() == size);
+    device->outbox.link_down();
+    device->outbox.link_up();
+  }
+}
+
+TEST_CASE("with every memory full it still gets through, however long an answer takes") {
+  MemoryFiles files;
+  files.room = 0;
+  auto device = std::make_unique<Device>(files);
+  device->clock.from_sntp(1'767'268'800'000, device->now);
+  device->outbox.link_down();
+  for (int i = 0; i < 600; ++i) device->sample();
+  device->outbox.link_up();
+  Pipeline pipeline;
+  std::vector<std::pair<uint64_t, std::string>> answers;
+  for (int i = 0; i < 3'000 && device->outbox.waiting() > 8; ++i) {  // ten a second, and 300 ms to the server and back
+    device->now += 100;
+    device->sample();
+    while (!answers.empty() && device->now >= answers[0].first) {
+      device->answer(answers[0].second);
+      answers.erase(answers.begin());
+    }
+    const std::string message = device->compose();
+    if (!message.empty()) answers.emplace_back(device->now + 300, pipeline.take(message));
+  }
+  CHECK(device->outbox.waiting() <= 8);
+}
+
+TEST_CASE("a flash that cannot be read for a while loses nothing") {
+  MemoryFiles files;
+  auto device = std::make_unique<Device>(files);
+  device->clock.from_sntp(1'767'268'800'000, device->now);
+  for (int i = 0; i < 500; ++i) device->sample();
+  files.readable = false;
+  Pipeline pipeline;
+  for (int i = 0; i < 20; ++i) {
+    const std::string message = device->compose();
+    if (!message.empty()) device->answer(pipeline.take(message));
+  }
+  files.readable = true;
+  for (std::string message = device->compose(); !message.empty(); message = device->compose()) device->answer(pipeline.take(message));
+  CHECK(pipeline.stored.size() == 500);
+  CHECK(device->outbox.counts().dropped == 0);
+  files.readable = false;  // and one that never can be holds nobody up for ever
+  for (int i = 0; i < 500; ++i) device->sample();
+  for (int i = 0; i < 1'000 && device->outbox.waiting() > 0; ++i) {
+    const std::string message = device->compose();
+    if (!message.empty()) device->answer(pipeline.take(message));
+  }
+  CHECK(device->outbox.waiting() == 0);
+  CHECK(pipeline.stored.size() + device->outbox.counts().dropped == 1'000);
+}
+
+TEST_CASE("samples that lie months apart keep their times") {
+  MemoryFiles files;
+  auto device = std::make_unique<Device>(files);
+  device->sample();
+  device->now += 50ull * 86'400'000;
+  device->sample();
+  CHECK(device->outbox.store());
+  CHECK(device->spill.segments() == 2);
 }
 
 TEST_CASE("a lost link means that nothing is under way") {
@@ -287,7 +379,7 @@ TEST_CASE("an answer to what has gone to flash meanwhile, or was dropped, releas
     CHECK(device->outbox.waiting() == 0);
     const size_t kept = pipeline.stored.size();
     CHECK(kept + device->outbox.counts().dropped >= 560);
-    CHECK(kept == (flash ? 560 : 10 + Outbox::kRing));
+    CHECK(kept >= (flash ? 560 : Outbox::kRing));
   }
 }
 
@@ -320,8 +412,11 @@ TEST_CASE("full everywhere, the oldest are dropped and counted") {
   files.room = 0;
   auto device = std::make_unique<Device>(files);
   for (int i = 0; i < 600; ++i) device->sample();
-  CHECK(device->outbox.counts().dropped == 600 - Outbox::kRing);
-  CHECK(Pipeline::key(Pipeline::elements(device->compose())[0]).second == 600 - Outbox::kRing);
+  const uint32_t dropped = device->outbox.counts().dropped;
+  CHECK(dropped >= 600 - Outbox::kRing);
+  CHECK(dropped < 600 - Outbox::kRing + 16);
+  CHECK(device->outbox.waiting() == 600 - dropped);
+  CHECK(Pipeline::key(Pipeline::elements(device->compose())[0]).second == dropped);
   files.room = SIZE_MAX;  // the flash is there again, and tried again
   for (int i = 0; i < 100; ++i) device->sample();
   CHECK(device->spill.segments() >= 1);

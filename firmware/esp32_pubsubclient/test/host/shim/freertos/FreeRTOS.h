@@ -8,6 +8,7 @@ using BaseType_t = int;
 using UBaseType_t = unsigned int;
 using TaskHandle_t = void*;
 using TaskFunction_t = void (*)(void*);
+#define pdPASS 1
 #define pdMS_TO_TICKS(ms) (static_cast<TickType_t>(ms))
 
 #endif
