@@ -9,6 +9,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile 
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 FIRMWARE := firmware/esp32_pubsubclient
+CPP = $(filter-out %.gen.h,$(wildcard $(foreach depth,* */* */*/* */*/*/*,$(FIRMWARE)/$(depth).h $(FIRMWARE)/$(depth).cpp)))
 
 .PHONY: run install install-dev test firmware firmware-test faults check format contract bench lock clean
 
@@ -59,6 +60,7 @@ faults: install-dev
 check: install-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/clang-format --dry-run -Werror $(CPP)
 	@$(BIN)/mypy
 	@$(BIN)/python hatch_build.py --npm frontend run check
 	@$(BIN)/python hatch_build.py --npm frontend test
@@ -66,6 +68,7 @@ check: install-dev
 format: install-dev
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIN)/clang-format -i $(CPP)
 
 contract: install-dev
 	@$(BIN)/python -m tools.contract

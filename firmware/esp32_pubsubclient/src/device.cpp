@@ -24,20 +24,20 @@ namespace result = stresswire::result;
 namespace {
 
 constexpr uint32_t kTickMs = 10;
-constexpr uint32_t kTicksAPoll = 4;        // four samples of the pulse; its FIFO holds 32
-constexpr uint64_t kPortalMs = 300'000;    // where the device could do without
+constexpr uint32_t kTicksAPoll = 4;      // four samples of the pulse; its FIFO holds 32
+constexpr uint64_t kPortalMs = 300'000;  // where the device could do without
 constexpr int kMessagesAStep = 4;
 constexpr uint32_t kStatusMs = 60'000;
-constexpr uint32_t kLastWordsMs = 1'000;   // so that the answer to a command, and its PUBACK, are out
+constexpr uint32_t kLastWordsMs = 1'000;  // so that the answer to a command, and its PUBACK, are out
 constexpr uint32_t kBlinkMs = 125;
 constexpr uint32_t kSamplerStack = 6'144;
-constexpr int kSamplerPriority = 10;       // above the network's 1
+constexpr int kSamplerPriority = 10;  // above the network's 1
 constexpr int kSamplerCore = 1;
 constexpr float kSteady = 0.05f;
 constexpr uint64_t kHeldMs = 3'000;
-constexpr uint64_t kStopMs = 2'000;        // for the sampling task's last sample
-constexpr uint32_t kFlushMs = 200;         // so that the radio has sent the last words
-constexpr size_t kSerialBytes = 4'096;     // a certificate that is pasted while a connection is tried
+constexpr uint64_t kStopMs = 2'000;     // for the sampling task's last sample
+constexpr uint32_t kFlushMs = 200;      // so that the radio has sent the last words
+constexpr size_t kSerialBytes = 4'096;  // a certificate that is pasted while a connection is tried
 
 uint32_t interval_ms(float rate_hz) { return static_cast<uint32_t>(1000.0f / rate_hz + 0.5f); }
 
@@ -80,7 +80,8 @@ void Device::begin() {
   link_->begin(settings_, this);
   esp_task_wdt_init(link_->watchdog_s(), true);
   esp_task_wdt_add(nullptr);
-  if (xTaskCreatePinnedToCore(&Device::sample, "sample", kSamplerStack, this, kSamplerPriority, nullptr, kSamplerCore) != pdPASS) {
+  if (xTaskCreatePinnedToCore(&Device::sample, "sample", kSamplerStack, this, kSamplerPriority, nullptr, kSamplerCore) !=
+      pdPASS) {
     Serial.println("no memory for the sampling task");
     esp_restart();
   }
@@ -259,8 +260,8 @@ void Device::answer_commands(uint64_t now_ms) {
       message = nullptr;
     }
     char text[board::kResultBytes];
-    const size_t size = stresswire::write_result(parsed.command.id, status, message,
-                                                 link_->needs_device_id() ? settings_.device_id : nullptr, text, sizeof text);
+    const size_t size = stresswire::write_result(
+        parsed.command.id, status, message, link_->needs_device_id() ? settings_.device_id : nullptr, text, sizeof text);
     if (size > 0) link_->send_result(text, size);
   }
 }
@@ -276,8 +277,7 @@ const char* Device::carry_out(const Command& command, uint64_t now_ms, const cha
     case Command::Kind::kIdentify:
       blink_until_ms_ = now_ms + static_cast<uint64_t>(command.value * 1000);
       return result::kDone;
-    case Command::Kind::kCalibrate:
-      return calibrate(command.value, message);
+    case Command::Kind::kCalibrate: return calibrate(command.value, message);
     case Command::Kind::kCalibrateOpen:
       *message = "only the Grove circuit has such a constant";
       if (board::kEdaCircuit.kind != stresswire::EdaCircuit::Kind::kGrove) return result::kRefused;
@@ -289,9 +289,7 @@ const char* Device::carry_out(const Command& command, uint64_t now_ms, const cha
       nvs::save_calibration({});
       nvs::save_open_ratio(board::kEdaCircuit.open_ratio);
       return result::kDone;
-    case Command::Kind::kReboot:
-      end_ = End::kRestart;
-      break;
+    case Command::Kind::kReboot: end_ = End::kRestart; break;
     case Command::Kind::kSleep:
       end_ = End::kSleep;
       sleep_s_ = static_cast<uint32_t>(command.value);
@@ -333,8 +331,8 @@ void Device::blink(uint64_t now_ms) {
   digitalWrite(board::kLed, on ? HIGH : LOW);
 }
 
-/// The button, held for three seconds, brings the page for the settings after a restart. (Held while it starts, an ESP32 waits
-/// for a new sketch instead.)
+/// The button, held for three seconds, brings the page for the settings after a restart. (Held while it starts, an ESP32
+/// waits for a new sketch instead.)
 void Device::watch_button(uint64_t now_ms) {
   if (digitalRead(board::kButton) != LOW) {
     pressed_ms_ = 0;

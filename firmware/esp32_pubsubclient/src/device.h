@@ -15,7 +15,8 @@
 #include "settings.h"
 #include "spill.h"
 
-/// The device: a task that samples, and the network's, which does all the rest. Between them are queues that wait for nobody.
+/// The device: a task that samples, and the network's, which does all the rest. Between them are queues that wait for
+/// nobody.
 class Device final : public LinkListener {
  public:
   explicit Device(Link* link) : link_(link) {}
@@ -77,9 +78,9 @@ class Device final : public LinkListener {
   stresswire::Handoff<Taken, 256> taken_;
   stresswire::Handoff<Order, 8> orders_;
   stresswire::Handoff<float, 2> opened_;  // from the sampling task: the ratio of open electrodes
-  uint32_t overrun_ = 0;  // samples that the network's task was too late for; written by the sampling task
-  bool stop_ = false;     // the sampling task is to end
-  bool stopped_ = false;  // it has
+  uint32_t overrun_ = 0;                  // samples that the network's task was too late for; written by the sampling task
+  bool stop_ = false;                     // the sampling task is to end
+  bool stopped_ = false;                  // it has
 
   bool linked_ = false;
   bool status_due_ = false;

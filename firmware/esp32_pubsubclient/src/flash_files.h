@@ -3,8 +3,8 @@
 
 #include "spill.h"
 
-/// Segments as files of LittleFS, `/queue/<number>`. A file is written beside its place and then renamed, which LittleFS does
-/// at once or not at all: a supply that breaks down leaves the whole file or none.
+/// Segments as files of LittleFS, `/queue/<number>`. A file is written beside its place and then renamed, which LittleFS
+/// does at once or not at all: a supply that breaks down leaves the whole file or none.
 class FlashFiles final : public stresswire::SegmentFiles {
  public:
   /// Mounts, and formats what cannot be mounted; false where there is no such partition.

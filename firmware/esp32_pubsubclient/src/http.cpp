@@ -21,7 +21,7 @@ class HttpLink final : public Link {
   void begin(const stresswire::Settings& settings, LinkListener* listener) override {
     settings_ = &settings;
     listener_ = listener;
-    good_ = stresswire::parse_server(settings.server, "http", 5000, "https", 443, &server_);
+    good_ = stresswire::parse_server(settings.server, stresswire::kHttp, &server_);
     if (!good_) Serial.println("this sketch speaks http:// and https://");
     if (server_.tls) {
       if (!settings.ca[0]) Serial.println("https:// needs the ca of the server's certificate");
@@ -47,7 +47,8 @@ class HttpLink final : public Link {
     const int code = http_.POST(reinterpret_cast<uint8_t*>(text), size);
     const String body = code > 0 ? http_.getString() : String();
     http_.end();
-    // Stored, stored before, in part, or refused for what it is: each is a `data_received`. All else is no answer to a sample.
+    // Stored, stored before, in part, or refused for what it is: each is a `data_received`. All else is no answer to a
+    // sample.
     const bool answered = code == 200 || code == 201 || code == 207 || code == 400 || code == 409;
     if (answered) {
       backoff_.reset();

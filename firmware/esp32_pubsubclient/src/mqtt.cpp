@@ -1,5 +1,5 @@
-// The sketch `mqtt`: PubSubClient. It publishes at QoS 0, and publish() may say true for what was never sent, so that a sample
-// is kept until its `data_received` has come.
+// The sketch `mqtt`: PubSubClient. It publishes at QoS 0, and publish() may say true for what was never sent, so that a
+// sample is kept until its `data_received` has come.
 
 #include <Arduino.h>
 #include <PubSubClient.h>
@@ -50,14 +50,15 @@ class MqttLink final : public Link {
   void begin(const stresswire::Settings& settings, LinkListener* listener) override {
     settings_ = &settings;
     listener_ = listener;
-    good_ = stresswire::parse_server(settings.server, "mqtt", 1883, "mqtts", 8883, &server_);
+    good_ = stresswire::parse_server(settings.server, stresswire::kMqtt, &server_);
     if (!good_) Serial.println("this sketch speaks mqtt:// and mqtts://");
     samples_.set(settings.device_id, contract::kSensorData);
     receipts_.set(settings.device_id, contract::kDataReceived);
     status_.set(settings.device_id, contract::kDeviceStatus);
     commands_.set(settings.device_id, contract::kDeviceCommand);
     results_.set(settings.device_id, contract::kCommandResult);
-    stresswire::write_status({contract::kStatusOffline, settings.device_id, board::kFirmware, 0, false, 0, 0}, will_, sizeof will_);
+    stresswire::write_status({contract::kStatusOffline, settings.device_id, board::kFirmware, 0, false, 0, 0}, will_,
+                             sizeof will_);
     if (server_.tls) {
       if (!settings.ca[0]) Serial.println("mqtts:// needs the ca of the server's certificate");
       secure_.setTimeout(board::kConnectTimeoutS);
@@ -95,9 +96,15 @@ class MqttLink final : public Link {
     return false;
   }
 
-  bool send_samples(char* text, size_t size) override { return publish(samples_, text, size, contract::kSensorData.retained); }
-  bool send_status(const char* text, size_t size) override { return publish(status_, text, size, contract::kDeviceStatus.retained); }
-  bool send_result(const char* text, size_t size) override { return publish(results_, text, size, contract::kCommandResult.retained); }
+  bool send_samples(char* text, size_t size) override {
+    return publish(samples_, text, size, contract::kSensorData.retained);
+  }
+  bool send_status(const char* text, size_t size) override {
+    return publish(status_, text, size, contract::kDeviceStatus.retained);
+  }
+  bool send_result(const char* text, size_t size) override {
+    return publish(results_, text, size, contract::kCommandResult.retained);
+  }
   void drop() override {
     net().stop();  // without DISCONNECT: the broker publishes the will
     up_ = false;

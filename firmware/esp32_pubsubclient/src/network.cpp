@@ -21,9 +21,7 @@ struct Heard {
 /// From SNTP's task to the network's.
 stresswire::Handoff<Heard, 4> heard;
 
-void on_time(timeval* now) {
-  heard.push({static_cast<int64_t>(now->tv_sec) * 1000 + now->tv_usec / 1000, uptime_ms()});
-}
+void on_time(timeval* now) { heard.push({static_cast<int64_t>(now->tv_sec) * 1000 + now->tv_usec / 1000, uptime_ms()}); }
 
 }  // namespace
 

@@ -42,7 +42,9 @@ bool nvs::save(const stresswire::Settings& settings) {
   if (!preferences.begin(kSpace, false)) return false;
   bool saved = preferences.putFloat(kRate, settings.rate_hz) > 0;
   each_text(settings, [&preferences, &saved](const char* name, const char* value, size_t) {
-    saved = (value[0] == '\0' ? !preferences.isKey(name) || preferences.remove(name) : preferences.putString(name, value) > 0) && saved;
+    saved = (value[0] == '\0' ? !preferences.isKey(name) || preferences.remove(name)
+                              : preferences.putString(name, value) > 0) &&
+            saved;
   });
   preferences.end();
   return saved;

@@ -12,7 +12,8 @@ class Portal {
   explicit Portal(stresswire::Settings* settings) : settings_(settings) {}
 
   void begin();
-  /// True once the page was sent back with a Wi-Fi that works; its fields are then in the settings, as far as they are good.
+  /// True once the page was sent back with a Wi-Fi that works; its fields are then in the settings, as far as they are
+  /// good.
   bool step();
 
  private:

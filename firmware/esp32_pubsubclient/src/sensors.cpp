@@ -24,9 +24,9 @@ constexpr uint8_t kReset = 0x40;
 constexpr uint8_t kMultiLed = 0x07;
 constexpr uint8_t kShutdown = 0x80;
 constexpr uint8_t kInfraredInSlot1 = 0x02;
-constexpr uint8_t kRollOver = 0x10;      // no averaging; the newest overwrite the oldest
-constexpr uint8_t k100Hz411us = 0x27;    // 4,096 nA full scale, 100 samples a second, 18 bits
-constexpr uint8_t kLedCurrent = 0x24;    // 7.2 mA
+constexpr uint8_t kRollOver = 0x10;    // no averaging; the newest overwrite the oldest
+constexpr uint8_t k100Hz411us = 0x27;  // 4,096 nA full scale, 100 samples a second, 18 bits
+constexpr uint8_t kLedCurrent = 0x24;  // 7.2 mA
 constexpr uint8_t kIsMax3010x = 0x15;
 constexpr uint8_t kDepth = 32;
 constexpr uint8_t kBytesASample = 3;
@@ -62,8 +62,8 @@ bool Max30102::begin() {
   delay(10);  // the reset takes less than one
   ready_ = write_register(kPpg, kFifoConfig, kRollOver) && write_register(kPpg, kSpo2Config, k100Hz411us) &&
            write_register(kPpg, kLed2Current, kLedCurrent) && write_register(kPpg, kSlots, kInfraredInSlot1) &&
-           write_register(kPpg, kFifoWrite, 0) && write_register(kPpg, kOverflow, 0) && write_register(kPpg, kFifoRead, 0) &&
-           write_register(kPpg, kModeConfig, kMultiLed);
+           write_register(kPpg, kFifoWrite, 0) && write_register(kPpg, kOverflow, 0) &&
+           write_register(kPpg, kFifoRead, 0) && write_register(kPpg, kModeConfig, kMultiLed);
   return ready_;
 }
 

@@ -59,7 +59,8 @@ struct Reading {
 /// All sensors. For the sampling task alone.
 class Sensors {
  public:
-  Sensors(const stresswire::EdaCircuit& circuit, const stresswire::EdaCalibration& calibration) : eda_(circuit, calibration) {}
+  Sensors(const stresswire::EdaCircuit& circuit, const stresswire::EdaCalibration& calibration)
+      : eda_(circuit, calibration) {}
 
   void begin();
   /// To be called every 40 ms or sooner.

@@ -1,5 +1,5 @@
-// The sketch `socketio`: SocketIOclient of arduinoWebSockets. What it calls connected is the WebSocket; the namespace is joined
-// once the server has said so, and only then are events heard.
+// The sketch `socketio`: SocketIOclient of arduinoWebSockets. What it calls connected is the WebSocket; the namespace is
+// joined once the server has said so, and only then are events heard.
 
 #include <Arduino.h>
 #include <SocketIOclient.h>
@@ -54,7 +54,7 @@ class SocketLink final : public Link {
   void begin(const stresswire::Settings& settings, LinkListener* listener) override {
     settings_ = &settings;
     listener_ = listener;
-    good_ = stresswire::parse_server(settings.server, "http", 5000, "https", 443, &server_);
+    good_ = stresswire::parse_server(settings.server, stresswire::kHttp, &server_);
     if (!good_) Serial.println("this sketch speaks http:// and https://");
     if (server_.tls && !settings.ca[0]) {
       Serial.println("https:// needs the ca of the server's certificate");  // beginSSL without one trusts anybody
@@ -92,8 +92,10 @@ class SocketLink final : public Link {
   bool send_status(const char*, size_t) override { return true; }
   bool send_result(const char* text, size_t size) override {
     char event[board::kResultBytes];
-    const int length = snprintf(event, sizeof event, "[\"%s\",%.*s]", contract::kCommandResult.name, static_cast<int>(size), text);
-    return length > 0 && static_cast<size_t>(length) < sizeof event && client_.sendEVENT(event, static_cast<size_t>(length));
+    const int length =
+        snprintf(event, sizeof event, "[\"%s\",%.*s]", contract::kCommandResult.name, static_cast<int>(size), text);
+    return length > 0 && static_cast<size_t>(length) < sizeof event &&
+           client_.sendEVENT(event, static_cast<size_t>(length));
   }
   void drop() override {
     client_.disconnect();
@@ -120,17 +122,10 @@ class SocketLink final : public Link {
       case sIOtype_CONNECT:
         if (!joined_) join();  // the WebSocket is open
         break;
-      case sIOtype_DISCONNECT:
-        closed();
-        break;
-      case sIOtype_ERROR:
-        Serial.printf("refused: %.*s\n", static_cast<int>(size), payload);
-        break;
-      case sIOtype_EVENT:
-        hear_event(payload, size);
-        break;
-      default:
-        break;
+      case sIOtype_DISCONNECT: closed(); break;
+      case sIOtype_ERROR: Serial.printf("refused: %.*s\n", static_cast<int>(size), payload); break;
+      case sIOtype_EVENT: hear_event(payload, size); break;
+      default: break;
     }
   }
 

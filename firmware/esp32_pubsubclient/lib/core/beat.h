@@ -43,7 +43,7 @@ class BeatIntervals {
 class BeatDetector {
  public:
   static constexpr uint32_t kRateHz = 100;
-  static constexpr uint32_t kFinger = 50'000;    ///< counts; without a finger little light comes back
+  static constexpr uint32_t kFinger = 50'000;  ///< counts; without a finger little light comes back
   static constexpr uint32_t kNoFinger = 40'000;
   static constexpr uint32_t kSaturated = 262'000;
   static constexpr float kMinPerfusion = 0.0002f;  ///< peak over level; less is noise

@@ -10,15 +10,16 @@ namespace stresswire {
 /// SNTP sets it. Without SNTP, as in a laboratory's own network, the server's time in `data_received` does. A time from
 /// before the contract's floor is none; one that disagrees with what is known by more than `kJumpMs` is believed once
 /// `kConfirmations` in a row say the same. Where SNTP and the server disagree by more than `kDisagreementMs`, the server
-/// is believed: its clock is the record's. Of its answers those that came quickly count, and the quickest most: an answer says
-/// the time to within half of what it took.
+/// is believed: its clock is the record's. Of its answers those that came quickly count, and the quickest most: an answer
+/// says the time to within half of what it took.
 class DeviceClock {
  public:
   static constexpr int64_t kJumpMs = 2'000;
   static constexpr int kConfirmations = 3;
   static constexpr int64_t kDisagreementMs = 30'000;
   static constexpr uint64_t kMaxRoundTripMs = 2'000;
-  static constexpr uint64_t kDriftPerMillion = 100;  ///< of a device's quartz, at the worst: a quick answer does not stay the best
+  static constexpr uint64_t kDriftPerMillion =
+      100;  ///< of a device's quartz, at the worst: a quick answer does not stay the best
 
   /// SNTP says that it is `unix_ms` at `uptime_ms`.
   void from_sntp(int64_t unix_ms, uint64_t uptime_ms);

@@ -19,9 +19,8 @@ inline constexpr float kMaxRateHz = 10.0f;
 /// | --- | --- |
 /// | `sampling_rate` | samples a second, 0.1 to 10 |
 /// | `identify` | seconds for which the LED blinks, 1 to 60; 5 without a value |
-/// | `calibrate` | a known resistance between the electrodes, 10 to 10,000 kOhm; or "open": nothing between them; or "reset" |
-/// | `reboot` | |
-/// | `sleep` | seconds, 1 to 86,400 |
+/// | `calibrate` | a known resistance between the electrodes, 10 to 10,000 kOhm; or "open": nothing between them; or
+/// "reset" | | `reboot` | | | `sleep` | seconds, 1 to 86,400 |
 struct Command {
   enum class Kind : uint8_t { kSamplingRate, kIdentify, kCalibrate, kCalibrateOpen, kCalibrateReset, kReboot, kSleep };
   static constexpr size_t kIdBytes = 4 * contract::kMaxCommandId + 1;  // UTF-8

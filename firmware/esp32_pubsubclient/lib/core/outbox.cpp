@@ -221,8 +221,8 @@ void Outbox::forget() {
   probing_ = false;
 }
 
-/// Room where neither RAM nor flash has any; for some at once, since what is under way from the ring is forgotten with it, and
-/// an answer needs the time to come.
+/// Room where neither RAM nor flash has any; for some at once, since what is under way from the ring is forgotten with it,
+/// and an answer needs the time to come.
 void Outbox::drop_oldest() {
   if (!loaded_) forget();
   ring_.pop_front(kDropAtOnce);
@@ -242,8 +242,11 @@ bool Outbox::spill_oldest() {
   scratch_.count = ring_.size() < Segment::kSamples ? ring_.size() : Segment::kSamples;
   for (size_t i = 0; i < scratch_.count; ++i) {
     // The file has 32 bits for the time since its first sample: 49 days.
-    if (ring_[i].uptime_ms - ring_[0].uptime_ms > UINT32_MAX) scratch_.count = i;
-    else scratch_.samples[i] = ring_[i];
+    if (ring_[i].uptime_ms - ring_[0].uptime_ms > UINT32_MAX) {
+      scratch_.count = i;
+      break;
+    }
+    scratch_.samples[i] = ring_[i];
   }
   if (!spill_.push(scratch_)) return false;
   if (!loaded_) forget();

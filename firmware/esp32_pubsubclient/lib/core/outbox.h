@@ -27,12 +27,12 @@ struct OutboxCounts {
 /// Keeps samples until the pipeline has said that they are stored: at-least-once over transports that promise nothing.
 ///
 /// New samples go into a ring in RAM; when more than `kSpillAt` wait there, the oldest go into flash, a segment at a time.
-/// They leave in the order in which they were taken, flash first, in messages of one sample while all is well and in batches
-/// after an outage. At most `kWindow` messages are under way; one alone over a link that has not brought an answer yet, so that
-/// a pipeline that is down is not sent everything again and again. One without an answer in time (5 s, doubled up to 60 s) is
-/// sent again, with all behind it, in batches half as large: what a client's buffer, a broker's limit or an answer too large
-/// for the device makes impossible, a smaller message does. A resend is the same sample under the same key, which the
-/// pipeline stores once.
+/// They leave in the order in which they were taken, flash first, in messages of one sample while all is well and in
+/// batches after an outage. At most `kWindow` messages are under way; one alone over a link that has not brought an answer
+/// yet, so that a pipeline that is down is not sent everything again and again. One without an answer in time (5 s, doubled
+/// up to 60 s) is sent again, with all behind it, in batches half as large: what a client's buffer, a broker's limit or an
+/// answer too large for the device makes impossible, a smaller message does. A resend is the same sample under the same
+/// key, which the pipeline stores once.
 ///
 /// While the clock is not set and samples have waited, the newest goes out first, alone: its answer tells the time, so that
 /// the others can be dated.
@@ -100,7 +100,7 @@ class Outbox {
   const char* device_id_;
 
   Ring<Sample, kRing> ring_;
-  Segment segment_{};      // the oldest of the flash, while it is being sent
+  Segment segment_{};        // the oldest of the flash, while it is being sent
   size_t segment_sent_ = 0;  // how many of it are acknowledged
   bool loaded_ = false;
   Segment scratch_{};
@@ -111,7 +111,7 @@ class Outbox {
   uint32_t timeout_ms_ = kTimeoutMs;
   int timeouts_in_a_row_ = 0;
   bool linked_ = false;
-  bool proven_ = false;  // an answer has come over this link, and none is overdue
+  bool proven_ = false;   // an answer has come over this link, and none is overdue
   size_t relief_in_ = 0;  // samples until the flash is tried again
 
   int probes_ = 0;

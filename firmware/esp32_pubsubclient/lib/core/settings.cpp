@@ -68,18 +68,17 @@ void append(char* answer, const char* text) {
 
 }  // namespace
 
-bool parse_server(const char* server, const char* plain, uint16_t plain_port, const char* secure, uint16_t secure_port,
-                  Endpoint* endpoint) {
+bool parse_server(const char* server, const Scheme& scheme, Endpoint* endpoint) {
   const char* rest = strstr(server, "://");
   if (rest == nullptr) return false;
-  const auto scheme = static_cast<size_t>(rest - server);
+  const auto size_of_scheme = static_cast<size_t>(rest - server);
+  const auto is = [server, size_of_scheme](const char* name) {
+    return strlen(name) == size_of_scheme && strncmp(server, name, size_of_scheme) == 0;
+  };
   Endpoint found{};
-  if (strlen(secure) == scheme && strncmp(server, secure, scheme) == 0) {
-    found.tls = true;
-  } else if (strlen(plain) != scheme || strncmp(server, plain, scheme) != 0) {
-    return false;
-  }
-  found.port = found.tls ? secure_port : plain_port;
+  found.tls = is(scheme.secure);
+  if (!found.tls && !is(scheme.plain)) return false;
+  found.port = found.tls ? scheme.secure_port : scheme.plain_port;
   rest += 3;
   const size_t size = strcspn(rest, ":/@");
   if (size == 0 || size >= sizeof found.host) return false;
@@ -87,7 +86,8 @@ bool parse_server(const char* server, const char* plain, uint16_t plain_port, co
   rest += size;
   if (*rest == ':') {
     uint32_t port = 0;
-    for (++rest; *rest >= '0' && *rest <= '9' && port < 65'536; ++rest) port = port * 10 + static_cast<uint32_t>(*rest - '0');
+    for (++rest; *rest >= '0' && *rest <= '9' && port < 65'536; ++rest)
+      port = port * 10 + static_cast<uint32_t>(*rest - '0');
     if (port == 0 || port > 65'535) return false;
     found.port = static_cast<uint16_t>(port);
   }
@@ -102,13 +102,16 @@ const char* set_setting(Settings* settings, const char* name, const char* value)
     return value[0] && copy(settings->wifi_ssid, sizeof settings->wifi_ssid, value) ? nullptr : "wifi_ssid has 1-32 bytes";
   }
   if (strcmp(name, "wifi_password") == 0) {
-    return copy(settings->wifi_password, sizeof settings->wifi_password, value) ? nullptr : "wifi_password has up to 63 bytes";
+    return copy(settings->wifi_password, sizeof settings->wifi_password, value) ? nullptr
+                                                                                : "wifi_password has up to 63 bytes";
   }
   if (strcmp(name, "server") == 0) {
     if (strchr(value, '@') != nullptr) return "server holds no login: set device_id and token";
     Endpoint endpoint;
-    const bool known = parse_server(value, "mqtt", 1, "mqtts", 1, &endpoint) || parse_server(value, "http", 1, "https", 1, &endpoint);
-    return known && copy(settings->server, sizeof settings->server, value) ? nullptr : "server is mqtt[s]://host[:port] or http[s]://host[:port]";
+    const bool known = parse_server(value, kMqtt, &endpoint) || parse_server(value, kHttp, &endpoint);
+    return known && copy(settings->server, sizeof settings->server, value)
+               ? nullptr
+               : "server is mqtt[s]://host[:port] or http[s]://host[:port]";
   }
   if (strcmp(name, "device_id") == 0) {
     const bool good = is_name(value) && copy(settings->device_id, sizeof settings->device_id, value);
@@ -225,7 +228,9 @@ void Console::show(char* answer) const {
     append(answer, one.value);
     append(answer, "\n");
   }
-  if (settings_->token[0] && strncmp(settings_->server, "mqtts", 5) != 0 && strncmp(settings_->server, "https", 5) != 0) {
+  Endpoint endpoint{};
+  const bool known = parse_server(settings_->server, kMqtt, &endpoint) || parse_server(settings_->server, kHttp, &endpoint);
+  if (settings_->token[0] && known && !endpoint.tls) {
     append(answer, "warning: the token goes over the network in clear; use mqtts:// or https:// with a ca\n");
   }
 }

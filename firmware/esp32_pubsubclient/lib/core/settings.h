@@ -12,10 +12,10 @@ namespace stresswire {
 struct Settings {
   char wifi_ssid[33] = "";
   char wifi_password[64] = "";
-  char server[128] = "";                              ///< `mqtts://host:8883`, `https://host:5000` and the like
-  char device_id[contract::kMaxDeviceId + 1] = "";    ///< also its login
+  char server[128] = "";                            ///< `mqtts://host:8883`, `https://host:5000` and the like
+  char device_id[contract::kMaxDeviceId + 1] = "";  ///< also its login
   char token[129] = "";
-  char ca[3072] = "";                                 ///< PEM of the authority that signed the server's certificate
+  char ca[3072] = "";  ///< PEM of the authority that signed the server's certificate
   float rate_hz = 1.0f;
 
   bool complete() const { return wifi_ssid[0] && server[0] && device_id[0]; }
@@ -28,9 +28,18 @@ struct Endpoint {
   bool tls;
 };
 
-/// Reads `scheme://host[:port]`; `plain` and `secure` are the schemes that the sketch speaks, with their ports.
-bool parse_server(const char* server, const char* plain, uint16_t plain_port, const char* secure, uint16_t secure_port,
-                  Endpoint* endpoint);
+/// What a sketch speaks, without TLS and with it, and where a server listens unless its address says another port.
+struct Scheme {
+  const char* plain;
+  uint16_t plain_port;
+  const char* secure;
+  uint16_t secure_port;
+};
+inline constexpr Scheme kMqtt = {"mqtt", 1883, "mqtts", 8883};
+inline constexpr Scheme kHttp = {"http", 5000, "https", 443};
+
+/// Reads `scheme://host[:port]`; false, and the endpoint as it was, where it is not of that scheme.
+bool parse_server(const char* server, const Scheme& scheme, Endpoint* endpoint);
 
 /// Sets one by its name; null, or what is wrong with it. What is refused changes nothing.
 const char* set_setting(Settings* settings, const char* name, const char* value);

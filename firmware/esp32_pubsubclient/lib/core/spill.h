@@ -13,8 +13,8 @@ class SegmentFiles {
  public:
   /// All of it, or false; a file that was cut off by a lost supply is found by its CRC.
   virtual bool write(uint32_t number, const uint8_t* bytes, size_t size) = 0;
-  /// Reads a file, its size into `*size`: 0 where there is none, or it is larger than `capacity`. False where it cannot be read
-  /// now, and may be later.
+  /// Reads a file, its size into `*size`: 0 where there is none, or it is larger than `capacity`. False where it cannot be
+  /// read now, and may be later.
   virtual bool read(uint32_t number, uint8_t* bytes, size_t capacity, size_t* size) = 0;
   virtual bool remove(uint32_t number) = 0;
   /// The lowest and the highest number that there is; false where there is no file.

@@ -37,10 +37,12 @@ bool HTTPClient::read_line(std::string* line) {
 }
 
 int HTTPClient::POST(uint8_t* payload, size_t size) {
-  if (client_->connected() == 0 && client_->connect(host_.c_str(), port_, connect_ms_) != 1) return HTTPC_ERROR_CONNECTION_REFUSED;
-  const std::string request = "POST " + path_ + " HTTP/1.1\r\nHost: " + host_ + ":" + std::to_string(port_) +
-                              "\r\nUser-Agent: ESP32HTTPClient\r\nConnection: keep-alive\r\nContent-Length: " + std::to_string(size) +
-                              "\r\n" + headers_ + "\r\n" + std::string(reinterpret_cast<char*>(payload), size);
+  if (client_->connected() == 0 && client_->connect(host_.c_str(), port_, connect_ms_) != 1)
+    return HTTPC_ERROR_CONNECTION_REFUSED;
+  const std::string request =
+      "POST " + path_ + " HTTP/1.1\r\nHost: " + host_ + ":" + std::to_string(port_) +
+      "\r\nUser-Agent: ESP32HTTPClient\r\nConnection: keep-alive\r\nContent-Length: " + std::to_string(size) + "\r\n" +
+      headers_ + "\r\n" + std::string(reinterpret_cast<char*>(payload), size);
   if (client_->write(reinterpret_cast<const uint8_t*>(request.data()), request.size()) != request.size()) {
     return HTTPC_ERROR_SEND_PAYLOAD_FAILED;
   }

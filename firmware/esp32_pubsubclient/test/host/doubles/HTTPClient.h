@@ -13,7 +13,8 @@
 #define HTTPC_ERROR_SEND_PAYLOAD_FAILED (-3)
 #define HTTPC_ERROR_READ_TIMEOUT (-11)
 
-/// As HTTPClient of the ESP32's core: blocks for the answer, keeps the connection where it may, and negative codes are its own.
+/// As HTTPClient of the ESP32's core: blocks for the answer, keeps the connection where it may, and negative codes are its
+/// own.
 class HTTPClient {
  public:
   bool begin(WiFiClient& client, String host, uint16_t port, String path, bool https);

@@ -96,7 +96,8 @@ bool PubSubClient::connect(const char* id, const char* user, const char* passwor
   buffer_[length_++] = flags;
   buffer_[length_++] = static_cast<uint8_t>(keep_alive_s_ >> 8);
   buffer_[length_++] = static_cast<uint8_t>(keep_alive_s_);
-  const char* texts[] = {id, will_topic, will_topic == nullptr ? nullptr : will_message, user, user == nullptr ? nullptr : password};
+  const char* texts[] = {id, will_topic, will_topic == nullptr ? nullptr : will_message, user,
+                         user == nullptr ? nullptr : password};
   for (const char* text : texts) {
     if (text == nullptr) continue;
     if (!fits(text)) {

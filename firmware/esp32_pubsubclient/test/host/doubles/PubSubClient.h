@@ -16,10 +16,10 @@
 #define MQTT_DISCONNECTED -1
 #define MQTT_CONNECTED 0
 
-/// Behaves as PubSubClient 2.8 does, for better or worse: publishes at QoS 0 only; one buffer of 256 bytes, for what goes and
-/// what comes, so that a publish within a callback spoils the payload; what does not fit is refused going, and dropped without
-/// a word coming; `connect` blocks for the CONNACK; one packet a `loop`; a PUBACK after the callback; nothing is subscribed
-/// again. What it cannot notice is not noticed here either: a publish is true when the socket took it.
+/// Behaves as PubSubClient 2.8 does, for better or worse: publishes at QoS 0 only; one buffer of 256 bytes, for what goes
+/// and what comes, so that a publish within a callback spoils the payload; what does not fit is refused going, and dropped
+/// without a word coming; `connect` blocks for the CONNACK; one packet a `loop`; a PUBACK after the callback; nothing is
+/// subscribed again. What it cannot notice is not noticed here either: a publish is true when the socket took it.
 class PubSubClient {
  public:
   using Callback = std::function<void(char* topic, uint8_t* payload, unsigned int size)>;
@@ -32,8 +32,8 @@ class PubSubClient {
   PubSubClient& setKeepAlive(uint16_t seconds);
   PubSubClient& setSocketTimeout(uint16_t seconds);
   bool setBufferSize(uint16_t size);
-  bool connect(const char* id, const char* user, const char* password, const char* will_topic, uint8_t will_qos, bool will_retain,
-               const char* will_message, bool clean_session);
+  bool connect(const char* id, const char* user, const char* password, const char* will_topic, uint8_t will_qos,
+               bool will_retain, const char* will_message, bool clean_session);
   bool connect(const char* id) { return connect(id, nullptr, nullptr, nullptr, 0, false, nullptr, true); }
   void disconnect();
   bool publish(const char* topic, const char* payload) {

@@ -19,7 +19,8 @@ void WebSocketsClient::beginSocketIO(const char* host, uint16_t port, const char
   beginSocketIOSSLWithCA(host, port, url, nullptr, protocol);
 }
 
-void WebSocketsClient::beginSocketIOSSLWithCA(const char* host, uint16_t port, const char* url, const char* ca, const char*) {
+void WebSocketsClient::beginSocketIOSSLWithCA(const char* host, uint16_t port, const char* url, const char* ca,
+                                              const char*) {
   host_ = host;
   port_ = port;
   url_ = url;
@@ -44,12 +45,13 @@ void WebSocketsClient::disconnect() {
 
 /// A GET, and its whole answer.
 std::string WebSocketsClient::get(const std::string& path, const std::string& headers) {
-  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: " + host_ + ":" + std::to_string(port_) + "\r\n" + headers +
-                              "Origin: file://\r\nUser-Agent: arduino-WebSocket-Client\r\n\r\n";
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: " + host_ + ":" + std::to_string(port_) + "\r\n" +
+                              headers + "Origin: file://\r\nUser-Agent: arduino-WebSocket-Client\r\n\r\n";
   client_->write(reinterpret_cast<const uint8_t*>(request.data()), request.size());
   std::string found;
   size_t wanted = std::string::npos;
-  for (const unsigned long begun = millis(); millis() - begun < kTcpTimeoutMs && client_->connected() && found.size() < wanted;) {
+  for (const unsigned long begun = millis();
+       millis() - begun < kTcpTimeoutMs && client_->connected() && found.size() < wanted;) {
     if (client_->available() == 0) {
       delay(1);
       continue;

@@ -1,8 +1,8 @@
 #ifndef SHIM_ARDUINO_H
 #define SHIM_ARDUINO_H
 
-// What the sketches use of the Arduino core for the ESP32 (2.0.17), on a POSIX host. A folder, named by SHIM_FOLDER, stands for
-// the board: `nvs/` and `flash/` are its memories, the file `world` (lines of `name value`) what happens around it.
+// What the sketches use of the Arduino core for the ESP32 (2.0.17), on a POSIX host. A folder, named by SHIM_FOLDER, stands
+// for the board: `nvs/` and `flash/` are its memories, the file `world` (lines of `name value`) what happens around it.
 
 #include <stdarg.h>
 #include <stddef.h>

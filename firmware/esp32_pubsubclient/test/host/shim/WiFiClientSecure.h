@@ -6,8 +6,8 @@
 struct ssl_st;
 struct ssl_ctx_st;
 
-/// TLS by OpenSSL, where the core has mbedTLS. A server whose certificate the CA did not sign, or that is for another name, is
-/// no server. There is no setInsecure(): a sketch that calls it does not compile here.
+/// TLS by OpenSSL, where the core has mbedTLS. A server whose certificate the CA did not sign, or that is for another name,
+/// is no server. There is no setInsecure(): a sketch that calls it does not compile here.
 class WiFiClientSecure : public WiFiClient {
  public:
   ~WiFiClientSecure() override { WiFiClientSecure::stop(); }

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// An I2C bus with a MAX30102 at 0x57 and a MAX30205 at 0x48, both by their data sheets' registers. The world says what they
-/// feel: `hr` (0: no pulse), `finger` (0 or 1), `temp`; `ppg 0` and `thermometer 0` pull them out.
+/// An I2C bus with a MAX30102 at 0x57 and a MAX30205 at 0x48, both by their data sheets' registers. The world says what
+/// they feel: `hr` (0: no pulse), `finger` (0 or 1), `temp`; `ppg 0` and `thermometer 0` pull them out.
 class TwoWire {
  public:
   bool begin(int sda, int scl, uint32_t hz);

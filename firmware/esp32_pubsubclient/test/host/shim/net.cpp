@@ -42,7 +42,8 @@ int WiFiClient::connect(const char* host, uint16_t port, int32_t timeout_ms) {
   freeaddrinfo(found);
   int error = 0;
   socklen_t size = sizeof error;
-  if (begun && wait_for(socket_, POLLOUT, timeout_ms) && getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0) {
+  if (begun && wait_for(socket_, POLLOUT, timeout_ms) && getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size) == 0 &&
+      error == 0) {
     return 1;
   }
   WiFiClient::stop();
@@ -116,7 +117,9 @@ int WiFiClientSecure::connect(const char* host, uint16_t port, int32_t timeout_m
     const int why = SSL_get_error(ssl_, done);
     const short what = why == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN;
     if ((why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) && wait_for(socket_, what, 100)) continue;
-    if (why == SSL_ERROR_WANT_READ && millis() - begun < static_cast<unsigned long>(handshake_ms_) && WiFiClient::connected()) continue;
+    if (why == SSL_ERROR_WANT_READ && millis() - begun < static_cast<unsigned long>(handshake_ms_) &&
+        WiFiClient::connected())
+      continue;
     Serial.printf("tls: %s\n", X509_verify_cert_error_string(SSL_get_verify_result(ssl_)));
     stop();
     return 0;
@@ -148,7 +151,9 @@ int WiFiClientSecure::read() {
   return WiFiClientSecure::read(&byte, 1) == 1 ? byte : -1;
 }
 
-int WiFiClientSecure::read(uint8_t* bytes, size_t size) { return ssl_ == nullptr ? -1 : SSL_read(ssl_, bytes, static_cast<int>(size)); }
+int WiFiClientSecure::read(uint8_t* bytes, size_t size) {
+  return ssl_ == nullptr ? -1 : SSL_read(ssl_, bytes, static_cast<int>(size));
+}
 
 void WiFiClientSecure::stop() {
   if (ssl_ != nullptr) SSL_free(ssl_);

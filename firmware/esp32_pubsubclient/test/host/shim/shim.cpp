@@ -344,7 +344,7 @@ bool Preferences::begin(const char* space, bool read_only) {
     mkdir(root.c_str(), 0700);
     mkdir(folder_.c_str(), 0700);
   }
-  struct stat found {};
+  struct stat found{};
   return stat(folder_.c_str(), &found) == 0;
 }
 void Preferences::end() { folder_.clear(); }
@@ -411,7 +411,7 @@ size_t File::read(uint8_t* bytes, size_t size) {
   return state_ && state_->file != nullptr ? fread(bytes, 1, size, state_->file) : 0;
 }
 size_t File::size() const {
-  struct stat found {};
+  struct stat found{};
   return state_ && stat(state_->path.c_str(), &found) == 0 ? static_cast<size_t>(found.st_size) : 0;
 }
 const char* File::name() const {

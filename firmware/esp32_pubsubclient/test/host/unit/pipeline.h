@@ -25,8 +25,9 @@ struct Pipeline {
       if (stored[last] != values(element)) conflicts.push_back(element);
       ++count;
     }
-    return "{\"status\":\"success\",\"record_id\":1,\"boot\":\"" + last.first + "\",\"seq\":" + std::to_string(last.second) +
-           (message[0] == '[' ? ",\"count\":" + std::to_string(count) : "") + ",\"server_time\":\"" + server_time + "\"}";
+    return "{\"status\":\"success\",\"record_id\":1,\"boot\":\"" + last.first +
+           "\",\"seq\":" + std::to_string(last.second) + (message[0] == '[' ? ",\"count\":" + std::to_string(count) : "") +
+           ",\"server_time\":\"" + server_time + "\"}";
   }
 
   std::vector<std::string> conflicts;

@@ -82,7 +82,8 @@ TEST_CASE("of the server's answers the quickest tells the time") {
   const uint64_t later = 12'100 + 10'000'000;  // after hours the quartz has drifted, and slower ones count again
   clock.from_server(kNoon + 10'012'000, later, later + 900);
   CHECK(clock.unix_ms(later + 450) == kNoon + 10'012'000);
-  for (int i = 1; i <= 3; ++i) clock.from_server(kNoon + kDay + i * 1'000, later + 1'000ull * i, later + 1'000ull * i + 1'500);
+  for (int i = 1; i <= 3; ++i)
+    clock.from_server(kNoon + kDay + i * 1'000, later + 1'000ull * i, later + 1'000ull * i + 1'500);
   CHECK(clock.unix_ms(later + 3'750) == kNoon + kDay + 3'000);  // a jump that lasts is one, however slow
 }
 

@@ -79,7 +79,8 @@ TEST_CASE("what is no command is not answered, what is unknown is") {
     CAPTURE(text);
     CHECK(parse(text, &command) == CommandError::kNoCommand);
   }
-  CHECK(parse(R"({"command_id":")" + std::string(200, 'x') + R"(","command":"reboot"})", &command) == CommandError::kNoCommand);
+  CHECK(parse(R"({"command_id":")" + std::string(200, 'x') + R"(","command":"reboot"})", &command) ==
+        CommandError::kNoCommand);
   CHECK(parse(order(R"(,"command":"explode")"), &command) == CommandError::kUnknown);
   CHECK(parse(order(R"(,"command":7)"), &command) == CommandError::kUnknown);
   CHECK(parse(order(R"(,"command":")" + std::string(500, 'x') + '"'), &command) == CommandError::kUnknown);
@@ -100,7 +101,8 @@ TEST_CASE("any bytes are survived") {
   const std::string good = order(R"(,"command":"sampling_rate","value":5)");
   for (int run = 0; run < 100'000; ++run) {
     std::string text = good;
-    for (int edits = static_cast<int>(random() % 5); edits >= 0; --edits) text[random() % text.size()] = static_cast<char>(random());
+    for (int edits = static_cast<int>(random() % 5); edits >= 0; --edits)
+      text[random() % text.size()] = static_cast<char>(random());
     Command command;
     const char* reason = nullptr;
     const auto error = parse_command(text.data(), text.size(), &command, &reason);
@@ -132,7 +134,7 @@ TEST_CASE("a status says what is known") {
 
 TEST_CASE("a server's address") {
   Endpoint endpoint;
-  const auto mqtt = [&endpoint](const char* text) { return parse_server(text, "mqtt", 1883, "mqtts", 8883, &endpoint); };
+  const auto mqtt = [&endpoint](const char* text) { return parse_server(text, kMqtt, &endpoint); };
   CHECK(mqtt("mqtt://192.168.1.20"));
   CHECK(std::string(endpoint.host) == "192.168.1.20");
   CHECK(endpoint.port == 1883);
@@ -179,10 +181,15 @@ TEST_CASE("settings are typed, checked and never shown where they are secret") {
 TEST_CASE("what cannot be a setting is refused with its limit, and changes nothing") {
   Settings settings;
   Console console(&settings);
-  const char* table[][2] = {{"set device_id a.b", "device_id has 1-64"}, {"set device_id ", "device_id has 1-64"},
-                            {"set rate_hz 11", "rate_hz is 0.1-10"}, {"set rate_hz 1e1", "rate_hz is 0.1-10"},
-                            {"set rate_hz .", "rate_hz is 0.1-10"}, {"set server h:1", "server is mqtt[s]://"},
-                            {"set server mqtt://u:p@h", "no login"}, {"set wifi_ssid ", "1-32"}, {"set x y", "no such setting"},
+  const char* table[][2] = {{"set device_id a.b", "device_id has 1-64"},
+                            {"set device_id ", "device_id has 1-64"},
+                            {"set rate_hz 11", "rate_hz is 0.1-10"},
+                            {"set rate_hz 1e1", "rate_hz is 0.1-10"},
+                            {"set rate_hz .", "rate_hz is 0.1-10"},
+                            {"set server h:1", "server is mqtt[s]://"},
+                            {"set server mqtt://u:p@h", "no login"},
+                            {"set wifi_ssid ", "1-32"},
+                            {"set x y", "no such setting"},
                             {"ste", "set NAME VALUE"}};
   for (const auto& row : table) {
     CAPTURE(row[0]);
@@ -202,7 +209,8 @@ TEST_CASE("a certificate is pasted line by line") {
   CHECK(type(console, "ca\n" + pem) == "paste the certificate\nok\n");
   CHECK(std::string(settings.ca) == pem + "\n");
   CHECK(type(console, "ca\nset token x").find("no certificate") != std::string::npos);
-  CHECK(type(console, "ca\n-----BEGIN CERTIFICATE-----\nMIIB\nsave").find("no certificate") != std::string::npos);  // its end was lost
+  CHECK(type(console, "ca\n-----BEGIN CERTIFICATE-----\nMIIB\nsave").find("no certificate") !=
+        std::string::npos);  // its end was lost
   CHECK(type(console, "save").find("saved") != std::string::npos);
   std::string lines = "-----BEGIN CERTIFICATE-----\n";
   for (int i = 0; i < 60; ++i) lines += std::string(64, 'A') + "\n";
@@ -225,8 +233,8 @@ TEST_CASE("a Socket.IO event is a name and an argument") {
   CHECK(std::string(argument, size) == "{\"status\":\"success\"}");
   REQUIRE(parse(" [ \"pong\" , {} ] \n"));
   CHECK(std::string(argument, size) == "{} ");
-  for (const char* text : {"", "[", "[\"", "[\"a", "[\"a\"", "[\"a\"]", "[\"a\",", "[\"a\", ", "{\"a\":1}", "[\"a\\u0062\",1]",
-                           "[\"a name that is none of the contract's\",{}]", "[1,{}]"}) {
+  for (const char* text : {"", "[", "[\"", "[\"a", "[\"a\"", "[\"a\"]", "[\"a\",", "[\"a\", ", "{\"a\":1}",
+                           "[\"a\\u0062\",1]", "[\"a name that is none of the contract's\",{}]", "[1,{}]"}) {
     CAPTURE(text);
     CHECK_FALSE(parse(text));
   }

@@ -118,10 +118,12 @@ TEST_CASE("refused samples are released too, and counted") {
   auto device = std::make_unique<Device>(files);
   device->sample();
   device->compose();
-  CHECK(device->answer(R"({"status":"error","error":{"code":"conflict","message":""},"boot":"11-00e1c7f92ab3a845","seq":0})"));
+  CHECK(device->answer(
+      R"({"status":"error","error":{"code":"conflict","message":""},"boot":"11-00e1c7f92ab3a845","seq":0})"));
   for (int i = 0; i < 5; ++i) device->sample();
   CHECK(device->compose()[0] == '[');
-  CHECK(device->answer(R"({"status":"partial","count":3,"errors":[{"index":1},{"index":2}],"boot":"11-00e1c7f92ab3a845","seq":5})"));
+  CHECK(device->answer(
+      R"({"status":"partial","count":3,"errors":[{"index":1},{"index":2}],"boot":"11-00e1c7f92ab3a845","seq":5})"));
   CHECK(device->outbox.counts().acknowledged == 6);
   CHECK(device->outbox.counts().refused == 3);
 }
@@ -184,7 +186,8 @@ TEST_CASE("a late answer to a shorter message is none to a longer one that ends 
   const std::string batch = device->compose();
   REQUIRE(Pipeline::elements(batch).size() == 5);
   CHECK_FALSE(device->answer(late));
-  CHECK_FALSE(device->answer(R"({"status":"partial","count":1,"errors":[{"index":0}],"boot":"11-00e1c7f92ab3a845","seq":5})"));
+  CHECK_FALSE(
+      device->answer(R"({"status":"partial","count":1,"errors":[{"index":0}],"boot":"11-00e1c7f92ab3a845","seq":5})"));
   CHECK(device->outbox.waiting() == 5);
   CHECK(device->answer(pipeline.take(batch)));
   CHECK(device->outbox.waiting() == 0);
@@ -237,7 +240,8 @@ TEST_CASE("a flash that cannot be read for a while loses nothing") {
     if (!message.empty()) device->answer(pipeline.take(message));
   }
   files.readable = true;
-  for (std::string message = device->compose(); !message.empty(); message = device->compose()) device->answer(pipeline.take(message));
+  for (std::string message = device->compose(); !message.empty(); message = device->compose())
+    device->answer(pipeline.take(message));
   CHECK(pipeline.stored.size() == 500);
   CHECK(device->outbox.counts().dropped == 0);
   files.readable = false;  // and one that never can be holds nobody up for ever

@@ -50,11 +50,14 @@ class Finger {
     t_ += 0.01;
     const double pulse = bump(phase_, 0.2, 0.08) + 0.35 * bump(phase_, 0.5, 0.1);
     const double wander = wander_ * sin(2 * M_PI * 0.2 * t_);
-    return static_cast<uint32_t>(std::clamp(level_ + wander - amplitude_ * pulse + noise_ * normal_(random_), 0.0, 262'143.0));
+    return static_cast<uint32_t>(
+        std::clamp(level_ + wander - amplitude_ * pulse + noise_ * normal_(random_), 0.0, 262'143.0));
   }
 
  private:
-  static double bump(double phase, double at, double width) { return exp(-(phase - at) * (phase - at) / (2 * width * width)); }
+  static double bump(double phase, double at, double width) {
+    return exp(-(phase - at) * (phase - at) / (2 * width * width));
+  }
   std::mt19937 random_;
   std::normal_distribution<double> normal_;
   double phase_ = 0;
@@ -116,7 +119,8 @@ TEST_CASE("known resistors correct scale and offset") {
   CHECK(found.scale == doctest::Approx(1.1).epsilon(1e-3));
   CHECK(found.offset_us == doctest::Approx(0.05).epsilon(1e-2));
   EdaCalibrator uneven;  // a converter that bends: what is small must not be bent for what is large
-  for (const float kohm : {47.0f, 100.0f, 470.0f, 1000.0f}) CHECK(uneven.add(kohm, 1000 / kohm * (kohm < 50 ? 0.85f : 1.0f)));
+  for (const float kohm : {47.0f, 100.0f, 470.0f, 1000.0f})
+    CHECK(uneven.add(kohm, 1000 / kohm * (kohm < 50 ? 0.85f : 1.0f)));
   REQUIRE(uneven.fit(&found));
   CHECK(found.scale + found.offset_us == doctest::Approx(1).epsilon(0.03));
   EdaCalibrator one;

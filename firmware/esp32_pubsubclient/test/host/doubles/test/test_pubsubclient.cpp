@@ -41,7 +41,9 @@ std::string receive(int socket, int timeout_ms = 1'000) {
   return std::string(bytes, count > 0 ? static_cast<size_t>(count) : 0);
 }
 
-void say(int socket, const std::string& bytes) { REQUIRE(send(socket, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size())); }
+void say(int socket, const std::string& bytes) {
+  REQUIRE(send(socket, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+}
 
 /// A PUBLISH of a broker.
 std::string packet(const std::string& topic, const std::string& payload, bool at_least_once) {
@@ -78,7 +80,8 @@ struct Connection {
   }
   ~Connection() { close(broker); }
   bool publish(const std::string& topic, const std::string& payload) {
-    return client.publish(topic.c_str(), reinterpret_cast<const uint8_t*>(payload.data()), static_cast<unsigned int>(payload.size()), false);
+    return client.publish(topic.c_str(), reinterpret_cast<const uint8_t*>(payload.data()),
+                          static_cast<unsigned int>(payload.size()), false);
   }
 };
 
@@ -86,7 +89,11 @@ struct Connection {
 
 TEST_CASE("CONNECT carries the will, the login and the session") {
   Connection connection(256, "u");
-  const std::string body("\0\x04MQTT\x04\xec\0\x0f\0\x02" "E1" "\0\x01w\0\x04gone\0\x01u\0\x01u", 29);
+  const std::string body(
+      "\0\x04MQTT\x04\xec\0\x0f\0\x02"
+      "E1"
+      "\0\x01w\0\x04gone\0\x01u\0\x01u",
+      29);
   CHECK(connection.connect == "\x10\x1d" + body);
 }
 
