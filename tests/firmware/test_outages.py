@@ -15,11 +15,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.certificates import self_signed
-from tests.firmware.board import FAST, assert_complete, board, stored, wait_for_samples
+from tests.firmware.board import FAST, Board, assert_complete, board, stored, wait_for_samples
 from tests.harness import Stack, Subscriber, free_port, mosquitto, publish, start_mosquitto, wait_until
 from tests.test_command_line import stresswire
 from tests.test_login_commands import token_of
@@ -39,6 +40,41 @@ def mqtt_url(stack: Stack) -> str:
 def dropped(heard: Subscriber) -> int:
     """What the device's last status says that it lost."""
     return int(heard.payloads("device_status")[-1].get("dropped", 0))
+
+
+class LeftAlone(NamedTuple):
+    """A board that has sampled since this module began, and the port where its server is to be."""
+
+    board: Board
+    port: int
+    since_s: float
+
+
+@contextlib.contextmanager
+def left_alone(folder: Path, **world: object) -> Iterator[LeftAlone]:
+    port = free_port()
+    with board(folder, "mqtt", f"mqtt://127.0.0.1:{port}", rate_hz=FAST) as one:
+        one.world(**world)
+        yield LeftAlone(one, port, time.monotonic())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeftAlone]:
+    with left_alone(tmp_path_factory.mktemp("offline")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module", autouse=True)
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeftAlone]:
+    with left_alone(tmp_path_factory.mktemp("full"), flash_full=1) as one:
+        yield one
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unanswered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeftAlone]:
+    folder = tmp_path_factory.mktemp("unanswered")
+    with left_alone(folder) as one, mosquitto(made(folder / "mosquitto"), port=one.port):
+        yield one
 
 
 @pytest.mark.parametrize("sketch", ["mqtt", "socketio", "http"])
@@ -79,15 +115,6 @@ def test_mosquitto_is_killed_at_random(tmp_path: Path) -> None:
             assert_complete(wait_for_samples(stack, one.boot, before + 60, timeout_s=60))
         finally:
             broker.__exit__()
-
-
-def test_the_broker_is_there_and_ingest_is_not(tmp_path: Path) -> None:
-    """What Mosquitto takes proves nothing: without `data_received` all is kept, and sent again."""
-    with mosquitto(made(tmp_path / "mosquitto")) as url, board(tmp_path, "mqtt", url, rate_hz=FAST) as one:
-        one.linked()
-        one.process.wait_for("no answers: connecting anew", 60)
-        with Stack(made(tmp_path / "server"), mqtt_url=url) as stack:
-            assert_complete(wait_for_samples(stack, one.boot, 400, timeout_s=90))
 
 
 def test_answers_that_are_not_its_own(tmp_path: Path) -> None:
@@ -199,6 +226,27 @@ def test_a_broker_that_takes_only_short_messages(tmp_path: Path) -> None:
             broker.__exit__()
 
 
+@pytest.mark.parametrize("sketch", ["mqtt", "socketio", "http"])
+def test_batches_that_are_refused_whole(sketch: str, tmp_path: Path) -> None:
+    """Somebody has used its keys. The answer to a batch is longer than what PubSubClient takes: dropped without a word."""
+    with Stack(made(tmp_path / "server")) as stack:
+        server = mqtt_url(stack) if sketch == "mqtt" else stack.url
+        with board(tmp_path, sketch, server, rate_hz=FAST) as one:
+            first = max(wait_for_samples(stack, one.boot, 5))
+            one.world(wifi=0)
+            one.process.wait_for("no link")
+            taken = range(first + 40, first + 120)
+            others = [{"hr": 200, "boot": one.boot, "seq": seq} for seq in taken]
+            publish(stack.mqtt_port, one.device_id, json.dumps(others))
+            wait_for_samples(stack, one.boot, len(others) + 5)
+            time.sleep(8)  # for eighty more
+            one.world(wifi=1)
+            wait_until(lambda: max(stored(stack.database_url, one.boot)) > taken[-1] + 30, 60)
+            assert_complete(stored(stack.database_url, one.boot))
+            refused = stack.rows("SELECT count(*) FROM rejected WHERE code = 'conflict'")[0][0]
+            assert refused >= len(taken)
+
+
 def test_a_black_hole(tmp_path: Path) -> None:
     """The broker's host takes every byte, and nothing comes back."""
     with (
@@ -225,36 +273,6 @@ def test_the_wifi_goes_and_comes(tmp_path: Path) -> None:
             one.world(wifi=1)
             wait_until(lambda: one.process.lines[-1] == "linked")
             assert_complete(wait_for_samples(stack, one.boot, before + 30))
-
-
-def test_the_supply_is_cut_and_what_was_in_flash_is_there(tmp_path: Path) -> None:
-    """In an outage the oldest lie in flash, under the key of the boot that took them."""
-    port = free_port()
-    with board(tmp_path, "mqtt", f"mqtt://127.0.0.1:{port}", rate_hz=FAST) as one:
-        first = one.boot
-        wait_until(lambda: bool(list((one.folder / "flash/queue").glob("[0-9]*"))), 60)
-        one.kill()
-        one.start()
-        second = one.boot
-        with Stack(made(tmp_path / "server"), mqtt_bind=f"127.0.0.1:{port}") as stack:
-            assert_complete(wait_for_samples(stack, second, 20))
-            assert stored(stack.database_url, first) == list(range(200))
-            assert not list((one.folder / "flash/queue").glob("*"))
-
-
-def test_memories_that_are_full_count_what_they_lose(tmp_path: Path) -> None:
-    port = free_port()
-    with board(tmp_path, "mqtt", f"mqtt://127.0.0.1:{port}", rate_hz=FAST) as one:
-        one.world(flash_full=1)
-        time.sleep(60)  # that is how long 512 samples of RAM last, and some
-        one.world(flash_full=0)
-        with Stack(made(tmp_path / "server"), mqtt_bind=f"127.0.0.1:{port}") as stack, Subscriber(port) as heard:
-            wait_until(lambda: bool(heard.payloads("device_status")), 90)
-            seqs = wait_for_samples(stack, one.boot, 520, timeout_s=60)
-            lost = dropped(heard)
-            assert lost > 0
-            assert_complete(seqs, missing=lost)
-            assert seqs[0] == lost  # the oldest
 
 
 def test_a_clock_that_jumps(tmp_path: Path) -> None:
@@ -313,3 +331,44 @@ def test_over_tls_with_a_token(sketch: str, tmp_path: Path) -> None:
             one.process.wait_for("tls: ")
             assert "linked" not in one.process.lines or sketch == "http"
         assert stack.count("history_stress") == before
+
+
+# The boards that were left alone come last.
+
+
+def test_the_broker_is_there_and_ingest_is_not(unanswered: LeftAlone, tmp_path: Path) -> None:
+    """What Mosquitto takes proves nothing: without `data_received` all is kept, and sent again."""
+    one = unanswered.board
+    one.process.wait_for("no answers: connecting anew", 60)
+    with Stack(made(tmp_path / "server"), mqtt_url=f"mqtt://127.0.0.1:{unanswered.port}") as stack:
+        wait_until(lambda: not list((one.folder / "flash/queue").glob("*")), 90)
+        assert_complete(wait_for_samples(stack, one.boot, 400, timeout_s=30))
+
+
+def test_the_supply_is_cut_and_what_was_in_flash_is_there(offline: LeftAlone, tmp_path: Path) -> None:
+    """In an outage the oldest lie in flash, under the key of the boot that took them."""
+    one = offline.board
+    queue = one.folder / "flash/queue"
+    first = one.boot
+    wait_until(lambda: bool(list(queue.glob("[0-9]*"))), 60)
+    one.kill()
+    in_flash = 200 * len(list(queue.glob("[0-9]*")))
+    one.start()
+    second = one.boot
+    with Stack(made(tmp_path / "server"), mqtt_bind=f"127.0.0.1:{offline.port}") as stack:
+        assert_complete(wait_for_samples(stack, second, 20))
+        assert stored(stack.database_url, first) == list(range(in_flash))
+        assert not list(queue.glob("*"))
+
+
+def test_memories_that_are_full_count_what_they_lose(full: LeftAlone, tmp_path: Path) -> None:
+    one = full.board
+    # That is how long 512 samples of RAM last, and some.
+    wait_until(lambda: time.monotonic() - full.since_s > 60, 70)
+    one.world(flash_full=0)
+    with Stack(made(tmp_path / "server"), mqtt_bind=f"127.0.0.1:{full.port}") as stack, Subscriber(full.port) as heard:
+        wait_until(lambda: bool(heard.payloads("device_status")), 90)
+        seqs = wait_for_samples(stack, one.boot, 520, timeout_s=60)
+        assert_complete([seq - seqs[0] for seq in seqs])  # the oldest are lost, and no others
+        wait_until(lambda: dropped(heard) >= seqs[0] > 0)
+        assert dropped(heard) < seqs[0] + 40  # the answer to some may have been under way

@@ -1,6 +1,7 @@
 """Each sketch against the project's own servers: samples, sensors, commands, status, settings."""
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,11 +73,10 @@ def test_without_any_contact_nothing_is_sent_and_no_number_is_used_up(stack: Sta
     with board(tmp_path, "mqtt", server_of(stack, "mqtt"), rate_hz=FAST) as one:
         wait_for_samples(stack, one.boot, 5)
         one.world(finger=0, eda=0, thermometer=0)
-        wait_until(lambda: newest(stack, one.boot)[1] == 33.5)
-        seen = -1
-        while (now := len(stored(stack.database_url, one.boot))) != seen:
-            seen = now
-            wait_until(lambda: len(one.process.lines) >= 0, 1)
+        time.sleep(2)  # that nothing comes takes time to see
+        seen = len(stored(stack.database_url, one.boot))
+        time.sleep(1)
+        assert len(stored(stack.database_url, one.boot)) == seen
         one.world(thermometer=1)
         assert_complete(wait_for_samples(stack, one.boot, seen + 5))
 

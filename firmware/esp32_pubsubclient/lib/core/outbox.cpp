@@ -24,6 +24,7 @@ void Outbox::add(const Sample& sample) {
 void Outbox::link_up() {
   linked_ = true;
   proven_ = false;
+  probes_ = 0;
   timeout_ms_ = kTimeoutMs;
   timeouts_in_a_row_ = 0;
 }

@@ -448,6 +448,25 @@ TEST_CASE("where samples have waited and nothing tells the time, the newest asks
   CHECK(Pipeline::field(rest[0], "timestamp") == "1767268791000");  // nine seconds before the server's time
 }
 
+TEST_CASE("over every link it is asked for again, twice at most") {
+  MemoryFiles files;
+  auto device = std::make_unique<Device>(files);
+  device->outbox.link_down();
+  for (int i = 0; i < 10; ++i, device->now += 1'000) device->sample();
+  for (int link = 0; link < 5; ++link) {
+    device->outbox.link_up();
+    device->sample();
+    CHECK(Pipeline::key(device->compose()).second == 10 + link);
+    device->outbox.link_down();
+  }
+  device->outbox.link_up();
+  for (int i = 0; i < 3; ++i, device->now += 60'000) {
+    device->sample();
+    const std::string message = device->compose();
+    CHECK(message[0] == (i < 2 ? '{' : '['));  // then they go without their times
+  }
+}
+
 TEST_CASE("whatever goes wrong, every sample is stored once or counted as dropped") {
   for (unsigned seed = 0; seed < 60; ++seed) {
     CAPTURE(seed);
