@@ -69,12 +69,16 @@ class UsualValues(Struct, frozen=True):
 class DeviceInfo(Struct, frozen=True):
     """How a device is. `state` is its last `device_status`, `unknown` where none was heard; `battery` is in percent.
 
+    `firmware`, and how many samples are `waiting` on the device or were `dropped` there, are its last word too.
     `baseline` is at most a minute old while readings come.
     """
 
     device_id: DeviceId
     state: Literal["online", "offline", "sleeping", "unknown"]
     battery: float | None
+    firmware: str | None
+    waiting: int | None
+    dropped: int | None
     last_seen: datetime
     last_reading: NewSensorData
     contact: Contact | None
@@ -275,6 +279,9 @@ class Devices:
             device_id=device.device_id,
             state="unknown" if status is None else status.status,
             battery=None if status is None else status.battery,
+            firmware=None if status is None else status.firmware,
+            waiting=None if status is None else status.waiting,
+            dropped=None if status is None else status.dropped,
             last_seen=device.received_at,
             last_reading=reading(device.reading),
             contact=None if device.contact is None else msgspec.convert(device.contact, Contact),

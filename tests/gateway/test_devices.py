@@ -83,9 +83,10 @@ def test_the_state_and_the_battery_are_the_devices_word(any_stack: Stack) -> Non
     assert ask(any_stack, "POST", "/api/esp32/data", {"hr": 70, "device_id": "d"}).status == 201
     status = DEVICE_STATUS.topic("d")
     command = ["mosquitto_pub", "-p", str(any_stack.mqtt_port), "-q", "1", "-r", "-t", status]
-    subprocess.run([*command, "-m", '{"status":"sleeping","battery":41.5}'], check=True, timeout=10)
+    subprocess.run([*command, "-m", '{"status":"sleeping","battery":41.5,"dropped":3}'], check=True, timeout=10)
     wait_until(lambda: ask(any_stack, "GET", "/api/devices/d").body["state"] == "sleeping")
-    assert ask(any_stack, "GET", "/api/devices/d").body["battery"] == 41.5
+    found = ask(any_stack, "GET", "/api/devices/d").body
+    assert (found["battery"], found["dropped"], found["waiting"], found["firmware"]) == (41.5, 3, None, None)
 
 
 # --- orders

@@ -10,16 +10,13 @@
 
 #include "board.h"
 #include "contract.gen.h"
-#include "median.h"
-#include "nvs.h"
+#include "nvs_store.h"
 #include "portal.h"
 #include "receipt.h"
 #include "status.h"
 
 using stresswire::Command;
-using stresswire::CommandError;
 namespace contract = stresswire::contract;
-namespace result = stresswire::result;
 
 namespace {
 
@@ -28,18 +25,14 @@ constexpr uint32_t kTicksAPoll = 4;      // four samples of the pulse; its FIFO 
 constexpr uint64_t kPortalMs = 300'000;  // where the device could do without
 constexpr int kMessagesAStep = 4;
 constexpr uint32_t kStatusMs = 10'000;
-constexpr uint32_t kLastWordsMs = 1'000;  // so that the answer to a command, and its PUBACK, are out
 constexpr uint32_t kBlinkMs = 125;
 constexpr uint32_t kSamplerStack = 6'144;
 constexpr int kSamplerPriority = 10;  // above the network's 1
 constexpr int kSamplerCore = 1;
-constexpr float kSteady = 0.05f;
 constexpr uint64_t kHeldMs = 3'000;
 constexpr uint64_t kStopMs = 2'000;     // for the sampling task's last sample
 constexpr uint32_t kFlushMs = 200;      // so that the radio has sent the last words
 constexpr size_t kSerialBytes = 4'096;  // a certificate that is pasted while a connection is tried
-
-uint32_t interval_ms(float rate_hz) { return static_cast<uint32_t>(1000.0f / rate_hz + 0.5f); }
 
 }  // namespace
 
@@ -48,16 +41,16 @@ void Device::begin() {
   Serial.begin(115200);
   pinMode(board::kLed, OUTPUT);
   pinMode(board::kButton, INPUT_PULLUP);
-  nvs::load(&settings_);
+  nvs_store::load(&settings_);
   draft_ = settings_;
   if (!settings_.complete()) {
     Serial.println("not set up: type `help`");
     provision(UINT64_MAX);
-  } else if (nvs::portal_asked()) {
+  } else if (nvs_store::portal_asked()) {
     provision(kPortalMs);
   }
 
-  const stresswire::Boot boot = nvs::next_boot();
+  const stresswire::Boot boot = nvs_store::next_boot();
   char text[stresswire::Boot::kText];
   boot.text(text);
   Serial.printf("stresswire %s, device %s, boot %s\n", board::kFirmware, settings_.device_id, text);
@@ -65,15 +58,15 @@ void Device::begin() {
   // Built here, once, for as long as it runs: they need what was just read.
   static stresswire::Spill spill(files_, board::kFlashSegments);
   static stresswire::Outbox outbox(boot, spill, clock_, link_->needs_device_id() ? settings_.device_id : nullptr);
-  static Sensors sensors(board::kEdaCircuit, nvs::load_calibration());
-  sensors.set_open_ratio(nvs::load_open_ratio(board::kEdaCircuit.open_ratio));
+  static Sensors sensors(board::kEdaCircuit, nvs_store::load_calibration());
+  sensors.set_open_ratio(nvs_store::load_open_ratio(board::kEdaCircuit.open_ratio));
   spill.open();
   spill_ = &spill;
   outbox_ = &outbox;
   sensors_ = &sensors;
   char last[Command::kIdBytes];
-  nvs::load_last_command(last);
-  if (last[0] != '\0') log_.add(last, result::kDone);
+  nvs_store::load_last_command(last);
+  if (last[0] != '\0') log_.add(last, stresswire::result::kDone);
 
   sensors_->begin();
   network_.begin(settings_, esp_reset_reason() == ESP_RST_BROWNOUT);
@@ -94,7 +87,7 @@ void Device::provision(uint64_t patience_ms) {
   saved_ = false;
   for (const uint64_t begun_ms = uptime_ms(); uptime_ms() - begun_ms < patience_ms; delay(10)) {
     read_console();
-    if (portal.step()) saved_ = nvs::save(draft_);
+    if (portal.step()) saved_ = nvs_store::save(draft_);
     if (!saved_) continue;
     if (draft_.complete()) esp_restart();  // the portal's network and pages are gone with it
     saved_ = false;
@@ -106,7 +99,7 @@ void Device::read_console() {
     char answer[stresswire::Console::kAnswer];
     const auto action = console_.feed(static_cast<char>(Serial.read()), answer);
     if (action == stresswire::Console::Action::kSave) {
-      saved_ = nvs::save(draft_);
+      saved_ = nvs_store::save(draft_);
       if (!saved_) {
         Serial.println("the NVS did not take it");
         continue;
@@ -124,7 +117,7 @@ void Device::sample(void* self) { static_cast<Device*>(self)->sample(); }
 
 /// The sampling task: nothing here waits for the network, the flash, or anybody.
 void Device::sample() {
-  stresswire::Schedule schedule(uptime_ms(), interval_ms(settings_.rate_hz));
+  stresswire::Schedule schedule(uptime_ms(), stresswire::interval_ms(settings_.rate_hz));
   uint32_t seq = 0;
   esp_task_wdt_add(nullptr);
   TickType_t woken = xTaskGetTickCount();
@@ -191,7 +184,7 @@ void Device::collect() {
   }
   float ratio = NAN;
   while (opened_.pop(&ratio)) {
-    if (!isnan(ratio)) nvs::save_open_ratio(ratio);
+    if (!isnan(ratio)) nvs_store::save_open_ratio(ratio);
   }
 }
 
@@ -238,94 +231,6 @@ void Device::on_receipt(const char* text, size_t size) {
   if (stresswire::parse_receipt(text, size, &receipt)) outbox_->answered(receipt, uptime_ms());
 }
 
-/// Called while the client library has its one buffer in hand: what is asked for is kept, and done in its turn.
-void Device::on_command(const char* text, size_t size) {
-  Parsed parsed{};
-  parsed.error = stresswire::parse_command(text, size, &parsed.command, &parsed.reason);
-  if (parsed.error == CommandError::kNoCommand) return;
-  if (!commands_.push_back(parsed)) Serial.println("a command is lost: 16 wait already");
-}
-
-void Device::answer_commands(uint64_t now_ms) {
-  for (; !commands_.empty(); commands_.pop_front()) {
-    const Parsed& parsed = commands_[0];
-    const char* message = parsed.reason;
-    const char* status = log_.find(parsed.command.id);
-    if (status == nullptr) {
-      status = result::kRefused;
-      if (parsed.error == CommandError::kUnknown) status = result::kUnknown;
-      if (parsed.error == CommandError::kNone) status = carry_out(parsed.command, now_ms, &message);
-      log_.add(parsed.command.id, status);
-    } else {
-      message = nullptr;
-    }
-    char text[board::kResultBytes];
-    const size_t size = stresswire::write_result(
-        parsed.command.id, status, message, link_->needs_device_id() ? settings_.device_id : nullptr, text, sizeof text);
-    if (size > 0) link_->send_result(text, size);
-  }
-}
-
-const char* Device::carry_out(const Command& command, uint64_t now_ms, const char** message) {
-  *message = nullptr;
-  switch (command.kind) {
-    case Command::Kind::kSamplingRate:
-      if (!orders_.push({Order::Kind::kRate, interval_ms(command.value), {}})) return result::kRefused;
-      draft_.rate_hz = command.value;
-      nvs::save_rate(command.value);
-      return result::kDone;
-    case Command::Kind::kIdentify:
-      blink_until_ms_ = now_ms + static_cast<uint64_t>(command.value * 1000);
-      return result::kDone;
-    case Command::Kind::kCalibrate: return calibrate(command.value, message);
-    case Command::Kind::kCalibrateOpen:
-      *message = "only the Grove circuit has such a constant";
-      if (board::kEdaCircuit.kind != stresswire::EdaCircuit::Kind::kGrove) return result::kRefused;
-      *message = nullptr;
-      return orders_.push({Order::Kind::kOpen, 0, {}}) ? result::kAccepted : result::kRefused;
-    case Command::Kind::kCalibrateReset:
-      if (!orders_.push({Order::Kind::kReset, 0, {}})) return result::kRefused;
-      calibrator_.clear();
-      nvs::save_calibration({});
-      nvs::save_open_ratio(board::kEdaCircuit.open_ratio);
-      return result::kDone;
-    case Command::Kind::kReboot: end_ = End::kRestart; break;
-    case Command::Kind::kSleep:
-      end_ = End::kSleep;
-      sleep_s_ = static_cast<uint32_t>(command.value);
-      break;
-  }
-  end_at_ms_ = now_ms + kLastWordsMs;
-  nvs::save_last_command(command.id);
-  return result::kAccepted;
-}
-
-/// A known resistor is between the electrodes now: the last readings tell how far off they are.
-const char* Device::calibrate(float known_kohm, const char** message) {
-  *message = message_;
-  float values[5];
-  for (size_t i = 0; i < raw_us_.size(); ++i) values[i] = raw_us_[i];
-  bool steady = raw_us_.size() == raw_us_.capacity();
-  const float middle = raw_us_.empty() ? NAN : stresswire::median(values, raw_us_.size());
-  for (size_t i = 0; i < raw_us_.size(); ++i) steady = steady && fabsf(raw_us_[i] - middle) <= kSteady * middle;
-  if (!steady) {
-    snprintf(message_, sizeof message_, "unsteady: leave the resistor there for 5 samples");
-    return result::kRefused;
-  }
-  stresswire::EdaCalibration found;
-  if (!calibrator_.add(known_kohm, middle) || !calibrator_.fit(&found)) {
-    calibrator_.clear();
-    snprintf(message_, sizeof message_, "%ld nS were measured for %ld kOhm: begin again", lroundf(middle * 1000),
-             lroundf(known_kohm));
-    return result::kRefused;
-  }
-  if (!orders_.push({Order::Kind::kCalibration, 0, found})) return result::kRefused;
-  nvs::save_calibration(found);
-  snprintf(message_, sizeof message_, "scale %ld/1000, offset %ld nS from %u resistors", lroundf(found.scale * 1000),
-           lroundf(found.offset_us * 1000), static_cast<unsigned>(calibrator_.points()));
-  return result::kDone;
-}
-
 void Device::blink(uint64_t now_ms) {
   const bool on = now_ms < blink_until_ms_ && now_ms / kBlinkMs % 2 == 0;
   digitalWrite(board::kLed, on ? HIGH : LOW);
@@ -339,7 +244,7 @@ void Device::watch_button(uint64_t now_ms) {
   } else if (pressed_ms_ == 0) {
     pressed_ms_ = now_ms;
   } else if (now_ms - pressed_ms_ >= kHeldMs && end_ == End::kNone) {
-    nvs::ask_for_portal();
+    nvs_store::ask_for_portal();
     end_ = End::kRestart;
     end_at_ms_ = now_ms;
   }

@@ -5,6 +5,9 @@
 
 namespace stresswire {
 
+/// Between two samples.
+inline uint32_t interval_ms(float rate_hz) { return static_cast<uint32_t>(1000.0f / rate_hz + 0.5f); }
+
 /// Moments at a fixed distance that do not drift: being late once moves none of those that follow.
 class Schedule {
  public:

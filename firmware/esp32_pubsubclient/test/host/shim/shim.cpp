@@ -1,19 +1,15 @@
-#include <dirent.h>
 #include <esp_sleep.h>
 #include <esp_sntp.h>
 #include <esp_system.h>
 #include <esp_task_wdt.h>
 #include <esp_timer.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -22,14 +18,9 @@
 #include <thread>
 
 #include "Arduino.h"
-#include "LittleFS.h"
-#include "Preferences.h"
 #include "WiFi.h"
-#include "Wire.h"
 
 HardwareSerial Serial;
-TwoWire Wire;
-LittleFSFS LittleFS;
 WiFiClass WiFi;
 
 namespace {
@@ -214,249 +205,6 @@ int esp_task_wdt_delete(TaskHandle_t) {
   fed_us.erase(std::this_thread::get_id());
   return 0;
 }
-
-// --- I2C ---
-
-namespace {
-
-constexpr uint8_t kPpg = 0x57;
-constexpr uint8_t kThermometer = 0x48;
-constexpr unsigned kDepth = 32;
-constexpr double kPeriodUs = 10'000;
-
-/// A MAX30102: registers, and a FIFO that fills with 100 samples a second.
-class Ppg {
- public:
-  void write(uint8_t name, uint8_t value) {
-    registers_[name] = value;
-    if (name == 0x09 && (value & 0x40) != 0) {
-      memset(registers_, 0, sizeof registers_);
-      running_ = false;
-    }
-    if (name == 0x09 && (value & 0x07) == 0x07) {
-      running_ = true;
-      next_us_ = static_cast<double>(now_us());
-    }
-  }
-  uint8_t read(uint8_t* name) {
-    fill();
-    if (*name == 0xFF) return 0x15;
-    if (*name != 0x07) return registers_[(*name)++];
-    // The FIFO's register does not move on: three bytes are a sample.
-    const uint8_t byte = static_cast<uint8_t>(fifo_[registers_[0x06]] >> (8 * (2 - byte_)));
-    byte_ = (byte_ + 1) % 3;
-    if (byte_ == 0) {
-      registers_[0x06] = static_cast<uint8_t>((registers_[0x06] + 1) % kDepth);
-      registers_[0x05] = 0;
-    }
-    return byte;
-  }
-
- private:
-  void fill() {
-    if (!running_) return;
-    for (const auto now = static_cast<double>(now_us()); next_us_ <= now; next_us_ += kPeriodUs) {
-      auto& write = registers_[0x04];
-      fifo_[write] = sample();
-      write = static_cast<uint8_t>((write + 1) % kDepth);
-      if (write == registers_[0x06]) {  // the oldest is gone
-        registers_[0x06] = static_cast<uint8_t>((registers_[0x06] + 1) % kDepth);
-        if (registers_[0x05] < 31) ++registers_[0x05];
-      }
-    }
-  }
-  uint32_t sample() {
-    const double hr = shim::world("hr", 72.0);
-    if (shim::world("finger", 1.0) <= 0) return static_cast<uint32_t>(2'000 + 20 * normal_(random_));
-    phase_ += hr / 60 * kPeriodUs / 1e6;
-    phase_ -= floor(phase_);
-    const double pulse = exp(-pow((phase_ - 0.2) / 0.08, 2) / 2) + 0.35 * exp(-pow((phase_ - 0.5) / 0.1, 2) / 2);
-    return static_cast<uint32_t>(110'000 - (hr > 0 ? 900 * pulse : 0) + 30 * normal_(random_));
-  }
-
-  uint8_t registers_[256] = {};
-  uint32_t fifo_[kDepth] = {};
-  unsigned byte_ = 0;
-  bool running_ = false;
-  double next_us_ = 0;
-  double phase_ = 0;
-  std::mt19937 random_{1};
-  std::normal_distribution<double> normal_;
-};
-
-Ppg ppg;
-uint8_t pointer = 0;
-
-bool answers(uint8_t device) {
-  return (device == kPpg && shim::world("ppg", 1.0) > 0) || (device == kThermometer && shim::world("thermometer", 1.0) > 0);
-}
-
-}  // namespace
-
-bool TwoWire::begin(int, int, uint32_t) { return true; }
-void TwoWire::beginTransmission(uint8_t device) {
-  device_ = device;
-  sent_count_ = 0;
-}
-size_t TwoWire::write(uint8_t byte) {
-  if (sent_count_ == sizeof sent_) return 0;
-  sent_[sent_count_++] = byte;
-  return 1;
-}
-uint8_t TwoWire::endTransmission(bool) {
-  if (!answers(device_)) return 2;
-  if (sent_count_ > 0) pointer = sent_[0];
-  if (sent_count_ > 1 && device_ == kPpg) ppg.write(sent_[0], sent_[1]);
-  return 0;
-}
-uint8_t TwoWire::requestFrom(uint8_t device, uint8_t count) {
-  heard_count_ = 0;
-  heard_at_ = 0;
-  if (!answers(device)) return 0;
-  const auto raw = static_cast<int16_t>(lround(shim::world("temp", 33.5) * 256));
-  for (uint8_t i = 0; i < count; ++i) {
-    heard_[heard_count_++] = device == kPpg ? ppg.read(&pointer) : static_cast<uint8_t>(i == 0 ? raw >> 8 : raw);
-  }
-  return count;
-}
-int TwoWire::read() { return heard_at_ < heard_count_ ? heard_[heard_at_++] : -1; }
-
-// --- NVS ---
-
-namespace {
-
-bool replace(const std::string& path, const void* bytes, size_t size) {
-  const std::string half = path + ".half";
-  const int file = open(half.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  if (file < 0) return false;
-  const bool whole = ::write(file, bytes, size) == static_cast<ssize_t>(size);
-  close(file);
-  return whole && rename(half.c_str(), path.c_str()) == 0;
-}
-
-}  // namespace
-
-bool Preferences::begin(const char* space, bool read_only) {
-  const std::string root = shim::folder() + "/nvs";
-  folder_ = root + "/" + space;
-  read_only_ = read_only;
-  if (!read_only) {
-    mkdir(root.c_str(), 0700);
-    mkdir(folder_.c_str(), 0700);
-  }
-  struct stat found{};
-  return stat(folder_.c_str(), &found) == 0;
-}
-void Preferences::end() { folder_.clear(); }
-std::string Preferences::path(const char* key) const {
-  if (strlen(key) > 15 || folder_.empty()) abort();
-  return folder_ + "/" + key;
-}
-bool Preferences::isKey(const char* key) { return access(path(key).c_str(), F_OK) == 0; }
-bool Preferences::remove(const char* key) { return !read_only_ && unlink(path(key).c_str()) == 0; }
-size_t Preferences::put(const char* key, const void* bytes, size_t size) {
-  return !read_only_ && replace(path(key), bytes, size) ? size : 0;
-}
-bool Preferences::get(const char* key, void* bytes, size_t size) {
-  const int file = open(path(key).c_str(), O_RDONLY);
-  if (file < 0) return false;
-  const bool whole = ::read(file, bytes, size) == static_cast<ssize_t>(size);
-  close(file);
-  return whole;
-}
-size_t Preferences::getString(const char* key, char* value, size_t capacity) {
-  std::ifstream file(path(key), std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string found = text.str();
-  if (!file || found.size() >= capacity) return 0;
-  memcpy(value, found.c_str(), found.size() + 1);
-  return found.size() + 1;
-}
-size_t Preferences::putString(const char* key, const char* value) {
-  if (strlen(value) >= 4'000) return 0;  // as the NVS
-  return put(key, value, strlen(value));
-}
-float Preferences::getFloat(const char* key, float otherwise) {
-  float value = 0;
-  return get(key, &value, sizeof value) ? value : otherwise;
-}
-size_t Preferences::putFloat(const char* key, float value) { return put(key, &value, sizeof value); }
-uint32_t Preferences::getUInt(const char* key, uint32_t otherwise) {
-  uint32_t value = 0;
-  return get(key, &value, sizeof value) ? value : otherwise;
-}
-size_t Preferences::putUInt(const char* key, uint32_t value) { return put(key, &value, sizeof value); }
-
-// --- LittleFS ---
-
-struct File::State {
-  std::string path;
-  FILE* file = nullptr;
-  std::vector<std::string> names;
-  size_t next = 0;
-  State() = default;
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-  ~State() {
-    if (file != nullptr) fclose(file);
-  }
-};
-
-size_t File::write(const uint8_t* bytes, size_t size) {
-  if (shim::world("flash_full", 0.0) > 0) size /= 2;  // what fits
-  return state_ && state_->file != nullptr ? fwrite(bytes, 1, size, state_->file) : 0;
-}
-size_t File::read(uint8_t* bytes, size_t size) {
-  return state_ && state_->file != nullptr ? fread(bytes, 1, size, state_->file) : 0;
-}
-size_t File::size() const {
-  struct stat found{};
-  return state_ && stat(state_->path.c_str(), &found) == 0 ? static_cast<size_t>(found.st_size) : 0;
-}
-const char* File::name() const {
-  const auto slash = state_->path.rfind('/');
-  return state_->path.c_str() + slash + 1;
-}
-File File::openNextFile() {
-  File next;
-  if (!state_ || state_->next == state_->names.size()) return next;
-  next.state_ = std::make_shared<State>();
-  next.state_->path = state_->path + "/" + state_->names[state_->next++];
-  return next;
-}
-
-namespace {
-std::string flash(const char* path) { return shim::folder() + "/flash" + path; }
-}  // namespace
-
-bool LittleFSFS::begin(bool) {
-  ::mkdir(flash("").c_str(), 0700);
-  return shim::world("no_flash", 0.0) <= 0;
-}
-File LittleFSFS::open(const char* path, const char* mode) {
-  File file;
-  auto state = std::make_shared<File::State>();
-  state->path = flash(path);
-  DIR* folder = opendir(state->path.c_str());
-  if (folder != nullptr) {
-    while (const dirent* entry = readdir(folder)) {
-      if (entry->d_name[0] != '.') state->names.emplace_back(entry->d_name);
-    }
-    closedir(folder);
-  } else {
-    state->file = fopen(state->path.c_str(), mode);
-    if (state->file == nullptr) return file;
-  }
-  file.state_ = state;
-  return file;
-}
-bool LittleFSFS::exists(const char* path) { return access(flash(path).c_str(), F_OK) == 0; }
-bool LittleFSFS::remove(const char* path) { return ::unlink(flash(path).c_str()) == 0; }
-bool LittleFSFS::rename(const char* from, const char* to) { return ::rename(flash(from).c_str(), flash(to).c_str()) == 0; }
-bool LittleFSFS::mkdir(const char* path) { return ::mkdir(flash(path).c_str(), 0700) == 0; }
-
-// --- Wi-Fi ---
 
 void WiFiClass::setTxPower(wifi_power_t power) { Serial.printf("wifi: power %d\n", static_cast<int>(power)); }
 void WiFiClass::begin(const char*, const char*) { begun_ = true; }

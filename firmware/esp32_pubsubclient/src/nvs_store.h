@@ -1,5 +1,5 @@
-#ifndef STRESSWIRE_NVS_H
-#define STRESSWIRE_NVS_H
+#ifndef STRESSWIRE_NVS_STORE_H
+#define STRESSWIRE_NVS_STORE_H
 
 #include "boot.h"
 #include "command.h"
@@ -7,7 +7,7 @@
 #include "settings.h"
 
 /// What survives a restart, in the NVS. Each value is written at once or not at all.
-namespace nvs {
+namespace nvs_store {
 
 void load(stresswire::Settings* settings);
 bool save(const stresswire::Settings& settings);
@@ -31,6 +31,6 @@ bool portal_asked();
 void load_last_command(char* id);
 void save_last_command(const char* id);
 
-}  // namespace nvs
+}  // namespace nvs_store
 
 #endif

@@ -1,4 +1,4 @@
-#include "nvs.h"
+#include "nvs_store.h"
 
 #include <Arduino.h>
 #include <Preferences.h>
@@ -27,7 +27,7 @@ void each_text(S& settings, Visit visit) {
 
 }  // namespace
 
-void nvs::load(stresswire::Settings* settings) {
+void nvs_store::load(stresswire::Settings* settings) {
   Preferences preferences;
   if (!preferences.begin(kSpace, true)) return;  // nothing was ever saved
   each_text(*settings, [&preferences](const char* name, char* value, size_t capacity) {
@@ -37,7 +37,7 @@ void nvs::load(stresswire::Settings* settings) {
   preferences.end();
 }
 
-bool nvs::save(const stresswire::Settings& settings) {
+bool nvs_store::save(const stresswire::Settings& settings) {
   Preferences preferences;
   if (!preferences.begin(kSpace, false)) return false;
   bool saved = preferences.putFloat(kRate, settings.rate_hz) > 0;
@@ -50,14 +50,14 @@ bool nvs::save(const stresswire::Settings& settings) {
   return saved;
 }
 
-void nvs::save_rate(float rate_hz) {
+void nvs_store::save_rate(float rate_hz) {
   Preferences preferences;
   if (!preferences.begin(kSpace, false)) return;
   preferences.putFloat(kRate, rate_hz);
   preferences.end();
 }
 
-stresswire::Boot nvs::next_boot() {
+stresswire::Boot nvs_store::next_boot() {
   stresswire::Boot boot{};
   boot.random = (static_cast<uint64_t>(esp_random()) << 32) | esp_random();
   Preferences preferences;
@@ -68,7 +68,7 @@ stresswire::Boot nvs::next_boot() {
   return boot;
 }
 
-stresswire::EdaCalibration nvs::load_calibration() {
+stresswire::EdaCalibration nvs_store::load_calibration() {
   stresswire::EdaCalibration calibration;
   Preferences preferences;
   if (!preferences.begin(kSpace, true)) return calibration;
@@ -78,7 +78,7 @@ stresswire::EdaCalibration nvs::load_calibration() {
   return calibration;
 }
 
-void nvs::save_calibration(const stresswire::EdaCalibration& calibration) {
+void nvs_store::save_calibration(const stresswire::EdaCalibration& calibration) {
   Preferences preferences;
   if (!preferences.begin(kSpace, false)) return;
   preferences.putFloat(kScale, calibration.scale);
@@ -86,7 +86,7 @@ void nvs::save_calibration(const stresswire::EdaCalibration& calibration) {
   preferences.end();
 }
 
-float nvs::load_open_ratio(float otherwise) {
+float nvs_store::load_open_ratio(float otherwise) {
   Preferences preferences;
   if (!preferences.begin(kSpace, true)) return otherwise;
   const float ratio = preferences.getFloat(kOpenRatio, otherwise);
@@ -94,21 +94,21 @@ float nvs::load_open_ratio(float otherwise) {
   return ratio;
 }
 
-void nvs::save_open_ratio(float ratio) {
+void nvs_store::save_open_ratio(float ratio) {
   Preferences preferences;
   if (!preferences.begin(kSpace, false)) return;
   preferences.putFloat(kOpenRatio, ratio);
   preferences.end();
 }
 
-void nvs::ask_for_portal() {
+void nvs_store::ask_for_portal() {
   Preferences preferences;
   if (!preferences.begin(kSpace, false)) return;
   preferences.putUInt(kPortal, 1);
   preferences.end();
 }
 
-bool nvs::portal_asked() {
+bool nvs_store::portal_asked() {
   Preferences preferences;
   if (!preferences.begin(kSpace, false)) return false;
   const bool asked = preferences.isKey(kPortal) && preferences.remove(kPortal);
@@ -116,7 +116,7 @@ bool nvs::portal_asked() {
   return asked;
 }
 
-void nvs::load_last_command(char* id) {
+void nvs_store::load_last_command(char* id) {
   id[0] = '\0';
   Preferences preferences;
   if (!preferences.begin(kSpace, true)) return;
@@ -124,7 +124,7 @@ void nvs::load_last_command(char* id) {
   preferences.end();
 }
 
-void nvs::save_last_command(const char* id) {
+void nvs_store::save_last_command(const char* id) {
   Preferences preferences;
   if (!preferences.begin(kSpace, false)) return;
   preferences.putString(kLastCommand, id);
