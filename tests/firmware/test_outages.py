@@ -321,6 +321,18 @@ def test_over_tls_with_a_token(sketch: str, tmp_path: Path) -> None:
             one.process.type("show")
             one.process.wait_for("ca (set)")
             assert token not in one.process.output + "\n".join(one.past)
+        with Board(made(tmp_path / "page") / "board", sketch) as one:  # where its lines are run together
+            fields = {
+                "portal_ssid": "home",
+                "portal_server": server,
+                "portal_device_id": "ESP32_001",
+                "portal_token": token,
+            }
+            one.world(**fields, portal_ca=trusted["ca"].replace("\n", " "))
+            one.world(portal_done=1)
+            one.restarted()
+            one.world(portal_done=0)
+            wait_for_samples(stack, one.boot, 1)
         before = stack.count("history_stress")
         refused = {"mqtt": "wrong device_id or token", "socketio": "refused: ", "http": "http: 401"}[sketch]
         with board(made(tmp_path / "wrong"), sketch, server, token=token[:-1] + "_", **trusted) as one:

@@ -16,6 +16,7 @@ void take(stresswire::Settings* settings, const char* name, const char* value) {
 void Portal::begin() {
   manager_.addParameter(&server_);
   manager_.addParameter(&device_id_);
+  manager_.addParameter(&ca_);
   manager_.addParameter(&token_);
   manager_.setConfigPortalBlocking(false);
   char name[24];
@@ -32,6 +33,7 @@ bool Portal::step() {
   stresswire::set_setting(settings_, "wifi_password", manager_.getWiFiPass().c_str());  // an open network has none
   take(settings_, "server", server_.getValue());
   take(settings_, "device_id", device_id_.getValue());
+  take(settings_, "ca", ca_.getValue());
   take(settings_, "token", token_.getValue());
   return true;
 }

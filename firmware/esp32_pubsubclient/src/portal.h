@@ -22,6 +22,7 @@ class Portal {
   WiFiManagerParameter server_{"server", "Server, such as mqtts://stress.example:8883", settings_->server,
                                sizeof settings_->server - 1};
   WiFiManagerParameter device_id_{"device_id", "Device", settings_->device_id, sizeof settings_->device_id - 1};
+  WiFiManagerParameter ca_{"ca", "CA certificate (PEM), for mqtts:// and https://", "", sizeof settings_->ca - 1};
   WiFiManagerParameter token_{"token", "Token", "", sizeof settings_->token - 1};  // what is there is sent to no page
 };
 

@@ -10,6 +10,8 @@ namespace {
 
 constexpr char kBegin[] = "-----BEGIN CERTIFICATE-----";
 constexpr char kEnd[] = "-----END CERTIFICATE-----";
+constexpr char kNoCertificate[] =
+    "ca is a certificate from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, up to 3071 bytes";
 constexpr char kHelp[] =
     "set NAME VALUE (wifi_ssid, wifi_password, server, device_id, token, rate_hz), ca, show, save, restart\n";
 
@@ -66,6 +68,34 @@ void append(char* answer, const char* text) {
   answer[Console::kAnswer - 1] = '\0';
 }
 
+/// A certificate from wherever its lines may have been lost or have got blanks: in lines of 64 again. False where it is
+/// none, or too long.
+bool copy_certificate(char* out, size_t capacity, const char* text) {
+  const char* begin = strstr(text, kBegin);
+  const char* end = begin == nullptr ? nullptr : strstr(begin, kEnd);
+  if (end == nullptr) return false;
+  constexpr size_t kLine = 64;
+  size_t size = 0;
+  size_t column = 0;
+  const auto put = [out, capacity, &size](const char* piece, size_t length) {
+    if (size + length < capacity) memcpy(out + size, piece, length);
+    size += length;
+  };
+  put(kBegin, strlen(kBegin));
+  for (const char* at = begin + strlen(kBegin); at < end; ++at) {
+    if (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') continue;
+    if (column % kLine == 0) put("\n", 1);
+    put(at, 1);
+    ++column;
+  }
+  put("\n", 1);
+  put(kEnd, strlen(kEnd));
+  put("\n", 1);
+  if (size >= capacity || column == 0) return false;
+  out[size] = '\0';
+  return true;
+}
+
 }  // namespace
 
 bool parse_server(const char* server, const Scheme& scheme, Endpoint* endpoint) {
@@ -119,6 +149,11 @@ const char* set_setting(Settings* settings, const char* name, const char* value)
   }
   if (strcmp(name, "token") == 0) {
     return copy(settings->token, sizeof settings->token, value) ? nullptr : "token has up to 128 bytes";
+  }
+  if (strcmp(name, "ca") == 0) {
+    char found[sizeof settings->ca];
+    if (!copy_certificate(found, sizeof found, value)) return kNoCertificate;
+    return copy(settings->ca, sizeof settings->ca, found) ? nullptr : kNoCertificate;
   }
   if (strcmp(name, "rate_hz") == 0) {
     const float rate_hz = parse_rate(value);

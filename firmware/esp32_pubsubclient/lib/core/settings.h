@@ -41,7 +41,8 @@ inline constexpr Scheme kHttp = {"http", 5000, "https", 443};
 /// Reads `scheme://host[:port]`; false, and the endpoint as it was, where it is not of that scheme.
 bool parse_server(const char* server, const Scheme& scheme, Endpoint* endpoint);
 
-/// Sets one by its name; null, or what is wrong with it. What is refused changes nothing.
+/// Sets one by its name, also `ca`, whose lines may have been run together by a form; null, or what is wrong with it. What
+/// is refused changes nothing.
 const char* set_setting(Settings* settings, const char* name, const char* value);
 
 /// A serial console for the settings: characters in, an answer out. Secrets are never shown.

@@ -219,6 +219,26 @@ TEST_CASE("a certificate is pasted line by line") {
   CHECK(type(console, "show").find("MIIB") == std::string::npos);
 }
 
+TEST_CASE("a certificate that a form has run together is in lines again") {
+  Settings settings;
+  std::string body;
+  for (int i = 0; i < 25; ++i) body += "ABCDEFG+/0123456";  // 400 characters
+  const std::string text =
+      "-----BEGIN CERTIFICATE----- " + body.substr(0, 100) + " " + body.substr(100) + " -----END CERTIFICATE-----";
+  CHECK(set_setting(&settings, "ca", text.c_str()) == nullptr);
+  std::string wanted = "-----BEGIN CERTIFICATE-----\n";
+  for (size_t i = 0; i < body.size(); i += 64) wanted += body.substr(i, 64) + "\n";
+  wanted += "-----END CERTIFICATE-----\n";
+  CHECK(std::string(settings.ca) == wanted);
+  const std::string good = settings.ca;
+  const std::string too_long = "-----BEGIN CERTIFICATE-----" + std::string(3'050, 'A') + "-----END CERTIFICATE-----";
+  for (const char* bad : {"", "MIIB", "-----BEGIN CERTIFICATE-----MIIB",
+                          "-----BEGIN CERTIFICATE----------END CERTIFICATE-----", too_long.c_str()}) {
+    CHECK(set_setting(&settings, "ca", bad) != nullptr);
+  }
+  CHECK(std::string(settings.ca) == good);
+}
+
 TEST_CASE("a Socket.IO event is a name and an argument") {
   char name[24];
   const char* argument = nullptr;
