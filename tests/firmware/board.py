@@ -111,10 +111,18 @@ def wait_for_samples(stack: Stack, boot: str, count: int, timeout_s: float = STA
     return stored(stack.database_url, boot)
 
 
-def assert_complete(seqs: list[int], *, missing: int = 0) -> None:
-    """Each number up to the highest is there once, but for so many."""
-    assert len(set(seqs)) == len(seqs)
-    assert max(seqs) + 1 - len(seqs) == missing
+def wait_for_all(stack: Stack, boot: str, count: int = 1, timeout_s: float = START_S) -> list[int]:
+    """Wait until the record has at least `count` samples of a boot, and each number up to the highest, once.
+
+    For a moment one may be missing: where nothing tells a device the time, its newest sample goes before those that wait.
+    """
+
+    def complete() -> bool:
+        seqs = stored(stack.database_url, boot)
+        return len(seqs) >= count and seqs == list(range(len(seqs)))
+
+    wait_until(complete, timeout_s)
+    return stored(stack.database_url, boot)
 
 
 @contextlib.contextmanager

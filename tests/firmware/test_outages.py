@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.certificates import self_signed
-from tests.firmware.board import FAST, Board, assert_complete, board, stored, wait_for_samples
+from tests.firmware.board import FAST, Board, board, stored, wait_for_all, wait_for_samples
 from tests.harness import Stack, Subscriber, free_port, mosquitto, publish, start_mosquitto, wait_until
 from tests.test_command_line import stresswire
 from tests.test_login_commands import token_of
@@ -91,7 +91,7 @@ def test_the_server_is_killed_at_random(sketch: str, tmp_path: Path) -> None:
                 stack.send(signal.SIGKILL)
         with Stack(folder, mqtt_bind=mqtt, http_bind=http) as stack:
             before = len(stored(stack.database_url, one.boot))
-            assert_complete(wait_for_samples(stack, one.boot, before + 60))
+            wait_for_all(stack, one.boot, before + 60)
             assert stack.count("rejected") == 0
 
 
@@ -112,7 +112,7 @@ def test_mosquitto_is_killed_at_random(tmp_path: Path) -> None:
                 broker.wait()
                 broker = start_mosquitto(folder, port, {})
             before = len(stored(stack.database_url, one.boot))
-            assert_complete(wait_for_samples(stack, one.boot, before + 60, timeout_s=60))
+            wait_for_all(stack, one.boot, before + 60, timeout_s=60)
         finally:
             broker.__exit__()
 
@@ -144,7 +144,7 @@ def test_answers_that_are_not_its_own(tmp_path: Path) -> None:
             thread = threading.Thread(target=repeat)
             thread.start()
             try:
-                assert_complete(wait_for_samples(stack, one.boot, 150, timeout_s=60))
+                wait_for_all(stack, one.boot, 150, timeout_s=60)
             finally:
                 done.set()
                 thread.join()
@@ -171,7 +171,7 @@ def test_a_refused_port_and_a_deaf_server(sketch: str, tmp_path: Path) -> None:
             else:
                 time.sleep(4)  # there is nothing that it says or does in that time
         with Stack(made(tmp_path / "server"), mqtt_bind=mqtt, http_bind=http) as stack:
-            assert_complete(wait_for_samples(stack, one.boot, 60, timeout_s=90))
+            wait_for_all(stack, one.boot, 60, timeout_s=90)
             gaps = stack.rows("SELECT timestamp FROM history_stress ORDER BY seq")
             assert_regular([datetime.fromisoformat(moment) for (moment,) in gaps])
 
@@ -195,7 +195,7 @@ def test_the_broker_throws_it_out(tmp_path: Path) -> None:
         subprocess.run(command, check=True, timeout=20)
         wait_until(lambda: "offline" in [said["status"] for said in heard.payloads("device_status")])
         wait_until(lambda: heard.payloads("device_status")[-1]["status"] == "online")
-        assert_complete(wait_for_samples(stack, one.boot, before + 30))
+        wait_for_all(stack, one.boot, before + 30)
 
 
 def test_a_server_that_does_not_shake_hands(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_server_that_does_not_shake_hands(tmp_path: Path) -> None:
             one.process.wait_for("mqtt: state -2", 20)
         pem = {"mqtt_tls_cert": str(certificate.cert), "mqtt_tls_key": str(certificate.key)}
         with Stack(made(tmp_path / "server"), mqtt_bind=f"127.0.0.1:{port}", **pem) as stack:
-            assert_complete(wait_for_samples(stack, one.boot, 100, timeout_s=60))
+            wait_for_all(stack, one.boot, 100, timeout_s=60)
 
 
 def test_a_broker_that_takes_only_short_messages(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_broker_that_takes_only_short_messages(tmp_path: Path) -> None:
         broker = start_mosquitto(made(tmp_path / "mosquitto"), port, options)
         try:
             with Stack(made(tmp_path / "server"), mqtt_url=f"mqtt://127.0.0.1:{port}") as stack:
-                assert_complete(wait_for_samples(stack, one.boot, 150, timeout_s=90))
+                wait_for_all(stack, one.boot, 150, timeout_s=90)
         finally:
             broker.__exit__()
 
@@ -242,7 +242,7 @@ def test_batches_that_are_refused_whole(sketch: str, tmp_path: Path) -> None:
             time.sleep(8)  # for eighty more
             one.world(wifi=1)
             wait_until(lambda: max(stored(stack.database_url, one.boot)) > taken[-1] + 30, 60)
-            assert_complete(stored(stack.database_url, one.boot))
+            wait_for_all(stack, one.boot)
             refused = stack.rows("SELECT count(*) FROM rejected WHERE code = 'conflict'")[0][0]
             assert refused >= len(taken)
 
@@ -258,7 +258,7 @@ def test_a_black_hole(tmp_path: Path) -> None:
         one.process.wait_for("no link", 60)
         one.process.wait_for("mqtt: state -4", 60)
         stack.send(signal.SIGCONT)
-        assert_complete(wait_for_samples(stack, one.boot, before + 150, timeout_s=90))
+        wait_for_all(stack, one.boot, before + 150, timeout_s=90)
 
 
 def test_the_wifi_goes_and_comes(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_the_wifi_goes_and_comes(tmp_path: Path) -> None:
             wait_until(lambda: "no link" in one.process.lines[-1])
             one.world(wifi=1)
             wait_until(lambda: one.process.lines[-1] == "linked")
-            assert_complete(wait_for_samples(stack, one.boot, before + 30))
+            wait_for_all(stack, one.boot, before + 30)
 
 
 def test_a_clock_that_jumps(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_before_anything_tells_the_time_the_server_computes_back(tmp_path: Path)
         one.process.wait_for("mqtt: state -2")
         time.sleep(5)
         with Stack(made(tmp_path / "server"), mqtt_bind=f"127.0.0.1:{port}") as stack:
-            assert_complete(wait_for_samples(stack, one.boot, 60, timeout_s=60))
+            wait_for_all(stack, one.boot, 60, timeout_s=60)
             first = datetime.fromisoformat(stack.rows("SELECT timestamp FROM history_stress WHERE seq = 0")[0][0])
             assert abs((first - begun).total_seconds()) < 3
 
@@ -317,7 +317,7 @@ def test_over_tls_with_a_token(sketch: str, tmp_path: Path) -> None:
         server = f"mqtts://127.0.0.1:{stack.mqtt_port}" if sketch == "mqtt" else f"https://127.0.0.1:{stack.http_port}"
         trusted = {"ca": certificate.cert.read_text().strip(), "rate_hz": FAST}
         with board(made(tmp_path / "good"), sketch, server, token=token, **trusted) as one:
-            assert_complete(wait_for_samples(stack, one.boot, 30))
+            wait_for_all(stack, one.boot, 30)
             one.process.type("show")
             one.process.wait_for("ca (set)")
             assert token not in one.process.output + "\n".join(one.past)
@@ -345,6 +345,10 @@ def test_over_tls_with_a_token(sketch: str, tmp_path: Path) -> None:
         assert stack.count("history_stress") == before
 
 
+def in_a_row(seqs: list[int]) -> bool:
+    return seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+
+
 # The boards that were left alone come last.
 
 
@@ -354,7 +358,7 @@ def test_the_broker_is_there_and_ingest_is_not(unanswered: LeftAlone, tmp_path: 
     one.process.wait_for("no answers: connecting anew", 60)
     with Stack(made(tmp_path / "server"), mqtt_url=f"mqtt://127.0.0.1:{unanswered.port}") as stack:
         wait_until(lambda: not list((one.folder / "flash/queue").glob("*")), 90)
-        assert_complete(wait_for_samples(stack, one.boot, 400, timeout_s=30))
+        wait_for_all(stack, one.boot, 400, timeout_s=30)
 
 
 def test_the_supply_is_cut_and_what_was_in_flash_is_there(offline: LeftAlone, tmp_path: Path) -> None:
@@ -368,7 +372,7 @@ def test_the_supply_is_cut_and_what_was_in_flash_is_there(offline: LeftAlone, tm
     one.start()
     second = one.boot
     with Stack(made(tmp_path / "server"), mqtt_bind=f"127.0.0.1:{offline.port}") as stack:
-        assert_complete(wait_for_samples(stack, second, 20))
+        wait_for_all(stack, second, 20)
         assert stored(stack.database_url, first) == list(range(in_flash))
         assert not list(queue.glob("*"))
 
@@ -381,6 +385,6 @@ def test_memories_that_are_full_count_what_they_lose(full: LeftAlone, tmp_path: 
     with Stack(made(tmp_path / "server"), mqtt_bind=f"127.0.0.1:{full.port}") as stack, Subscriber(full.port) as heard:
         wait_until(lambda: bool(heard.payloads("device_status")), 90)
         seqs = wait_for_samples(stack, one.boot, 520, timeout_s=60)
-        assert_complete([seq - seqs[0] for seq in seqs])  # the oldest are lost, and no others
+        wait_until(lambda: in_a_row(stored(stack.database_url, one.boot)))  # the oldest are lost, and no others
         wait_until(lambda: dropped(heard) >= seqs[0] > 0)
         assert dropped(heard) < seqs[0] + 40  # the answer to some may have been under way

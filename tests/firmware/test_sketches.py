@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.firmware.board import ASLEEP, FAST, Board, assert_complete, board, stored, wait_for_samples
+from tests.firmware.board import ASLEEP, FAST, Board, board, stored, wait_for_all, wait_for_samples
 from tests.harness import Frontend, Stack, Subscriber, publish, wait_until
 
 SKETCHES = ("mqtt", "socketio", "http")
@@ -50,7 +50,7 @@ def test_what_the_sensors_feel_is_in_the_record(sketch: str, stack: Stack, tmp_p
         hr, temp, eda, _ = newest(stack, one.boot)
         assert hr == pytest.approx(72, abs=3)
         assert (temp, eda) == (33.5, pytest.approx(2, abs=0.02))
-        assert_complete(stored(stack.database_url, one.boot))
+        wait_for_all(stack, one.boot)
         one.world(finger=0, eda=0)
         wait_until(lambda: newest(stack, one.boot)[0::2] == (None, None))
         one.world(finger=1, thermometer=0)
@@ -78,7 +78,7 @@ def test_without_any_contact_nothing_is_sent_and_no_number_is_used_up(stack: Sta
         time.sleep(1)
         assert len(stored(stack.database_url, one.boot)) == seen
         one.world(thermometer=1)
-        assert_complete(wait_for_samples(stack, one.boot, seen + 5))
+        wait_for_all(stack, one.boot, seen + 5)
 
 
 def test_it_says_how_it_is_and_the_broker_says_when_it_is_gone(stack: Stack, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_commands_are_carried_out_and_answered(sketch: str, stack: Stack, tmp_pa
         assert one.boot != before
         wait_for_samples(stack, one.boot, 15, timeout_s=8)  # at the rate that it was told
         wait_until(lambda: newest(stack, one.boot)[2] == pytest.approx(10, abs=0.05))  # and calibrated
-        assert_complete(stored(stack.database_url, before))
+        wait_for_all(stack, before)
 
 
 def test_it_sleeps_and_wakes_without_losing_a_sample(stack: Stack, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_it_sleeps_and_wakes_without_losing_a_sample(stack: Stack, tmp_path: Pat
         )
         one.start()
         wait_for_samples(stack, one.boot, 10)
-        assert_complete(stored(stack.database_url, before))
+        wait_for_all(stack, before)
         wait_until(lambda: any(result["command_id"] == "c1" for result in heard.payloads("command_result")))
 
 
@@ -170,7 +170,7 @@ def test_garbage_on_its_topics_changes_nothing(stack: Stack, tmp_path: Path) -> 
         for payload in GARBAGE:
             for name in ("device_command", "data_received"):
                 publish(stack.mqtt_port, one.device_id, payload, name=name)
-        assert_complete(wait_for_samples(stack, one.boot, len(stored(stack.database_url, one.boot)) + 20))
+        wait_for_all(stack, one.boot, len(stored(stack.database_url, one.boot)) + 20)
         assert order(stack, one.device_id, "identify", 1)["status"] == "done"
 
 
