@@ -148,6 +148,11 @@ def test_a_command_that_comes_twice_is_done_once(stack: Stack, tmp_path: Path) -
         publish(stack.mqtt_port, one.device_id, reboot, name="device_command")
         wait_until(lambda: len(heard.payloads("command_result")) == 2)
         assert [result["status"] for result in heard.payloads("command_result")] == ["accepted", "done"]
+        for rate in (99, 5):  # one identifier is one command, whatever comes with it
+            same = json.dumps({"command_id": "s1", "command": "sampling_rate", "value": rate})
+            publish(stack.mqtt_port, one.device_id, same, name="device_command")
+        wait_until(lambda: len(heard.payloads("command_result")) == 4)
+        assert [result["status"] for result in heard.payloads("command_result")[2:]] == ["refused", "refused"]
         wait_for_samples(stack, one.boot, 20)
         assert one.process.runs
 
