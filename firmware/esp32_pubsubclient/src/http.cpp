@@ -3,12 +3,12 @@
 
 #include <Arduino.h>
 #include <HTTPClient.h>
-#include <WiFiClientSecure.h>
 
 #include "backoff.h"
 #include "board.h"
 #include "contract.gen.h"
 #include "device.h"
+#include "server.h"
 
 namespace contract = stresswire::contract;
 
@@ -21,15 +21,8 @@ class HttpLink final : public Link {
   void begin(const stresswire::Settings& settings, LinkListener* listener) override {
     settings_ = &settings;
     listener_ = listener;
-    good_ = stresswire::parse_server(settings.server, stresswire::kHttp, &server_);
-    if (!good_) Serial.println("this sketch speaks http:// and https://");
-    if (server_.tls) {
-      if (!settings.ca[0]) Serial.println("https:// needs the ca of the server's certificate");
-      secure_.setTimeout(board::kConnectTimeoutS);
-      secure_.setHandshakeTimeout(board::kHandshakeTimeoutS);  // as it comes, 120 s
-      secure_.setCACert(settings.ca);
-      good_ = good_ && settings.ca[0];
-    }
+    good_ = find_server(settings, stresswire::kHttp, &server_);
+    client_.begin(server_, settings.ca);
     snprintf(authorization_, sizeof authorization_, "Bearer %s", settings.token);
     http_.setReuse(true);
     http_.setConnectTimeout(board::kConnectTimeoutS * 1000);
@@ -40,8 +33,7 @@ class HttpLink final : public Link {
 
   /// Waits for the answer: the sampling task does not notice.
   bool send_samples(char* text, size_t size) override {
-    WiFiClient& net = server_.tls ? static_cast<WiFiClient&>(secure_) : plain_;
-    if (!http_.begin(net, server_.host, server_.port, contract::kPostDataPath, server_.tls)) return false;
+    if (!http_.begin(client_.get(), server_.host, server_.port, contract::kPostDataPath, server_.tls)) return false;
     http_.addHeader("Content-Type", "application/json");
     if (settings_->token[0]) http_.addHeader("Authorization", authorization_);
     const int code = http_.POST(reinterpret_cast<uint8_t*>(text), size);
@@ -73,8 +65,7 @@ class HttpLink final : public Link {
   LinkListener* listener_ = nullptr;
   stresswire::Endpoint server_{};
   bool good_ = false;
-  WiFiClient plain_;
-  WiFiClientSecure secure_;
+  ServerClient client_;
   HTTPClient http_;
   char authorization_[sizeof settings_->token + 8];
   stresswire::Backoff backoff_{board::kBackoffBaseMs, board::kBackoffCapMs};

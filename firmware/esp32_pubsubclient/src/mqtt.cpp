@@ -3,13 +3,13 @@
 
 #include <Arduino.h>
 #include <PubSubClient.h>
-#include <WiFiClientSecure.h>
 #include <string.h>
 
 #include "backoff.h"
 #include "board.h"
 #include "contract.gen.h"
 #include "device.h"
+#include "server.h"
 #include "status.h"
 
 namespace contract = stresswire::contract;
@@ -50,8 +50,7 @@ class MqttLink final : public Link {
   void begin(const stresswire::Settings& settings, LinkListener* listener) override {
     settings_ = &settings;
     listener_ = listener;
-    good_ = stresswire::parse_server(settings.server, stresswire::kMqtt, &server_);
-    if (!good_) Serial.println("this sketch speaks mqtt:// and mqtts://");
+    good_ = find_server(settings, stresswire::kMqtt, &server_);
     samples_.set(settings.device_id, contract::kSensorData);
     receipts_.set(settings.device_id, contract::kDataReceived);
     status_.set(settings.device_id, contract::kDeviceStatus);
@@ -59,14 +58,8 @@ class MqttLink final : public Link {
     results_.set(settings.device_id, contract::kCommandResult);
     stresswire::write_status({contract::kStatusOffline, settings.device_id, board::kFirmware, 0, false, 0, 0}, will_,
                              sizeof will_);
-    if (server_.tls) {
-      if (!settings.ca[0]) Serial.println("mqtts:// needs the ca of the server's certificate");
-      secure_.setTimeout(board::kConnectTimeoutS);
-      secure_.setHandshakeTimeout(board::kHandshakeTimeoutS);  // as it comes, 120 s
-      secure_.setCACert(settings.ca);  // without one nothing is trusted: there is no setInsecure() here
-      good_ = good_ && settings.ca[0];
-    }
-    client_.setClient(server_.tls ? static_cast<Client&>(secure_) : static_cast<Client&>(plain_));
+    net_.begin(server_, settings.ca);
+    client_.setClient(net_.get());
     client_.setServer(server_.host, server_.port);
     client_.setSocketTimeout(board::kConnectTimeoutS);
     client_.setKeepAlive(kKeepAliveS);
@@ -79,7 +72,7 @@ class MqttLink final : public Link {
     if (!good_) return false;
     if (client_.connected()) {
       // One packet a call; what is answered waits until here, for the buffer of a callback is that of a publish, too.
-      for (int i = 0; i < kPacketsAStep && client_.loop() && net().available() > 0; ++i) {
+      for (int i = 0; i < kPacketsAStep && client_.loop() && net_.get().available() > 0; ++i) {
       }
     }
     if (client_.connected()) return true;
@@ -106,7 +99,7 @@ class MqttLink final : public Link {
     return publish(results_, text, size, contract::kCommandResult.retained);
   }
   void drop() override {
-    net().stop();  // without DISCONNECT: the broker publishes the will
+    net_.get().stop();  // without DISCONNECT: the broker publishes the will
     up_ = false;
     next_try_ms_ = uptime_ms() + backoff_.next_ms(esp_random());
   }
@@ -114,8 +107,6 @@ class MqttLink final : public Link {
   bool needs_device_id() const override { return false; }
 
  private:
-  Client& net() { return server_.tls ? static_cast<Client&>(secure_) : static_cast<Client&>(plain_); }
-
   /// Blocks up to twice the timeout; the sampling task does not notice. The session is kept, so that a command which came
   /// while the device was away is there when it is back.
   bool connect() {
@@ -145,8 +136,7 @@ class MqttLink final : public Link {
   stresswire::Endpoint server_{};
   bool good_ = false;
   bool up_ = false;
-  WiFiClient plain_;
-  WiFiClientSecure secure_;
+  ServerClient net_;
   PubSubClient client_;
   Topic samples_;
   Topic receipts_;

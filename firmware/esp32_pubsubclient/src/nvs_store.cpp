@@ -25,108 +25,107 @@ void each_text(S& settings, Visit visit) {
   visit("ca", settings.ca, sizeof settings.ca);
 }
 
+/// Our part of the NVS, open for as long as it is in scope; false where it cannot be opened, or was never written.
+class Space {
+ public:
+  enum Access { kRead, kWrite };
+
+  explicit Space(Access access) : open_(preferences_.begin(kSpace, access == kRead)) {}
+  Space(const Space&) = delete;
+  Space& operator=(const Space&) = delete;
+  ~Space() {
+    if (open_) preferences_.end();
+  }
+  explicit operator bool() const { return open_; }
+  Preferences* operator->() { return &preferences_; }
+
+  /// As it was, where there is none of that name.
+  void read_text(const char* name, char* value, size_t capacity) {
+    if (open_ && preferences_.isKey(name)) preferences_.getString(name, value, capacity);
+  }
+
+ private:
+  Preferences preferences_;
+  bool open_;
+};
+
 }  // namespace
 
 void nvs_store::load(stresswire::Settings* settings) {
-  Preferences preferences;
-  if (!preferences.begin(kSpace, true)) return;  // nothing was ever saved
-  each_text(*settings, [&preferences](const char* name, char* value, size_t capacity) {
-    if (preferences.isKey(name)) preferences.getString(name, value, capacity);
-  });
-  settings->rate_hz = preferences.getFloat(kRate, settings->rate_hz);
-  preferences.end();
+  Space space(Space::kRead);
+  if (!space) return;
+  each_text(*settings,
+            [&space](const char* name, char* value, size_t capacity) { space.read_text(name, value, capacity); });
+  settings->rate_hz = space->getFloat(kRate, settings->rate_hz);
 }
 
 bool nvs_store::save(const stresswire::Settings& settings) {
-  Preferences preferences;
-  if (!preferences.begin(kSpace, false)) return false;
-  bool saved = preferences.putFloat(kRate, settings.rate_hz) > 0;
-  each_text(settings, [&preferences, &saved](const char* name, const char* value, size_t) {
-    saved = (value[0] == '\0' ? !preferences.isKey(name) || preferences.remove(name)
-                              : preferences.putString(name, value) > 0) &&
-            saved;
+  Space space(Space::kWrite);
+  if (!space) return false;
+  bool saved = space->putFloat(kRate, settings.rate_hz) > 0;
+  each_text(settings, [&space, &saved](const char* name, const char* value, size_t) {
+    saved = (value[0] == '\0' ? !space->isKey(name) || space->remove(name) : space->putString(name, value) > 0) && saved;
   });
-  preferences.end();
   return saved;
 }
 
 void nvs_store::save_rate(float rate_hz) {
-  Preferences preferences;
-  if (!preferences.begin(kSpace, false)) return;
-  preferences.putFloat(kRate, rate_hz);
-  preferences.end();
+  Space space(Space::kWrite);
+  if (space) space->putFloat(kRate, rate_hz);
 }
 
 stresswire::Boot nvs_store::next_boot() {
   stresswire::Boot boot{};
   boot.random = (static_cast<uint64_t>(esp_random()) << 32) | esp_random();
-  Preferences preferences;
-  if (!preferences.begin(kSpace, false)) return boot;
-  boot.count = preferences.getUInt(kBoots, 0) + 1;
-  preferences.putUInt(kBoots, boot.count);
-  preferences.end();
+  Space space(Space::kWrite);
+  if (!space) return boot;
+  boot.count = space->getUInt(kBoots, 0) + 1;
+  space->putUInt(kBoots, boot.count);
   return boot;
 }
 
 stresswire::EdaCalibration nvs_store::load_calibration() {
   stresswire::EdaCalibration calibration;
-  Preferences preferences;
-  if (!preferences.begin(kSpace, true)) return calibration;
-  calibration.scale = preferences.getFloat(kScale, calibration.scale);
-  calibration.offset_us = preferences.getFloat(kOffset, calibration.offset_us);
-  preferences.end();
+  Space space(Space::kRead);
+  if (!space) return calibration;
+  calibration.scale = space->getFloat(kScale, calibration.scale);
+  calibration.offset_us = space->getFloat(kOffset, calibration.offset_us);
   return calibration;
 }
 
 void nvs_store::save_calibration(const stresswire::EdaCalibration& calibration) {
-  Preferences preferences;
-  if (!preferences.begin(kSpace, false)) return;
-  preferences.putFloat(kScale, calibration.scale);
-  preferences.putFloat(kOffset, calibration.offset_us);
-  preferences.end();
+  Space space(Space::kWrite);
+  if (!space) return;
+  space->putFloat(kScale, calibration.scale);
+  space->putFloat(kOffset, calibration.offset_us);
 }
 
 float nvs_store::load_open_ratio(float otherwise) {
-  Preferences preferences;
-  if (!preferences.begin(kSpace, true)) return otherwise;
-  const float ratio = preferences.getFloat(kOpenRatio, otherwise);
-  preferences.end();
-  return ratio;
+  Space space(Space::kRead);
+  return space ? space->getFloat(kOpenRatio, otherwise) : otherwise;
 }
 
 void nvs_store::save_open_ratio(float ratio) {
-  Preferences preferences;
-  if (!preferences.begin(kSpace, false)) return;
-  preferences.putFloat(kOpenRatio, ratio);
-  preferences.end();
+  Space space(Space::kWrite);
+  if (space) space->putFloat(kOpenRatio, ratio);
 }
 
 void nvs_store::ask_for_portal() {
-  Preferences preferences;
-  if (!preferences.begin(kSpace, false)) return;
-  preferences.putUInt(kPortal, 1);
-  preferences.end();
+  Space space(Space::kWrite);
+  if (space) space->putUInt(kPortal, 1);
 }
 
 bool nvs_store::portal_asked() {
-  Preferences preferences;
-  if (!preferences.begin(kSpace, false)) return false;
-  const bool asked = preferences.isKey(kPortal) && preferences.remove(kPortal);
-  preferences.end();
-  return asked;
+  Space space(Space::kWrite);
+  return space && space->isKey(kPortal) && space->remove(kPortal);
 }
 
 void nvs_store::load_last_command(char* id) {
   id[0] = '\0';
-  Preferences preferences;
-  if (!preferences.begin(kSpace, true)) return;
-  if (preferences.isKey(kLastCommand)) preferences.getString(kLastCommand, id, stresswire::Command::kIdBytes);
-  preferences.end();
+  Space(Space::kRead).read_text(kLastCommand, id, stresswire::Command::kIdBytes);
 }
 
 void nvs_store::save_last_command(const char* id) {
-  Preferences preferences;
-  if (!preferences.begin(kSpace, false)) return;
-  preferences.putString(kLastCommand, id);
-  preferences.end();
+  Space space(Space::kWrite);
+  if (space) space->putString(kLastCommand, id);
 }

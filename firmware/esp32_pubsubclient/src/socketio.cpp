@@ -13,6 +13,7 @@
 #include "contract.gen.h"
 #include "device.h"
 #include "event.h"
+#include "server.h"
 
 namespace contract = stresswire::contract;
 
@@ -54,12 +55,7 @@ class SocketLink final : public Link {
   void begin(const stresswire::Settings& settings, LinkListener* listener) override {
     settings_ = &settings;
     listener_ = listener;
-    good_ = stresswire::parse_server(settings.server, stresswire::kHttp, &server_);
-    if (!good_) Serial.println("this sketch speaks http:// and https://");
-    if (server_.tls && !settings.ca[0]) {
-      Serial.println("https:// needs the ca of the server's certificate");  // beginSSL without one trusts anybody
-      good_ = false;
-    }
+    good_ = find_server(settings, stresswire::kHttp, &server_);
     client_.on_joined([this] {
       joined_ = true;
       backoff_.reset();
