@@ -18,7 +18,14 @@ export async function inBrowser(url, success, use, { expected = /^$/, ...context
     const page = await (await browser.newContext({ viewport: { width: 1280, height: 1400 }, ...context })).newPage();
     page.on("console", (message) => ["error", "warning"].includes(message.type()) && complain(message.text()));
     page.on("pageerror", (error) => problems.push(String(error)));
-    page.on("requestfailed", (request) => problems.push(`${request.url()} failed`));
+    const answered = new WeakSet();
+    page.on("response", (response) => answered.add(response.request()));
+    page.on("requestfailed", (request) => {
+      // Leaving a page calls off what is under way on it: a favicon, or the end of an answer that the page has acted on.
+      const why = request.failure().errorText;
+      const harmless = answered.has(request) || request.method() === "GET";
+      if (why !== "net::ERR_ABORTED" || !harmless) problems.push(`${request.method()} ${request.url()} failed: ${why}`);
+    });
     page.on("request", (request) => {
       const asked = request.url().replace(/^ws:/, "http:");
       if (!asked.startsWith(`${origin}/`) && !asked.startsWith("data:")) problems.push(`foreign: ${asked}`);
