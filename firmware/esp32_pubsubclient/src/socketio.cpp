@@ -95,7 +95,7 @@ class SocketLink final : public Link {
   }
   void drop() override {
     client_.disconnect();
-    closed();
+    if (open_) closed();  // it says so itself where it knew of a connection
   }
   void end() override { client_.disconnect(); }
   bool needs_device_id() const override { return true; }

@@ -40,7 +40,16 @@ void WebSocketsClient::enableHeartbeat(uint32_t ping_ms, uint32_t pong_ms, uint8
 void WebSocketsClient::disconnect() {
   if (!open_) return;
   send_frame(kClose, "\x03\xe8", 2);
+  lose();
+}
+
+/// The end of a connection or of an attempt, which is told at once.
+void WebSocketsClient::lose() {
   client_->stop();
+  open_ = false;
+  failed_ = true;
+  last_fail_ = millis();
+  tell(WStype_DISCONNECTED, "");
 }
 
 /// A GET, and its whole answer.
@@ -115,12 +124,7 @@ void WebSocketsClient::run() {
   if (port_ == 0) return;
   if (!open_) {
     if (failed_ && millis() - last_fail_ < reconnect_ms_) return;
-    if (!connect()) {
-      client_->stop();
-      failed_ = true;
-      last_fail_ = millis();
-      tell(WStype_DISCONNECTED, "");
-    }
+    if (!connect()) lose();
     return;
   }
   if (client_->connected() != 0) read_frames();
@@ -135,11 +139,7 @@ void WebSocketsClient::run() {
       if (++missed_ >= missed_limit_) disconnect();
     }
   }
-  if (client_->connected() != 0) return;
-  open_ = false;
-  failed_ = true;
-  last_fail_ = millis();
-  tell(WStype_DISCONNECTED, "");
+  if (open_ && client_->connected() == 0) lose();
 }
 
 void WebSocketsClient::read_frames() {
@@ -170,7 +170,7 @@ void WebSocketsClient::read_frames() {
       pinged_ = false;
       missed_ = 0;
     }
-    if (kind == kClose) client_->stop();
+    if (kind == kClose) disconnect();
   }
 }
 

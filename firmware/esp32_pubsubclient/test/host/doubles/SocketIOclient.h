@@ -41,6 +41,7 @@ class WebSocketsClient {
  private:
   void tell(WStype_t type, std::string text);
   bool connect();
+  void lose();
   std::string get(const std::string& path, const std::string& headers);
   void read_frames();
 
@@ -64,9 +65,9 @@ class WebSocketsClient {
 
 /// Behaves as SocketIOclient of arduinoWebSockets 2.7.3 on an ESP32: a polling GET for the session, the upgrade on the same
 /// connection, then `2probe` and `5` without waiting; `sIOtype_CONNECT` with the URL when the WebSocket is open, and
-/// nothing when the namespace is joined; `sIOtype_DISCONNECT` for every attempt that failed; `sendEVENT(payload)` with the
-/// event's name in the payload; connected while the WebSocket is, joined or not. There is no beginSSLWithCA: that is for
-/// another chip.
+/// nothing when the namespace is joined; `sIOtype_DISCONNECT` for every attempt that failed, and from within disconnect();
+/// `sendEVENT(payload)` with the event's name in the payload; connected while the WebSocket is, joined or not. There is no
+/// beginSSLWithCA: that is for another chip.
 class SocketIOclient : protected WebSocketsClient {
  public:
   using Callback = std::function<void(socketIOmessageType_t type, uint8_t* payload, size_t size)>;
