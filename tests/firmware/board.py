@@ -99,6 +99,11 @@ class Board:
         assert "watchdog" not in self.process.lines, self.process.output
 
 
+def server_of(stack: Stack, sketch: str) -> str:
+    """Where a stack listens for a sketch."""
+    return f"mqtt://127.0.0.1:{stack.mqtt_port}" if sketch.startswith("mqtt") else stack.url
+
+
 def stored(database_url: str, boot: str) -> list[int]:
     """The numbers of a boot's samples in the record, as often as they stand there."""
     found = rows(database_url, f"SELECT seq FROM history_stress WHERE boot = '{boot}' ORDER BY seq")  # noqa: S608

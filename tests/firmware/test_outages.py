@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.certificates import self_signed
-from tests.firmware.board import FAST, Board, board, stored, wait_for_all, wait_for_samples
+from tests.firmware.board import FAST, Board, board, server_of, stored, wait_for_all, wait_for_samples
 from tests.harness import Stack, Subscriber, free_port, mosquitto, publish, start_mosquitto, wait_until
 from tests.test_command_line import stresswire
 from tests.test_login_commands import token_of
@@ -31,10 +31,6 @@ KILLS = 4
 def made(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def mqtt_url(stack: Stack) -> str:
-    return f"mqtt://127.0.0.1:{stack.mqtt_port}"
 
 
 def dropped(heard: Subscriber) -> int:
@@ -188,7 +184,7 @@ def test_the_broker_throws_it_out(tmp_path: Path) -> None:
     with (
         Stack(made(tmp_path / "server")) as stack,
         Subscriber(stack.mqtt_port) as heard,
-        board(tmp_path, "mqtt", mqtt_url(stack), rate_hz=FAST) as one,
+        board(tmp_path, "mqtt", server_of(stack, "mqtt"), rate_hz=FAST) as one,
     ):
         before = len(wait_for_samples(stack, one.boot, 10))
         command = ["mosquitto_pub", "-p", str(stack.mqtt_port), "-i", one.device_id, "-t", "other", "-m", "x"]
@@ -229,29 +225,30 @@ def test_a_broker_that_takes_only_short_messages(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sketch", ["mqtt", "socketio", "http"])
 def test_batches_that_are_refused_whole(sketch: str, tmp_path: Path) -> None:
     """Somebody has used its keys. The answer to a batch is longer than what PubSubClient takes: dropped without a word."""
-    with Stack(made(tmp_path / "server")) as stack:
-        server = mqtt_url(stack) if sketch == "mqtt" else stack.url
-        with board(tmp_path, sketch, server, rate_hz=FAST) as one:
-            first = max(wait_for_samples(stack, one.boot, 5))
-            one.world(wifi=0)
-            one.process.wait_for("no link")
-            taken = range(first + 40, first + 120)
-            others = [{"hr": 200, "boot": one.boot, "seq": seq} for seq in taken]
-            publish(stack.mqtt_port, one.device_id, json.dumps(others))
-            wait_for_samples(stack, one.boot, len(others) + 5)
-            time.sleep(8)  # for eighty more
-            one.world(wifi=1)
-            wait_until(lambda: max(stored(stack.database_url, one.boot)) > taken[-1] + 30, 60)
-            wait_for_all(stack, one.boot)
-            refused = stack.rows("SELECT count(*) FROM rejected WHERE code = 'conflict'")[0][0]
-            assert refused >= len(taken)
+    with (
+        Stack(made(tmp_path / "server")) as stack,
+        board(tmp_path, sketch, server_of(stack, sketch), rate_hz=FAST) as one,
+    ):
+        first = max(wait_for_samples(stack, one.boot, 5))
+        one.world(wifi=0)
+        one.process.wait_for("no link")
+        taken = range(first + 40, first + 120)
+        others = [{"hr": 200, "boot": one.boot, "seq": seq} for seq in taken]
+        publish(stack.mqtt_port, one.device_id, json.dumps(others))
+        wait_for_samples(stack, one.boot, len(others) + 5)
+        time.sleep(8)  # for eighty more
+        one.world(wifi=1)
+        wait_until(lambda: max(stored(stack.database_url, one.boot)) > taken[-1] + 30, 60)
+        wait_for_all(stack, one.boot)
+        refused = stack.rows("SELECT count(*) FROM rejected WHERE code = 'conflict'")[0][0]
+        assert refused >= len(taken)
 
 
 def test_a_black_hole(tmp_path: Path) -> None:
     """The broker's host takes every byte, and nothing comes back."""
     with (
         Stack(made(tmp_path / "server")) as stack,
-        board(tmp_path, "mqtt", f"mqtt://127.0.0.1:{stack.mqtt_port}", rate_hz=FAST) as one,
+        board(tmp_path, "mqtt", server_of(stack, "mqtt"), rate_hz=FAST) as one,
     ):
         before = len(wait_for_samples(stack, one.boot, 10))
         stack.send(signal.SIGSTOP)
@@ -264,7 +261,7 @@ def test_a_black_hole(tmp_path: Path) -> None:
 def test_the_wifi_goes_and_comes(tmp_path: Path) -> None:
     with (
         Stack(made(tmp_path / "server")) as stack,
-        board(tmp_path, "mqtt", f"mqtt://127.0.0.1:{stack.mqtt_port}", rate_hz=FAST) as one,
+        board(tmp_path, "mqtt", server_of(stack, "mqtt"), rate_hz=FAST) as one,
     ):
         before = len(wait_for_samples(stack, one.boot, 10))
         for _ in range(2):
@@ -279,7 +276,7 @@ def test_a_clock_that_jumps(tmp_path: Path) -> None:
     """SNTP is a day off for a moment, then for good: the record's times stay those of the server."""
     with (
         Stack(made(tmp_path / "server")) as stack,
-        board(tmp_path, "mqtt", f"mqtt://127.0.0.1:{stack.mqtt_port}", rate_hz=FAST) as one,
+        board(tmp_path, "mqtt", server_of(stack, "mqtt"), rate_hz=FAST) as one,
     ):
         count = 10
         for off_ms in (0, 86_400_000, 0, 86_400_000, 86_400_000, -86_400_000 * 3_650, 0):

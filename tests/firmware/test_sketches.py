@@ -3,28 +3,15 @@
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.firmware.board import ASLEEP, FAST, Board, board, stored, wait_for_all, wait_for_samples
+from tests.firmware.board import ASLEEP, FAST, Board, board, server_of, stored, wait_for_all, wait_for_samples
 from tests.harness import Frontend, Stack, Subscriber, publish, wait_until
 
 SKETCHES = ("mqtt", "socketio", "http")
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with Stack(folder) as running:
-        yield running
-
-
-def server_of(stack: Stack, sketch: str) -> str:
-    return f"mqtt://127.0.0.1:{stack.mqtt_port}" if sketch.startswith("mqtt") else stack.url
 
 
 def newest(stack: Stack, boot: str) -> Any:

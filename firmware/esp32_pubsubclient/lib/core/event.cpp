@@ -2,14 +2,14 @@
 
 #include <string.h>
 
+#include "json_reader.h"
+
 namespace stresswire {
 
 namespace {
 
-bool is_space(char byte) { return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r'; }
-
 void skip_space(const char** at, const char* end) {
-  while (*at < end && is_space(**at)) ++*at;
+  while (*at < end && is_json_space(**at)) ++*at;
 }
 
 bool take(const char** at, const char* end, char wanted) {
@@ -34,7 +34,7 @@ bool parse_event(const char* text, size_t size, char* name, size_t capacity, con
   ++at;
   if (!take(&at, end, ',')) return false;
   skip_space(&at, end);
-  while (end > at && is_space(end[-1])) --end;
+  while (end > at && is_json_space(end[-1])) --end;
   if (end == at || end[-1] != ']') return false;
   *argument = at;
   *argument_size = static_cast<size_t>(end - 1 - at);

@@ -183,7 +183,7 @@ bool JsonReader::next(JsonMember* member) {
 }
 
 void JsonReader::skip_space() {
-  while (at_ < end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\n' || *at_ == '\r')) ++at_;
+  while (at_ < end_ && is_json_space(*at_)) ++at_;
 }
 
 bool JsonReader::take(char wanted) {
@@ -357,7 +357,7 @@ size_t json_count(const char* array, size_t size) {
       quoted = byte != '"';
       continue;
     }
-    if (byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r') continue;
+    if (is_json_space(byte)) continue;
     if (depth == 1 && byte != ']') any = true;
     quoted = byte == '"';
     if (byte == '[' || byte == '{') ++depth;

@@ -66,6 +66,9 @@ class JsonReader {
   State state_ = State::kFirst;
 };
 
+/// What may stand between the tokens (RFC 8259, 2).
+inline bool is_json_space(char byte) { return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r'; }
+
 /// How many elements an array has, whose text was found well-formed.
 size_t json_count(const char* array, size_t size);
 

@@ -34,7 +34,7 @@ void Outbox::link_down() {
   // The batch may be what ended it: larger than the server, a proxy or the client library takes.
   for (size_t i = 0; i < window_.size(); ++i) {
     if (window_[i].done || window_[i].count == 1) continue;
-    batch_ = batch_ > 1 ? batch_ / 2 : 1;
+    halve_batch();
     break;
   }
   forget();
@@ -189,10 +189,12 @@ void Outbox::time_out(uint64_t now_ms) {
   if (!late) return;
   forget();
   proven_ = false;
-  if (was_batch) batch_ = batch_ > 1 ? batch_ / 2 : 1;
+  if (was_batch) halve_batch();
   timeout_ms_ = timeout_ms_ > kMaxTimeoutMs / 2 ? kMaxTimeoutMs : timeout_ms_ * 2;
   ++timeouts_in_a_row_;
 }
+
+void Outbox::halve_batch() { batch_ = batch_ > 1 ? batch_ / 2 : 1; }
 
 /// Let go of what is acknowledged, from the oldest on.
 void Outbox::settle() {

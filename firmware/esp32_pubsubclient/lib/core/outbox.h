@@ -89,6 +89,7 @@ class Outbox {
   size_t probe(uint64_t now_ms, char* buffer, size_t capacity);
   void time_out(uint64_t now_ms);
   void heard();
+  void halve_batch();
   void settle();
   void forget();
   void drop_oldest();

@@ -2,6 +2,16 @@
 
 namespace stresswire {
 
+namespace {
+
+/// How many samples a file of that size has room for.
+uint32_t samples_in(size_t size) {
+  if (size < Segment::kHeaderBytes) return 0;
+  return static_cast<uint32_t>((size - Segment::kHeaderBytes) / Segment::kSampleBytes);
+}
+
+}  // namespace
+
 void Spill::open() {
   uint32_t lowest = 0;
   uint32_t highest = 0;
@@ -49,17 +59,15 @@ void Spill::drop_oldest() {
   // How many there are follows from the size; to decode it would take a second segment's memory.
   size_t size = 0;
   if (!files_.read(first_, bytes_, sizeof bytes_, &size)) size = Segment::kMaxBytes;
-  if (size >= Segment::kHeaderBytes) {
-    dropped_samples_ += static_cast<uint32_t>((size - Segment::kHeaderBytes) / Segment::kSampleBytes);
-  }
+  dropped_samples_ += samples_in(size);
   pop();
 }
 
 /// The oldest is lost, with as many samples as its size says; with all that it may have had, where it was cut off.
 void Spill::spoilt(size_t size) {
-  const bool whole = size > Segment::kHeaderBytes && (size - Segment::kHeaderBytes) % Segment::kSampleBytes == 0;
-  dropped_samples_ += whole ? static_cast<uint32_t>((size - Segment::kHeaderBytes) / Segment::kSampleBytes)
-                            : static_cast<uint32_t>(Segment::kSamples);
+  const uint32_t count = samples_in(size);
+  const bool whole = count > 0 && size == Segment::kHeaderBytes + count * Segment::kSampleBytes;
+  dropped_samples_ += whole ? count : static_cast<uint32_t>(Segment::kSamples);
   ++corrupt_segments_;
   failures_ = 0;
   pop();

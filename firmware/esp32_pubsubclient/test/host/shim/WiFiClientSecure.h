@@ -11,10 +11,10 @@ struct ssl_ctx_st;
 class WiFiClientSecure : public WiFiClient {
  public:
   ~WiFiClientSecure() override { WiFiClientSecure::stop(); }
-  /// Kept by its address, as there.
   /// Both in seconds. Its own are 30 and 120, longer than most watchdogs.
   void setTimeout(uint32_t seconds) { timeout_ms_ = static_cast<int32_t>(seconds * 1000); }
   void setHandshakeTimeout(unsigned long seconds) { handshake_ms_ = static_cast<int32_t>(seconds * 1000); }
+  /// Kept by its address, as there.
   void setCACert(const char* pem) { ca_ = pem; }
   int connect(const char* host, uint16_t port) override { return connect(host, port, timeout_ms_); }
   int connect(const char* host, uint16_t port, int32_t timeout_ms) override;
