@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 PACKAGES := broker storage models ingest gateway stresswire
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+PYTEST := PATH="$$($(BIN)/python hatch_build.py --node-folder):$$PATH" $(BIN)/python -m pytest
 
 FIRMWARE := firmware/esp32_pubsubclient
 CPP = $(filter-out %.gen.h,$(wildcard $(foreach depth,* */* */*/* */*/*/*,$(FIRMWARE)/$(depth).h $(FIRMWARE)/$(depth).cpp)))
 
-.PHONY: run install install-dev test firmware firmware-test faults check format contract bench lock clean
+.PHONY: run install install-dev install-test test firmware firmware-test faults check format contract bench lock clean
 
 run: install
 	@$(BIN)/python hatch_build.py
@@ -37,25 +38,27 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed tests/js/packag
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
-test: install-dev
+# What the tests need beside Python packages: brokers, databases, a browser, JavaScript clients.
+install-test: install-dev
 	@tools/install-test-packages.sh
 	@$(BIN)/python hatch_build.py --npm frontend ci
 	@$(BIN)/python hatch_build.py --npm tests/js ci
+
+test: install-test
 	@$(MAKE) --no-print-directory check firmware
-	@PATH="$$($(BIN)/python hatch_build.py --node-folder):$$PATH" $(BIN)/python -m pytest
+	@$(PYTEST)
 
 # The sketches and the core's tests, for this machine.
 firmware:
 	@cmake -S $(FIRMWARE) -B build/firmware -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null
 	@cmake --build build/firmware --parallel 2 >build/firmware/log 2>&1 || { cat build/firmware/log >&2; exit 1; }
 
-firmware-test: install-dev
-	@tools/install-test-packages.sh
+firmware-test: install-test
 	@$(MAKE) --no-print-directory firmware
-	@$(BIN)/python -m pytest tests/firmware
+	@$(PYTEST) tests/firmware
 
-faults: install-dev
-	@$(BIN)/python -m pytest tests/faults --runs 25 --numprocesses 0 --capture no
+faults: install-test
+	@$(PYTEST) tests/faults --runs 25 --numprocesses 0 --capture no
 
 check: install-dev
 	@$(BIN)/ruff check .
