@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, select, tuple_
 
 from broker.contract import (
     BUCKETS_MAX,
+    MAX_COUNT,
     ErrorDetail,
     HistoryBucket,
     HistoryData,
@@ -205,12 +206,12 @@ def _cursor(last: NewSensorData) -> str:
 def _position(cursor: str) -> tuple[datetime, int]:
     try:
         time, _, row_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        found = datetime.fromisoformat(time), int(row_id)
-        if found[0].tzinfo is None or not 0 <= found[1] < 2**63:
+        at = datetime.fromisoformat(time)
+        if at.tzinfo is None or not (row_id.isascii() and row_id.isdecimal()) or int(row_id) > MAX_COUNT:
             raise ValueError("no position")
-    except (ValueError, binascii.Error) as error:
+        return at.astimezone(UTC), int(row_id)
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise HistoryError(ErrorDetail("invalid", "cursor must be the `next` of an earlier page", "cursor")) from error
-    return found
 
 
 def instant(field: str, value: str) -> datetime:
