@@ -1,19 +1,12 @@
-"""Hosts: where an MQTT broker is, and which is this machine."""
+"""Where an MQTT broker is."""
 
-from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
+from broker.authority import parse_authority
+
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether a host's name or address is this machine itself."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class MqttAddress(Struct, frozen=True):
@@ -33,22 +26,26 @@ class MqttAddress(Struct, frozen=True):
 
 def parse_url(url: str) -> MqttAddress:
     """Read ``mqtt://`` or ``mqtts://user:password@host:port``. Raises `ValueError` that says what is wrong."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ValueError("must be a URL such as mqtt://host:1883, an IPv6 address in brackets") from error
     if parts.scheme not in _PORTS:
         raise ValueError("must begin with mqtt:// or mqtts://")
-    if not parts.hostname:
-        raise ValueError("must name a host, as in mqtt://host:1883")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("must end after host and port; a password with / ? or # in it must be percent-encoded")
+    written = parts.netloc.rpartition("@")[2]
+    if not written.rpartition(":")[0] and not written.strip(":"):
+        raise ValueError("must name a host, as in mqtt://host:1883")
     try:
-        port = parts.port
-    except ValueError:
-        raise ValueError("must have a number from 1 to 65535 as port") from None
-    if port == 0:
+        authority = parse_authority(written)
+    except ValueError as error:
+        raise ValueError(f"must name a host and a port, as in mqtt://host:1883; what stands there {error}") from error
+    if authority.port == 0:
         raise ValueError("must have a number from 1 to 65535 as port")
     return MqttAddress(
-        host=parts.hostname,
-        port=_PORTS[parts.scheme] if port is None else port,
+        host=authority.host,
+        port=_PORTS[parts.scheme] if authority.port is None else authority.port,
         tls=parts.scheme == "mqtts",
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,

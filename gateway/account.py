@@ -10,7 +10,7 @@ from broker.contract import MAX_DEVICE_ID, Role
 from gateway.access import Right, Visitor
 from gateway.door import MAX_TOKEN, Door
 from gateway.endpoints import Call, Content, Endpoint, Endpoints, PageRequest
-from gateway.origins import is_loopback
+from gateway.headers import HOST
 from gateway.refused import RefusedError
 from gateway.sessions import COOKIE, LIFETIME, Sessions
 from storage.audit import AuditEntry, deeds
@@ -110,7 +110,8 @@ class Account:
 
     async def _sign_in(self, call: Call) -> web.Response:
         session = self._door.sign_in(call.body.name, call.body.token, call.visitor.address)
-        if not (call.visitor.client.secure or is_loopback(call.request.host)):
+        host = call.request.get(HOST)
+        if not (call.visitor.client.secure or (host is not None and host.loopback)):
             raise RefusedError(400, "invalid", "a browser signs in over https, or on this machine itself")
         cookie = await self._sessions.begin(session, call.visitor.address)
         response = web.Response(status=204)

@@ -13,13 +13,13 @@ from broker.contract import MAX_DEVICE_ID
 from broker.rights import Credentials, Identity
 from broker.throttle import Guesses
 from gateway.access import Visitor
+from gateway.headers import CSRF_HEADER, HOST
 from gateway.origins import Origins
 from gateway.proxies import Client
 from gateway.refused import database_away, forbidden, too_many, unauthorized
 from gateway.sessions import COOKIE, Sessions, csrf_of, id_of
 from storage.sessions import Session
 
-CSRF_HEADER: Final = "X-CSRF-Token"
 SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 MAX_TOKEN: Final = 512
 
@@ -64,7 +64,7 @@ class Door:
         if shown is not None:
             return Visitor(client, self._identified(self._logins, _credentials(shown), client.address))
         cookie = request.cookies.get(COOKIE)
-        if cookie is not None and self._own_page(request):
+        if cookie is not None and cookie.isascii() and self._own_page(request):
             return await self._signed_in(self._logins, request, cookie, client)
         return Visitor(client)
 
@@ -74,7 +74,7 @@ class Door:
             return Visitor(client, free=True)
         if not isinstance(token, str):
             raise unauthorized("auth.token must be a string")
-        return Visitor(client, self._identified(self._logins, Credentials(password=token.encode()), client.address))
+        return Visitor(client, self._identified(self._logins, Credentials(password=_bytes(token)), client.address))
 
     def sign_in(self, name: str, token: str, address: str) -> Session:
         """What to keep of who signs in. Raises `RefusedError`."""
@@ -110,14 +110,20 @@ class Door:
         if who is None:
             return Visitor(client)
         csrf = csrf_of(cookie)
-        if request.method not in SAFE_METHODS and not hmac.compare_digest(request.headers.get(CSRF_HEADER, ""), csrf):
+        shown = request.headers.get(CSRF_HEADER, "").encode()
+        if request.method not in SAFE_METHODS and not hmac.compare_digest(shown, csrf.encode()):
             raise forbidden(f"a browser that is signed in must send the header {CSRF_HEADER}, from /api/me")
         return Visitor(client, who, session=id_of(cookie), csrf=csrf)
 
     def _own_page(self, request: web.Request) -> bool:
         """A cookie is believed from our own pages: others, also those that may read our answers, bring a token."""
         origin = request.headers.get(hdrs.ORIGIN)
-        return origin is None or self._origins.own(origin, request.host)
+        return origin is None or self._origins.own(origin, request.get(HOST))
+
+
+def _bytes(token: str) -> bytes:
+    """A token as bytes, also one that is no Unicode text (a lone surrogate), which then is nobody's."""
+    return token.encode(errors="surrogatepass")
 
 
 def _credentials(header: str) -> Credentials:

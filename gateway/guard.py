@@ -8,9 +8,12 @@ from aiohttp.typedefs import Handler
 
 from broker.contract import MAX_PAYLOAD_BYTES, ErrorCode
 from gateway.compat import as_eio_4, refuse_eio_3
-from gateway.door import CSRF_HEADER, SAFE_METHODS, Door
+from gateway.door import SAFE_METHODS, Door
 from gateway.endpoints import VISITOR, refusal_response
+from gateway.headers import CSRF_HEADER, HOST, IDEMPOTENCY_KEY, check_headers
 from gateway.limits import Limits
+from gateway.listener import Handler as Serve
+from gateway.listener import sign
 from gateway.metrics import Metrics
 from gateway.origins import Origins
 from gateway.proxies import CLIENT, Proxies
@@ -20,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SOCKET_IO: Final = "/socket.io/"
 _METHODS: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
-_HEADERS: Final = f"Authorization, Content-Type, Idempotency-Key, If-None-Match, {CSRF_HEADER}"
+_HEADERS: Final = f"Authorization, Content-Type, {IDEMPOTENCY_KEY}, If-None-Match, {CSRF_HEADER}"
 _HSTS: Final = "Strict-Transport-Security"
 _EXPOSED: Final = "ETag, Retry-After"
 POLICY: Final = (
@@ -40,7 +43,7 @@ _CODES: Final[dict[int, ErrorCode]] = {404: "not_found", 413: "too_large", 503: 
 
 
 class Guard:
-    """The middleware."""
+    """The middleware, and what comes before it."""
 
     def __init__(self, origins: Origins, proxies: Proxies, limits: Limits, door: Door, metrics: Metrics) -> None:
         self._origins = origins
@@ -54,6 +57,19 @@ class Guard:
         """From now on every response ends its connection, so that the next request goes to another instance."""
         self._leaving = True
 
+    async def enter(self, request: web.BaseRequest, handler: Serve) -> web.StreamResponse:
+        """Look at the headers before aiohttp does, which would answer some of them by an error of its own."""
+        try:
+            host = check_headers(request)
+        except RefusedError as error:
+            response = refusal_response(error)
+            await self.add_headers(request, response)
+            self._count(response)
+            return response
+        if host is not None:
+            request[HOST] = host
+        return await handler(request)
+
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let a request pass, or say why not."""
@@ -63,15 +79,21 @@ class Guard:
             response = refusal_response(error)
         except web.HTTPException as error:
             response = _as_json(error)
+        except ConnectionError:
+            raise  # the client is gone: there is nobody to answer, and nothing to log
         except Exception:  # whatever a client sends, it gets an answer and the listener goes on
             log.exception("%s %s failed", request.method, request.path)
             response = refusal_response(RefusedError(500, "internal", "an error of the server's own"))
-        self._metrics.requests.labels(f"{response.status // 100}xx").inc()
+        self._count(response)
         return response
 
+    def _count(self, response: web.StreamResponse) -> None:
+        self._metrics.requests.labels(f"{response.status // 100}xx").inc()
+
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not self._origins.serve(request.host):
-            raise forbidden(f"{request.host} is not served here; name it in STRESSWIRE_CORS_ORIGINS")
+        host = request.get(HOST)
+        if not self._origins.serve(host):
+            raise forbidden(f"{host} is not served here; if it shall be, name http://{host} in STRESSWIRE_CORS_ORIGINS")
         client = request[CLIENT] = self._proxies.client(request)
         self._limits.count_address(client.address)
         if request.path.startswith(SOCKET_IO):
@@ -80,19 +102,20 @@ class Guard:
         if _is_preflight(request):
             return web.Response(status=204)
         origin = request.headers.get(hdrs.ORIGIN)
-        if request.method not in SAFE_METHODS and not self._origins.allow(origin, request.host):
+        if request.method not in SAFE_METHODS and not self._origins.allow(origin, host):
             raise forbidden(f"pages from {origin} may not change anything here; name it in STRESSWIRE_CORS_ORIGINS")
         request[VISITOR] = await self._door.visitor(request, client)
         return await handler(request)
 
-    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def add_headers(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """CORS and security headers, right before a response goes out: one that streams, too."""
+        sign(response)
         if (self._leaving or response.status == 408) and not isinstance(response, web.WebSocketResponse):
             response.force_close()
         if request.path.startswith(SOCKET_IO):
             return  # python-socketio sets its own
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and self._origins.allow(origin, request.host):
+        if origin is not None and self._origins.allow(origin, request.get(HOST)):
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = _METHODS
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = _HEADERS

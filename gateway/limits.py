@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from broker.address import is_loopback_host
+from broker.authority import is_loopback
 from broker.throttle import Throttle
 from gateway.access import Visitor
 from gateway.refused import too_many
@@ -24,7 +24,7 @@ class Limits:
 
     def count_address(self, address: str) -> None:
         """Count a request before anything is known of it. Raises `RefusedError`."""
-        if not is_loopback_host(address):
+        if not is_loopback(address):
             _count(self._addresses, address, "this address")
 
     def count_login(self, visitor: Visitor) -> None:

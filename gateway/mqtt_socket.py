@@ -9,6 +9,7 @@ from aiohttp import WSMsgType, hdrs, web
 from broker.connection import MAX_PACKET, Connection
 from broker.house import WRITE_AHEAD, Wire
 from broker.packets import FIXED_HEADER
+from gateway.headers import HOST
 from gateway.origins import Origins
 
 MQTT: Final = "/mqtt"
@@ -31,7 +32,7 @@ class MqttSocket:
         app.router.add_get(MQTT, self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        if not self._origins.allow(request.headers.get(hdrs.ORIGIN), request.host):
+        if not self._origins.allow(request.headers.get(hdrs.ORIGIN), request.get(HOST)):
             raise web.HTTPForbidden(reason="pages from this origin may not connect")
         socket = web.WebSocketResponse(protocols=(_SUBPROTOCOL,), max_msg_size=MAX_PACKET + FIXED_HEADER, compress=False)
         if not socket.can_prepare(request):

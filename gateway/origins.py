@@ -1,45 +1,52 @@
 """Which web pages may talk to the gateway: its own, those on loopback, and those that the settings name."""
 
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from broker.authority import Authority, Origin, origin_of, parse_origin
+
+ANY = "*"
 
 
 class Origins:
     """An allow-list; `allowed` are origins such as ``https://lab.example``, or ``*`` for all.
 
-    `loopback`: the listener is for this machine only, so a page whose name was made to point here is refused too.
+    `loopback`: the listener is for this machine only, so a page whose name was made to point here is refused too (DNS
+    rebinding).
     """
 
     def __init__(self, allowed: Collection[str], *, loopback: bool) -> None:
-        self._allowed = frozenset(origin.rstrip("/") for origin in allowed)
+        self._any = ANY in allowed
+        self._allowed = frozenset(parse_origin(one.rstrip("/")) for one in allowed if one != ANY)
         self._loopback = loopback
 
-    def serve(self, host: str | None) -> bool:
-        """Whether a request to this Host header is meant for us."""
-        if not self._loopback or "*" in self._allowed or host is None or is_loopback(host):
+    def serve(self, host: Authority | None) -> bool:
+        """Whether a request with this Host header is meant for us; None: it has none, so no browser sent it."""
+        if not self._loopback or self._any or host is None or host.loopback:
             return True
-        return any(urlsplit(origin).netloc == host for origin in self._allowed)
+        return any(_is_at(page, host) for page in self._allowed)
 
-    def allow(self, origin: str | None, host: str | None) -> bool:
-        """Whether a page from `origin` may read answers; `host` is the Host header. No origin: not a page."""
-        if origin is None or "*" in self._allowed or origin in self._allowed:
+    def allow(self, origin: str | None, host: Authority | None) -> bool:
+        """Whether a page from `origin` may read answers; `host` is what the Host header says. No origin: not a page."""
+        if origin is None or self._any:
             return True
-        return _name(origin) in _LOOPBACK or self.own(origin, host)
+        page = _read(origin)
+        if page is None:
+            return False
+        return page in self._allowed or page.authority.loopback or _is_at(page, host)
 
-    def own(self, origin: str, host: str | None) -> bool:
-        """Whether a page is one of ours."""
-        return host is not None and origin in (f"http://{host}", f"https://{host}")
+    def own(self, origin: str, host: Authority | None) -> bool:
+        """Whether a page is one of ours: it came from where the Host header says that we are."""
+        page = _read(origin)
+        return page is not None and _is_at(page, host)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a Host header names this machine itself."""
-    return _name(f"//{host}") in _LOOPBACK
-
-
-def _name(url: str) -> str | None:
+def _read(origin: str) -> Origin | None:
     try:
-        return urlsplit(url).hostname
+        return parse_origin(origin)
     except ValueError:
         return None
+
+
+def _is_at(page: Origin, host: Authority | None) -> bool:
+    """Whether a page came from this Host, over HTTP or HTTPS; either may leave out the port that is usual there."""
+    return host is not None and page.scheme in ("http", "https") and page == origin_of(page.scheme, host)

@@ -9,11 +9,12 @@ import msgspec
 from aiohttp import hdrs, web
 
 from broker.address import MqttAddress
+from broker.authority import Authority
 from gateway.access import Right
 from gateway.documents import Asked, Document, Documents
 from gateway.endpoints import JSON, Call, Content, Endpoint, Endpoints, Handle
 from gateway.guard import POLICY
-from gateway.refused import RefusedError
+from gateway.headers import HOST
 
 STATIC: Final = "/static/"
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
@@ -71,14 +72,14 @@ class Pages:
     async def _asyncapi(self, call: Call) -> web.Response:
         if self._documents is None:
             return _not_built()
-        try:
-            return _json(self._documents.asyncapi_for(_asked(call), self._broker()))
-        except ValueError as error:
-            raise RefusedError(400, "invalid", f"Host must be a host's name or address: {error}") from error
+        return _json(self._documents.asyncapi_for(_asked(call), self._broker()))
 
 
 def _asked(call: Call) -> Asked:
-    return Asked(call.request.host, call.visitor.client.secure)
+    host = call.request.get(HOST)
+    if host is None:  # HTTP/1.0: by the address that the client reached
+        host = Authority(*call.request.get_extra_info("sockname", ("127.0.0.1", None))[:2])
+    return Asked(host, call.visitor.client.secure)
 
 
 def _json(document: Document) -> web.Response:

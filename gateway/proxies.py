@@ -7,8 +7,9 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct
 
+from gateway.headers import FORWARDED_FOR, FORWARDED_PROTO
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_FOR, _PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
 
 
 class Client(Struct, frozen=True):
@@ -48,8 +49,8 @@ def _hops(request: web.Request) -> list[tuple[str, str]]:
     """Address and scheme of each hop, as the proxies wrote them, the client's first."""
     if request.forwarded:
         return [(_bare(hop.get("for", "")), hop.get("proto", "http")) for hop in request.forwarded]
-    addresses = [one.strip() for value in request.headers.getall(_FOR, []) for one in value.split(",")]
-    protos = [one.strip() for value in request.headers.getall(_PROTO, []) for one in value.split(",")]
+    addresses = [one.strip() for value in request.headers.getall(FORWARDED_FOR, []) for one in value.split(",")]
+    protos = [one.strip() for value in request.headers.getall(FORWARDED_PROTO, []) for one in value.split(",")]
     # One proxy writes one scheme; where only the last writes it, it holds for the whole way.
     return [(_bare(one), protos[min(at, len(protos) - 1)] if protos else "http") for at, one in enumerate(addresses)]
 

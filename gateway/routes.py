@@ -25,6 +25,7 @@ from gateway import wire
 from gateway.access import Right
 from gateway.endpoints import JSON, Call, Content, Endpoint, Endpoints, json_response, read_body
 from gateway.guard import SOCKET_IO
+from gateway.headers import IDEMPOTENCY_KEY
 from gateway.metrics import Metrics
 from gateway.refused import RETRY_AFTER_S
 from gateway.uplink import Malformed, Uplink, refusal
@@ -106,7 +107,7 @@ class Routes:
             message = f"Content-Type must be {JSON}, got {request.content_type}"
             return json_response(refusal(ErrorDetail("not_json", message)), 415)
         body = await read_body(request)
-        answer = await self._uplink.send(_read(body), call.visitor.sends_as, request.headers.get("Idempotency-Key"))
+        answer = await self._uplink.send(_read(body), call.visitor.sends_as, request.headers.get(IDEMPOTENCY_KEY))
         self._metrics.count("http", answer.received)
         status = status_of(answer.received)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)} if status == 503 else None

@@ -62,9 +62,6 @@ FORWARDED_AT_ONCE = 20
 LAG_S = 30.0
 """Who waits longer for the database is not served well."""
 SHUTDOWN_S = 2.0
-KEEP_ALIVE_S = 75.0
-"""A connection that has no whole request by then is closed: one that idles, and one that sends a header byte by byte."""
-MAX_HEADERS = 64
 
 
 _CHANNELS = {channel.name.value: channel for channel in CHANNELS}
@@ -180,16 +177,9 @@ class Gateway:
         if mqtt is not None:
             MqttSocket(mqtt, origins).add_to(self._app)
         self.sockets.attach(self._app)
-        server_log = logging.getLogger("gateway.server")
-        server_log.addFilter(OneLine(web.RequestPayloadError, HttpProcessingError))
-        self._runner = web.AppRunner(
-            self._app,
-            access_log=None,
-            shutdown_timeout=SHUTDOWN_S,
-            logger=server_log,
-            keepalive_timeout=KEEP_ALIVE_S,
-            max_headers=MAX_HEADERS,
-        )
+        self._server_log = logging.getLogger("gateway.server")
+        self._server_log.addFilter(OneLine(web.RequestPayloadError, HttpProcessingError))
+        self._runner = web.AppRunner(self._app, shutdown_timeout=SHUTDOWN_S)
 
     async def health(self) -> HealthStatus:
         """Each part, asked now."""
@@ -215,7 +205,7 @@ class Gateway:
         """Open the listener. Raises `GatewayError` where the address is taken or not ours."""
         await self._runner.setup()
         assert self._runner.server is not None  # noqa: S101 - `setup` made it
-        self._listener = Listener(self._runner.server)
+        self._listener = Listener(self._runner.server, self._server_log, first=self._guard.enter)
         try:
             self.port = await self._listener.open(self.host, self.port, self._tls)
         except (OSError, OverflowError) as error:

@@ -1,6 +1,7 @@
 """The process's registry of metrics, and a listener for processes that have no gateway."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -10,9 +11,12 @@ from broker.bus import why
 from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttBus
 from gateway.endpoints import json_response
+from gateway.listener import Listener, sign
 from gateway.operations import HEALTH, METRICS, Alive, figures
 from stresswire import __version__
 from stresswire.settings import PREFIX, Bind, SettingsError
+
+log = logging.getLogger(__name__)
 
 
 def new_registry() -> CollectorRegistry:
@@ -48,16 +52,23 @@ async def served(bind: Bind | None, registry: CollectorRegistry) -> AsyncIterato
     async def healthz(_request: web.Request) -> web.Response:
         return json_response(Alive())
 
+    async def signed(_request: web.Request, response: web.StreamResponse) -> None:
+        sign(response)
+
     app = web.Application()
+    app.on_response_prepare.append(signed)
     app.router.add_get(METRICS.path, metrics)
     app.router.add_get(HEALTH.path, healthz)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app)
     await runner.setup()
+    assert runner.server is not None  # noqa: S101 - `setup` made it
+    listener = Listener(runner.server, log)
     try:
         try:
-            await web.TCPSite(runner, bind.host, bind.port).start()
+            await listener.open(bind.host, bind.port)
         except OSError as error:
             raise SettingsError(f"{PREFIX}METRICS_BIND={bind} cannot be listened on: {why(error)}") from error
         yield
     finally:
+        listener.close()
         await runner.cleanup()

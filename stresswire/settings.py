@@ -14,7 +14,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from broker.address import MqttAddress, is_loopback_host, parse_url
+from broker.address import MqttAddress, parse_url
+from broker.authority import Authority, is_loopback, parse_authority, parse_origin
 from ingest.share import Share
 
 PREFIX = "STRESSWIRE_"
@@ -34,7 +35,7 @@ class Bind(NamedTuple):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return is_loopback_host(self.host)
+        return is_loopback(self.host)
 
     @property
     def reachable(self) -> "Bind":
@@ -42,16 +43,20 @@ class Bind(NamedTuple):
         return self._replace(host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host))  # noqa: S104
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return str(Authority(*self))
 
 
 def _bind(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"must be address:port, as in 127.0.0.1:1883, got {value!r}")
-    return Bind(host.strip("[]"), int(port))
+    example = "must be address:port, as in 127.0.0.1:1883 or [::1]:1883"
+    try:
+        authority = parse_authority(value, zones=True)
+    except ValueError as error:
+        raise ValueError(f"{example}; what stands there {error}") from error
+    if authority.port is None:
+        raise ValueError(f"{example}, got {value[:80]!r}")
+    return Bind(authority.host, authority.port)
 
 
 def _share(value: Any) -> Any:
@@ -60,6 +65,18 @@ def _share(value: Any) -> Any:
 
 def _listed(value: Any) -> Any:
     return tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else value
+
+
+def _origin(value: str) -> str:
+    """An origin of `CORS_ORIGINS`, or ``*``."""
+    if value != "*":
+        try:
+            parse_origin(value.rstrip("/"))
+        except ValueError as error:
+            raise ValueError(
+                f"must be origins such as https://lab.example, with a comma between two: one {error}"
+            ) from error
+    return value
 
 
 def _mqtt_url(value: SecretStr | None) -> SecretStr | None:
@@ -89,7 +106,7 @@ class Settings(BaseSettings):
     models: Path = Path("var/models")
     stress_prior: Annotated[float | None, Field(gt=0, lt=1)] = None
     auth: Literal["auto", "required", "off"] = "auto"
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_listed)] = ()
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = ()
     metrics_bind: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
     rate_by_login: Annotated[float, Field(gt=0)] = 100.0

@@ -12,8 +12,8 @@ import socketio  # type: ignore[import-untyped]
 
 from gateway.access import HOLDERS, Right, Visitor
 from gateway.catalogue import ENDPOINTS
-from gateway.door import CSRF_HEADER
 from gateway.endpoints import DEVICE, Endpoint
+from gateway.headers import CSRF_HEADER
 from gateway.proxies import Client
 from gateway.sessions import COOKIE
 from tests.broker.aio import until

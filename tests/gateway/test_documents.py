@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from broker.address import MqttAddress
+from broker.authority import Authority
 from gateway.documents import Asked, Documents
 from gateway.guard import POLICY
 from gateway.pages import ASYNCAPI, DOCS, INDEX, LOGIN, OPENAPI, STATIC_FOLDER, TEST_PAGE
@@ -23,18 +24,36 @@ NO_SERVERS: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("asked", "broker", "http", "mqtt", "own"),
     [
-        (Asked("127.0.0.1:5000", False), LOCAL, "http://127.0.0.1:5000", "mqtt://127.0.0.1:1883", "ws://127.0.0.1:5000"),
-        (Asked("localhost:5000", False), LOCAL, "http://localhost:5000", "mqtt://localhost:1883", "ws://localhost:5000"),
         (
-            Asked("lab.example", True),
+            Asked(Authority("127.0.0.1", 5000), False),
+            LOCAL,
+            "http://127.0.0.1:5000",
+            "mqtt://127.0.0.1:1883",
+            "ws://127.0.0.1:5000",
+        ),
+        (
+            Asked(Authority("localhost", 5000), False),
+            LOCAL,
+            "http://localhost:5000",
+            "mqtt://localhost:1883",
+            "ws://localhost:5000",
+        ),
+        (
+            Asked(Authority("lab.example"), True),
             MqttAddress("127.0.0.1", 8883, tls=True),
             "https://lab.example",
             "secure-mqtt://lab.example:8883",
             "wss://lab.example",
         ),
-        (Asked("[::1]:80", False), MqttAddress("::1", 1, tls=False), "http://[::1]:80", "mqtt://[::1]:1", "ws://[::1]:80"),
         (
-            Asked("lab.example:5000", False),
+            Asked(Authority("::1", 80), False),
+            MqttAddress("::1", 1, tls=False),
+            "http://[::1]:80",
+            "mqtt://[::1]:1",
+            "ws://[::1]:80",
+        ),
+        (
+            Asked(Authority("lab.example", 5000), False),
             MqttAddress("broker.example", 1883, tls=False, username="gateway", password="secret"),
             "http://lab.example:5000",
             "mqtt://broker.example:1883",
@@ -53,7 +72,7 @@ def test_servers_are_those_of_who_asks(asked: Asked, broker: MqttAddress, http: 
 
 def test_a_host_that_is_none_is_refused(shared_stack: Stack) -> None:
     for host in ("[::1", "[x]:1"):
-        assert ask(shared_stack, "GET", ASYNCAPI.path, None, {"Host": host}).status in (400, 403)
+        assert ask(shared_stack, "GET", ASYNCAPI.path, None, {"Host": host}).status == 400
 
 
 def test_the_documents_are_the_repositorys(shared_stack: Stack) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import logging
 import socket
 import zlib
 from collections.abc import Callable
@@ -109,8 +110,8 @@ def served(handle: Callable[[Call], Any], talk: Callable[[int], None], most: int
         runner = web.AppRunner(app)
         await runner.setup()
         assert runner.server is not None
-        listener = Listener(runner.server, most)
-        port = await listener.open("127.0.0.1", 0, None)
+        listener = Listener(runner.server, logging.getLogger("tests"), most=most)
+        port = await listener.open("127.0.0.1", 0)
         try:
             await asyncio.to_thread(talk, port)
         finally:

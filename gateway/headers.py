@@ -1,0 +1,70 @@
+"""What a request's headers may hold: checked once, before aiohttp or a handler of ours acts on them. No I/O."""
+
+from typing import Final
+
+from aiohttp import HttpVersion11, hdrs, web
+
+from broker.authority import Authority, parse_authority
+from gateway.refused import RefusedError
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+CSRF_HEADER: Final = "X-CSRF-Token"
+FORWARDED_FOR: Final = "X-Forwarded-For"
+FORWARDED_PROTO: Final = "X-Forwarded-Proto"
+HOST: Final = web.RequestKey("host", Authority)
+"""What the Host header says; a request of HTTP/1.0 may have none."""
+_READ: Final = frozenset(
+    name.lower()
+    for name in (
+        hdrs.ACCEPT_ENCODING,
+        hdrs.AUTHORIZATION,
+        hdrs.CONNECTION,
+        hdrs.CONTENT_ENCODING,
+        hdrs.CONTENT_TYPE,
+        CSRF_HEADER,
+        hdrs.EXPECT,
+        hdrs.FORWARDED,
+        hdrs.HOST,
+        IDEMPOTENCY_KEY,
+        hdrs.IF_NONE_MATCH,
+        hdrs.ORIGIN,
+        hdrs.SEC_WEBSOCKET_EXTENSIONS,
+        hdrs.SEC_WEBSOCKET_KEY,
+        hdrs.SEC_WEBSOCKET_PROTOCOL,
+        hdrs.SEC_WEBSOCKET_VERSION,
+        hdrs.TRANSFER_ENCODING,
+        hdrs.UPGRADE,
+        FORWARDED_FOR,
+        FORWARDED_PROTO,
+    )
+)
+"""Headers that something acts on. Any other, such as the cookies of other programs on this machine, may hold any bytes."""
+
+
+def check_headers(request: web.BaseRequest) -> Authority | None:
+    """Return what the Host header says, if there is one.
+
+    Raises `RefusedError`: 400 for a header that is not UTF-8 or a Host that is none, 417 for an Expect that is not met.
+    """
+    for name, value in request.headers.items():
+        if not value.isascii() and name.lower() in _READ and not _is_text(value):
+            raise RefusedError(400, "not_utf8", f"the header {name} is not UTF-8")
+    expected = request.headers.get(hdrs.EXPECT, "")
+    if expected and expected.lower() != "100-continue" and request.version == HttpVersion11:
+        raise RefusedError(417, "invalid", "the header Expect can only be 100-continue")
+    hosts = request.headers.getall(hdrs.HOST, [])
+    if len(hosts) > 1:
+        raise RefusedError(400, "invalid", "there must be one header Host, not several")
+    try:
+        return parse_authority(hosts[0]) if hosts else None
+    except ValueError as error:
+        raise RefusedError(400, "invalid", f"the header Host {error}") from error
+
+
+def _is_text(value: str) -> bool:
+    """False where aiohttp kept bytes that are not UTF-8 as surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
