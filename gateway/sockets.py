@@ -18,7 +18,6 @@ from broker.contract import (
     DATA_RECEIVED,
     DEVICE_COMMAND,
     DEVICE_STATUS,
-    MAX_PAYLOAD_BYTES,
     SENSOR_DATA,
     AlertSubscription,
     AnnotationRequest,
@@ -44,8 +43,9 @@ from gateway.access import Right, Visitor
 from gateway.alerts import Alerts, not_saved
 from gateway.compat import DEVICE_ORIGIN, Server, is_device
 from gateway.door import Door
-from gateway.engine import WAITING_BYTES, JoinRefusedError
+from gateway.engine import MAX_BODY, WAITING_BYTES, JoinRefusedError
 from gateway.feed import Feed
+from gateway.headers import HOST
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.origins import Origins
@@ -66,8 +66,6 @@ COME_BACK_S: Final = 2
 CLOSE_S: Final = 1.0
 MAX_DEVICES: Final = 16
 """Devices that one socket may speak for where there are no logins."""
-_ENVELOPE_BYTES: Final = 1024
-"""What Socket.IO adds around a payload."""
 
 
 class Member(Struct, eq=False):
@@ -134,7 +132,7 @@ class Sockets:
             async_mode="aiohttp",
             json=wire,
             cors_allowed_origins=self._allow,
-            max_http_buffer_size=MAX_PAYLOAD_BYTES + _ENVELOPE_BYTES,
+            max_http_buffer_size=MAX_BODY,
             engineio_logger=engine_log,
         )
         self._sio.on("connect", self._connect)
@@ -299,8 +297,9 @@ class Sockets:
             await self._sio.emit(Name.CLIENT_STATS.value, self.stats, to=sid)
 
     async def _disconnect(self, sid: str, _reason: Any = None) -> None:
-        self._arriving.pop(sid, None)
-        self._members.pop(sid, None)
+        member = self._arriving.pop(sid, None) or self._members.pop(sid, None)
+        if member is not None:
+            self._sio.left(member.eio_sid)
 
     def _tell_stats(self) -> None:
         self._told = self.stats
@@ -355,9 +354,10 @@ class Sockets:
         return await self._health()
 
     def _allow(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
+        request: web.Request = environ["aiohttp.request"]
         if origin == DEVICE_ORIGIN:
-            return is_device(environ["aiohttp.request"])
-        return self._origins.allow(origin, environ.get("HTTP_HOST"))
+            return is_device(request)
+        return self._origins.allow(origin, request.get(HOST))
 
 
 def _client_type(request: web.Request) -> ClientType:
