@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -20,6 +21,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from broker.address import MqttAddress
 from broker.backoff import Backoff
 from broker.bus import Bus, BusError, Message, Subscription, why
+from broker.notices import Notices
+from broker.supervision import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +93,14 @@ class MqttBus(Bus):
         address: the broker.
         client_id: with a name the session is persistent, so that a durable subscriber loses nothing while it is away;
             None is a clean session with a random name.
+        supervisor: keeps the bus connected, whatever fails.
     """
 
-    def __init__(self, address: MqttAddress, client_id: str | None = None) -> None:
+    def __init__(self, address: MqttAddress, client_id: str | None = None, supervisor: Supervisor | None = None) -> None:
         self.address = address
+        self.refused = 0
+        self._notices = Notices(log, time.monotonic)
+        self._supervisor = supervisor or Supervisor()
         self.dropped = 0
         self._closed = False
         self._subscriptions: list[Subscription] = []
@@ -158,7 +165,8 @@ class MqttBus(Bus):
 
     async def open(self) -> None:
         """Connect and subscribe, or find out why that does not work now: the bus then goes on trying until it is closed."""
-        self._task = asyncio.create_task(self._stay_connected(), name=f"MQTT {self.address}")
+        name = f"MQTT {self.address}"
+        self._task = asyncio.create_task(self._supervisor.keep(name, self._stay_connected), name=name)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OPEN_S):
                 await self._tried.wait()
@@ -242,6 +250,8 @@ class MqttBus(Bus):
                 finally:
                     self._unwatch()
                     sock.close()
+                    if self._connected.is_set():
+                        self._lose("connection given up")
             # A subscriber without room could not take what the broker would send again.
             await self._room()
             await self._unless_ending(backoff.next_s())
@@ -278,7 +288,7 @@ class MqttBus(Bus):
         """Hand on what is there, within limits: what is left makes the socket readable again."""
         for _ in range(READ_AT_ONCE):
             seen = self._seen
-            self._client.loop_read()
+            self._read()
             if self._fd is None or self._paused:
                 return
             if self._seen == seen:
@@ -289,6 +299,15 @@ class MqttBus(Bus):
         sock: Any = self._client.socket()
         if isinstance(sock, ssl.SSLSocket) and sock.pending():
             self._loop.call_soon(self._still_readable, self._connection)
+
+    def _read(self) -> None:
+        """Read a packet; where that fails, which paho does not expect, the connection is given up and another one made."""
+        try:
+            self._client.loop_read()
+        except Exception:
+            log.exception("%s: what it sends cannot be dealt with; connecting anew", self.address)
+            self._unwatch()
+            self._lose("sends what cannot be dealt with")
 
     def _still_readable(self, connection: _Connection | None) -> None:
         """Neither what TLS has decrypted nor what lies before an error makes the socket readable."""
@@ -404,6 +423,10 @@ class MqttBus(Bus):
             taken.set_result(None)
 
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        self._lose(f"connection {'lost' if self._connected.is_set() else 'failed'}: {str(reason).lower()}")
+
+    def _lose(self, reason: str) -> None:
+        """Nothing of the connection is left."""
         was_connected = self._connected.is_set()
         self._connected.clear()
         self._filters.clear()
@@ -414,11 +437,17 @@ class MqttBus(Bus):
         if self._connection is not None:
             self._connection.lost.set()
         if not self._closed and (was_connected or self._state in ("ok", "not connected")):
-            self._away(f"connection {'lost' if was_connected else 'failed'}: {str(reason).lower()}")
+            self._away(reason)
 
     def _on_message(self, _client: paho.Client, _data: Any, received: paho.MQTTMessage) -> None:
         self._seen += 1
-        topic, payload, connection = received.topic, bytes(received.payload), self._connection
+        connection = self._connection
+        try:
+            topic = received.topic
+        except UnicodeDecodeError:
+            self._refuse(received)
+            return
+        payload = bytes(received.payload)
         takers = [known for known in self._subscriptions if known.matches(topic)]
         ack = None
         if received.qos and connection is not None:
@@ -436,6 +465,13 @@ class MqttBus(Bus):
             subscription.offer(message)
             if subscription.durable and subscription.full:
                 self._pause(subscription)
+
+    def _refuse(self, received: paho.MQTTMessage) -> None:
+        """A topic that is not UTF-8 is nobody's. The broker must forget the message, or it would come for ever."""
+        self.refused += 1
+        self._notices.warn("%s: refused a message on a topic that is not UTF-8", self.address)
+        if received.qos and self._connection is not None:
+            self._connection.acknowledge(self._connection.expect(received))
 
     def _on_write_wanted(self, _client: paho.Client, _data: Any, sock: Any) -> None:
         # While it connects, in a thread, nobody watches the socket yet: `_serve` looks what is to be written.

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from broker.bus import Bus, Message
+from broker.bus import Bus
 from broker.contract import (
     ANSWER_TIMEOUT_S,
     DEVICE_COMMAND,
@@ -24,10 +24,10 @@ from broker.contract import (
     DeviceId,
     DeviceStatus,
     NewSensorData,
-    device_of,
     encode,
 )
 from gateway.access import Right
+from gateway.bridge import Inbound
 from gateway.changes import change, deed_of
 from gateway.endpoints import Call, Content, Endpoint, Endpoints, json_response
 from gateway.refused import RefusedError
@@ -39,8 +39,6 @@ from storage.writer import Writer, WriterStoppedError
 DEVICES_MAX: Final = 200
 STATUSES_KEPT: Final = 20_000
 """Devices whose last `device_status` is remembered; beyond it the longest unheard are forgotten."""
-_decode_status = msgspec.json.Decoder(DeviceStatus).decode
-_decode_result = msgspec.json.Decoder(CommandResult).decode
 
 
 class DevicesRequest(Struct, frozen=True):
@@ -187,17 +185,21 @@ class Devices:
         endpoints.add(ORDERED, self._ordered)
         endpoints.add(RESET, self._reset)
 
-    def note_status(self, message: Message) -> None:
-        """Remember a device's status."""
-        device_id = device_of(message.topic)
-        self._statuses[device_id] = _decode_status(message.payload)
+    def note_status(self, message: Inbound) -> None:
+        """Remember a device's status, or forget it where the retained message was cleared."""
+        device_id, status = message.device_id, message.payload
+        if status is None:
+            self._statuses.pop(device_id, None)
+            return
+        self._statuses[device_id] = status
         self._statuses.move_to_end(device_id)
         if len(self._statuses) > STATUSES_KEPT:
             self._statuses.popitem(last=False)
 
-    async def note_result(self, message: Message) -> None:
+    async def note_result(self, message: Inbound) -> None:
         """Keep a device's answer to an order, and tell who waits for it here."""
-        device_id, result = device_of(message.topic), _decode_result(message.payload)
+        device_id = message.device_id
+        result: CommandResult = message.payload
         at = self._now()
         try:
             await self._writer.run(

@@ -1,7 +1,6 @@
 """Finds out who asks: a token, a name with its token, or the cookie of a browser that is signed in."""
 
 import base64
-import binascii
 import hmac
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -130,11 +129,11 @@ def _credentials(header: str) -> Credentials:
     """What an Authorization header says: Bearer, or Basic with the login's name as user."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer" and value:
-        return Credentials(password=value.strip().encode())
+        return Credentials(password=_bytes(value.strip()))
     if scheme.lower() == "basic":
         try:
             name, colon, token = base64.b64decode(value, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # also binascii's and Unicode's
             name, colon, token = "", "", ""
         if colon:
             return Credentials(name, token.encode())

@@ -17,7 +17,6 @@ _READ: Final = frozenset(
     name.lower()
     for name in (
         hdrs.ACCEPT_ENCODING,
-        hdrs.AUTHORIZATION,
         hdrs.CONNECTION,
         hdrs.CONTENT_ENCODING,
         hdrs.CONTENT_TYPE,
@@ -38,7 +37,8 @@ _READ: Final = frozenset(
         FORWARDED_PROTO,
     )
 )
-"""Headers that something acts on. Any other, such as the cookies of other programs on this machine, may hold any bytes."""
+"""Headers that something acts on. Any other, such as the cookies of other programs on this machine, may hold any bytes;
+what is no token in `Authorization` is nobody's."""
 
 
 def check_headers(request: web.BaseRequest) -> Authority | None:

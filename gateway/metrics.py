@@ -43,6 +43,13 @@ class Metrics:
             registry=registry,
         )
 
+        self.refused_messages = Counter(
+            "stresswire_gateway_refused_messages",
+            "Messages of the bus that could not be read, or came from who may not send them.",
+            ["channel", "reason"],
+            registry=registry,
+        )
+
     def count(self, transport: Transport, received: DataReceived) -> None:
         """Count the samples of a message by what its answer says."""
         samples, refused = self._samples, len(received.errors) or int(received.status == "error")

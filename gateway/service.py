@@ -9,16 +9,14 @@ from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self
 
-import msgspec
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from broker.address import MqttAddress
-from broker.bus import Bus, Message, why
+from broker.bus import Bus, why
 from broker.contract import (
-    CHANNELS,
     COMMAND_RESULT,
     DATA_RECEIVED,
     DEVICE_COMMAND,
@@ -27,10 +25,11 @@ from broker.contract import (
     NEW_SENSOR_DATA,
     STRESS_ALERT,
     HealthStatus,
-    name_of,
 )
+from broker.supervision import Supervisor
 from gateway.account import Account
 from gateway.alerts import Alerts
+from gateway.bridge import Bridge
 from gateway.devices import Devices
 from gateway.door import Door, Logins
 from gateway.endpoints import Endpoints
@@ -62,10 +61,6 @@ FORWARDED_AT_ONCE = 20
 LAG_S = 30.0
 """Who waits longer for the database is not served well."""
 SHUTDOWN_S = 2.0
-
-
-_CHANNELS = {channel.name.value: channel for channel in CHANNELS}
-_DECODERS = {name: msgspec.json.Decoder(channel.payload).decode for name, channel in _CHANNELS.items()}
 
 
 class GatewayError(Exception):
@@ -106,6 +101,7 @@ class Gateway:
         process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
         lag: how long the oldest sample in work has waited, where ingest is in this process.
         registry: of the process's metrics.
+        supervisor: starts tasks again that fail.
         tls: with it the listener speaks TLS only.
         broker: where a client on this machine finds the broker, for the documents.
         mqtt: lets pages in that speak MQTT over WebSocket; None where there is no embedded broker.
@@ -125,6 +121,7 @@ class Gateway:
         now: Callable[[], datetime],
         process_id: str,
         registry: CollectorRegistry,
+        supervisor: Supervisor,
         lag: Callable[[], float] | None = None,
         tls: ssl.SSLContext | None = None,
         broker: Callable[[], MqttAddress],
@@ -139,7 +136,9 @@ class Gateway:
         self._lag = lag
         self._listener: Listener | None = None
         self._tls = tls
+        self._supervisor = supervisor
         metrics = Metrics(registry)
+        self._bridge = Bridge(metrics)
         origins = Origins(access.origins, loopback=access.loopback)
         limits = Limits(access.rate_by_login, access.rate_by_address, time.monotonic)
         sessions = Sessions(history, writer, now)
@@ -220,34 +219,43 @@ class Gateway:
 
     async def run(self) -> None:
         """Forward until the bus closes."""
+
+        async def look_after_sockets() -> None:
+            await self.sockets.run(lambda: self._live.dropped)
+
+        keep = self._supervisor.keep
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._resolve_answers(), name="gateway answers")
-            tasks.create_task(self._keep_results(), name="gateway command results")
-            looking_after = tasks.create_task(self.sockets.run(lambda: self._live.dropped), name="gateway sockets")
-            await self._forward_live()
+            tasks.create_task(keep("gateway answers", self._resolve_answers), name="gateway answers")
+            tasks.create_task(keep("gateway command results", self._keep_results), name="gateway command results")
+            looking_after = tasks.create_task(keep("gateway sockets", look_after_sockets), name="gateway sockets")
+            await keep("gateway live events", self._forward_live)
             looking_after.cancel()
 
     async def _resolve_answers(self) -> None:
         async for message in self._answers:
-            if _genuine(message):
-                self._uplink.resolve(message)
+            answer = self._bridge.read(message)
+            if answer is not None:
+                self._uplink.resolve(answer)
 
     async def _forward_live(self) -> None:
         events = 0
         async for message in self._live:
-            if _genuine(message):
-                if name_of(message.topic) == DEVICE_STATUS.name:
-                    self._devices.note_status(message)
-                self.sockets.forward(message)
+            event = self._bridge.read(message)
+            if event is not None:
+                if event.channel is DEVICE_STATUS:
+                    self._devices.note_status(event)
+                if event.payload is not None:
+                    self.sockets.forward(event)
             events += 1
             if events % FORWARDED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # those who write to the frontends have their turn, also in a backfill
 
     async def _keep_results(self) -> None:
         async for message in self._results:
-            if _genuine(message):
-                self.sockets.forward(message)
-                await self._devices.note_result(message)
+            result = self._bridge.read(message)
+            if result is not None:
+                self.sockets.forward(result)
+                await self._devices.note_result(result)
 
     async def __aenter__(self) -> Self:
         return self
@@ -259,15 +267,3 @@ class Gateway:
             self._listener.close()
         await self.sockets.close()
         await self._runner.cleanup()
-
-
-def _genuine(message: Message) -> bool:
-    """Whether a message may be believed: sent by the side that the contract names, and of the contract's type."""
-    name = name_of(message.topic)
-    if _CHANNELS[name].sender == "pipeline" and not message.trusted:
-        return False
-    try:
-        _DECODERS[name](message.payload)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True

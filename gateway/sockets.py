@@ -11,7 +11,6 @@ from aiohttp import web
 from msgspec import Raw, Struct
 from sqlalchemy.exc import SQLAlchemyError
 
-from broker.bus import Message
 from broker.contract import (
     CLIENT_EVENTS,
     COMMAND_RESULT,
@@ -26,7 +25,6 @@ from broker.contract import (
     ClientType,
     CommandResult,
     ConnectionStatus,
-    DeviceStatus,
     ErrorDetail,
     EventsSkipped,
     HealthStatus,
@@ -34,13 +32,12 @@ from broker.contract import (
     Name,
     Pong,
     ServerShutdown,
-    device_of,
     encode,
-    name_of,
 )
 from gateway import wire
 from gateway.access import Right, Visitor
 from gateway.alerts import Alerts, not_saved
+from gateway.bridge import Inbound
 from gateway.compat import DEVICE_ORIGIN, Server, is_device
 from gateway.door import Door
 from gateway.engine import MAX_BODY, WAITING_BYTES, JoinRefusedError
@@ -160,16 +157,16 @@ class Sockets:
         """Serve ``/socket.io/`` in `app`."""
         self._sio.attach(app)
 
-    def forward(self, message: Message) -> None:
+    def forward(self, message: Inbound) -> None:
         """Send a message of the bus to whom it is for: encoded once, however many that are."""
-        name, device_id = name_of(message.topic), device_of(message.topic)
-        packet = self._sio.packet(name, _with_device(name, device_id, message.payload))
-        to_device = name == DEVICE_COMMAND.name
-        right = Right.OPERATE if name == COMMAND_RESULT.name else Right.WATCH
+        channel, device_id, name = message.channel, message.device_id, message.channel.name.value
+        packet = self._sio.packet(name, _payload(message))
+        to_device = channel is DEVICE_COMMAND
+        right = Right.OPERATE if channel is COMMAND_RESULT else Right.WATCH
         for member in self._members.values():
             if to_device:
                 if member.kind == "esp32" and device_id in member.devices:
-                    member.feed.offer((name, message.topic), packet)
+                    member.feed.offer((name, device_id), packet)
             elif member.kind == "frontend" and member.visitor.may(right, device_id):
                 self.skipped += member.feed.offer((name, device_id), packet)
 
@@ -376,9 +373,8 @@ def _check_kind(visitor: Visitor, kind: ClientType) -> None:
     raise RefusedError(403, "forbidden", f"{visitor.login} has not the right to {right.value}{hint}")
 
 
-def _with_device(name: str, device_id: str, payload: bytes) -> bytes:
-    """A device's status leaves its topic, which said whose it is."""
-    if name != DEVICE_STATUS.name:
-        return payload
-    status = msgspec.json.decode(payload, type=DeviceStatus)
-    return encode(msgspec.structs.replace(status, device_id=device_id))
+def _payload(message: Inbound) -> bytes:
+    """The JSON for clients. A device's status leaves its topic, which said whose it is."""
+    if message.channel is not DEVICE_STATUS:
+        return message.raw
+    return encode(msgspec.structs.replace(message.payload, device_id=message.device_id))

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import msgspec
-
-from broker.bus import Bus, Message
+from broker.bus import Bus
 from broker.contract import (
     ANONYMOUS_DEVICE,
     ANSWER_TIMEOUT_S,
@@ -23,15 +21,14 @@ from broker.contract import (
     CommandResult,
     DataReceived,
     ErrorDetail,
-    device_of,
     encode,
 )
 from broker.decoding import Key, sha256_of, valid_device_id
+from gateway.bridge import Inbound
 
 MAX_WAITING = 10_000
 """Samples that wait for their answer at once; what comes beyond it is told to come again."""
 _STAMP_DIGITS = 31
-_decode_answer = msgspec.json.Decoder(DataReceived).decode
 
 Route = tuple[str, str]
 """The device, and the payload's SHA-256. Not the key: two senders may give one key to different contents at once."""
@@ -101,13 +98,12 @@ class Uplink:
         """Messages that wait for their answers."""
         return self._count
 
-    def resolve(self, message: Message) -> None:
+    def resolve(self, message: Inbound) -> None:
         """Hand an answer from the bus to whoever waits for it here."""
-        received = _decode_answer(message.payload)
-        device_id = device_of(message.topic)
-        for waiting in self._waiting.get((device_id, received.sha256 or ""), ()):
+        received: DataReceived = message.payload
+        for waiting in self._waiting.get((message.device_id, received.sha256 or ""), ()):
             if not waiting.done():
-                waiting.set_result(Answer(device_id, received, message.payload))
+                waiting.set_result(Answer(message.device_id, received, message.raw))
 
     @contextmanager
     def _wait(self, route: Route) -> Iterator[asyncio.Future[Answer]]:

@@ -66,8 +66,11 @@ class AlertOutbox:
 
     async def run(self) -> None:
         """Send until `finish`."""
+        # After a failure nobody knows what was sent: all that is not settled is read again, and may come twice.
+        self._waiting.clear()
+        self._reading = True
         try:
-            async with asyncio.timeout(None) as self._limit:
+            async with asyncio.timeout(FINISH_S if self._finishing.is_set() else None) as self._limit:
                 while True:
                     await self._send_all()
                     if self._finishing.is_set():

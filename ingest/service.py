@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus, Message
 from broker.contract import SENSOR_DATA, ErrorDetail, device_of
+from broker.supervision import Supervisor
 from ingest.arrivals import Arrival, Stamps, arrive
 from ingest.lanes import Devices
 from ingest.metrics import Metrics
@@ -57,6 +58,7 @@ class Ingest:
         share: the devices that are for this process.
         grace_s: see `AlertOutbox`.
         metrics: what is counted and measured.
+        supervisor: starts tasks again that fail.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class Ingest:
         share: Share = Share(),  # noqa: B008 - it is immutable
         grace_s: float = 0.0,
         metrics: Metrics | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self.counts = Counts()
+        self._supervisor = supervisor or Supervisor()
         self._metrics = metrics or Metrics(CollectorRegistry())
         self._oldest_s: float | None = None
         self._bus = bus
@@ -99,7 +103,7 @@ class Ingest:
     async def run(self) -> None:
         """Serve until the bus is drained or closed, then what is still waiting."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._alerts.run(), name="alert outbox")
+            tasks.create_task(self._supervisor.keep("alert outbox", self._alerts.run), name="alert outbox")
             await self._serve()
             self._alerts.finish()
 

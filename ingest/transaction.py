@@ -245,13 +245,13 @@ class _Transaction:
             key = element.key
             rows.append(
                 {
-                    "device_id": _storable(arrival.device_id)[:MAX_DEVICE_ID],
+                    "device_id": arrival.device_id[:MAX_DEVICE_ID],
                     "boot": None if key is None else key.boot,
                     "seq": None if key is None else key.seq,
                     "received_at": arrival.received_at,
                     "code": result.code,
                     "field": result.field,
-                    "message": _storable(result.message),
+                    "message": result.message,
                     **kept_payload(_raw(element)),
                 }
             )
@@ -285,11 +285,6 @@ class _Transaction:
         element = self._arrivals[place.arrival].elements[place.element]
         assert isinstance(element, Incoming)  # noqa: S101 - places are made of nothing else
         return element
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL takes no NUL."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _values(one: Incoming) -> tuple[float | None, float | None, float | None]:

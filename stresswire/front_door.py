@@ -1,8 +1,9 @@
 """The embedded broker as the settings want it: logins, TLS, and as many connections as the system lets us have."""
 
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker.address import MqttAddress
 from broker.embedded import MAX_CONNECTIONS, EmbeddedBus
 from broker.mqtt import MqttBus
+from broker.supervision import Supervisor
 from storage.database import Database, DatabaseError, reason_of
 from stresswire.logins import LoginBook
 from stresswire.settings import PREFIX, Bind, Settings, SettingsError
@@ -49,14 +51,16 @@ def embedded(settings: Settings, book: LoginBook | None) -> EmbeddedBus:
     )
 
 
-def watching(book: LoginBook | None, *revoke: Callable[[str], None]) -> Sequence[Coroutine[Any, Any, None]]:
+def watching(
+    book: LoginBook | None, supervisor: Supervisor, *revoke: Callable[[str], None]
+) -> list[Coroutine[Any, Any, None]]:
     """What cuts the connections of logins that have ended: each of `revoke` is told their names."""
 
     def ended(name: str) -> None:
         for one in revoke:
             one(name)
 
-    return [] if book is None else [book.run(ended)]
+    return [] if book is None else [supervisor.keep("logins", partial(book.run, ended))]
 
 
 def address_of(bus: EmbeddedBus | MqttBus) -> MqttAddress:

@@ -5,11 +5,12 @@ import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge, Info, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info, PlatformCollector, ProcessCollector
 
 from broker.bus import why
 from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttBus
+from broker.supervision import Supervisor
 from gateway.endpoints import json_response
 from gateway.listener import Listener, sign
 from gateway.operations import HEALTH, METRICS, Alive, figures
@@ -34,9 +35,20 @@ def watch_bus(registry: CollectorRegistry, bus: EmbeddedBus | MqttBus) -> None:
     connected.set_function(lambda: float(bus.state == "ok"))
     dropped = Gauge("stresswire_bus_dropped_messages", "Messages that the bus gave up since the start.", registry=registry)
     dropped.set_function(lambda: float(bus.dropped))
+    if isinstance(bus, MqttBus):
+        refused = Gauge(
+            "stresswire_bus_refused_messages", "Messages of the broker on no topic that can be ours.", registry=registry
+        )
+        refused.set_function(lambda: float(bus.refused))
     if isinstance(bus, EmbeddedBus):
         clients = Gauge("stresswire_mqtt_connections", "MQTT clients that are connected.", registry=registry)
         clients.set_function(lambda: float(bus.connections))
+
+
+def watched_supervisor(registry: CollectorRegistry) -> Supervisor:
+    """A supervisor whose restarts are counted in `registry`."""
+    counter = Counter("stresswire_task_restarts", "Tasks that failed and were started again.", ["task"], registry=registry)
+    return Supervisor(lambda name: counter.labels(name).inc())
 
 
 @contextlib.asynccontextmanager

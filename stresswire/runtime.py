@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -16,6 +17,7 @@ from broker.bus import Bus
 from broker.contract import SENSOR_DATA
 from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttBus
+from broker.supervision import Supervisor
 from gateway.pages import DOCS, TEST_PAGE
 from gateway.service import Access, Gateway
 from ingest.metrics import Metrics
@@ -28,7 +30,7 @@ from storage.writer import Writer
 from stresswire import __version__
 from stresswire.front_door import address_of, demo_address, embedded, login_book, watching
 from stresswire.logins import LoginBook
-from stresswire.metrics import new_registry, served, watch_bus
+from stresswire.metrics import new_registry, served, watch_bus, watched_supervisor
 from stresswire.settings import Bind, Settings
 from stresswire.simulate import simulate
 from stresswire.tls import server_context
@@ -70,24 +72,27 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
     with open_database(settings) as database:
         predictor = load_model(settings)
         book, registry = login_book(settings, database, utc_now), new_registry()
+        supervisor = watched_supervisor(registry)
         async with (
             Writer(database) as writer,
             History(database) as history,
-            _bus(settings, book) as bus,
+            _bus(settings, book, supervisor) as bus,
             stopped_by_signal() as stop,
         ):
             watch_bus(registry, bus)
-            ingest = _ingest(settings, bus, writer, predictor, registry, grace_s=RECONNECT_S)
+            ingest = _ingest(settings, bus, writer, predictor, registry, supervisor, grace_s=RECONNECT_S)
             beside = Beside(f"ok, {predictor.version}", lambda: writer.state, lambda: ingest.lag_s)
             async with (
-                _gateway(settings, bus, history, writer, book, registry, beside) as gateway,
+                _gateway(settings, bus, history, writer, book, registry, supervisor, beside) as gateway,
                 served(settings.metrics_bind, registry),
             ):
                 await gateway.open()
                 await bus.open()
-                people = [simulate(demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)] if demo else []
+                others = watching(book, supervisor, gateway.sockets.revoke, *_revoking(bus))
+                if demo:
+                    person = partial(simulate, demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)
+                    others.append(supervisor.keep("simulated device", person))
                 announce(_welcome(settings, database, gateway, bus))
-                others = [*people, *watching(book, gateway.sockets.revoke, *_revoking(bus))]
                 await _serve(stop, bus, gateway.run(), ingest=ingest, writer=writer, beside=others, leave=gateway.leave)
         announce("stopped")
 
@@ -107,21 +112,22 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
             f"MQTT on {settings.mqtt_bind}. Alone, this broker promises what any broker does: PUBACK means that it has the"
             " message. The proof that a sample is stored is data_received."
         )
-        await _serve(stop, bus, beside=watching(book, bus.revoke))
+        await _serve(stop, bus, beside=watching(book, watched_supervisor(registry), bus.revoke))
 
 
 async def serve_ingest(settings: Settings, announce: Announce) -> None:
     """Ingest alone, on an external broker."""
     with open_database(settings) as database:
         predictor, registry = load_model(settings), new_registry()
+        supervisor = watched_supervisor(registry)
         async with (
             Writer(database) as writer,
-            _external_bus(settings, settings.ingest_shard.client_id) as bus,
+            _external_bus(settings, settings.ingest_shard.client_id, supervisor) as bus,
             stopped_by_signal() as stop,
             served(settings.metrics_bind, registry),
         ):
             watch_bus(registry, bus)
-            ingest = _ingest(settings, bus, writer, predictor, registry)
+            ingest = _ingest(settings, bus, writer, predictor, registry, supervisor)
             await bus.open()
             announce(f"ingest on {bus.address}, record in {database}")
             await _serve(stop, bus, ingest=ingest, writer=writer)
@@ -132,11 +138,12 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
     """The gateway alone, on an external broker."""
     with open_database(settings) as database:
         book, registry = login_book(settings, database, utc_now), new_registry()
+        supervisor = watched_supervisor(registry)
         async with (
             Writer(database) as writer,
             History(database) as history,
-            _external_bus(settings, None) as bus,
-            _gateway(settings, bus, history, writer, book, registry, Beside("in ingest")) as gateway,
+            _external_bus(settings, None, supervisor) as bus,
+            _gateway(settings, bus, history, writer, book, registry, supervisor, Beside("in ingest")) as gateway,
             served(settings.metrics_bind, registry),
             stopped_by_signal() as stop,
         ):
@@ -144,7 +151,7 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
             await gateway.open()
             await bus.open()
             announce(f"gateway on {_scheme(settings)}://{settings.http_bind}, broker {bus.address}")
-            others = watching(book, gateway.sockets.revoke)
+            others = watching(book, supervisor, gateway.sockets.revoke)
             await _serve(stop, bus, gateway.run(), writer=writer, beside=others, leave=gateway.leave)
 
 
@@ -157,9 +164,10 @@ async def _serve(
     beside: Sequence[Coroutine[Any, Any, None]] = (),
     leave: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Run `parts` and `ingest` until `stop`. Then `leave` tells the clients, what runs `beside` is cancelled, `ingest`
-    commits, answers and acknowledges what has arrived, and the rest ends with the bus. `writer` does not wait for a
-    database that is away.
+    """Run `parts` and `ingest` until `stop`; where one of them fails all are ended, and what it raised is raised.
+
+    At the end `leave` tells the clients, what runs `beside` is cancelled, `ingest` commits, answers and acknowledges what
+    has arrived, and the rest ends with the bus. `writer` does not wait for a database that is away.
     """
     async with asyncio.TaskGroup() as tasks:
         for part in parts:
@@ -185,6 +193,7 @@ def _ingest(
     writer: Writer,
     predictor: Predictor,
     registry: CollectorRegistry,
+    supervisor: Supervisor,
     *,
     grace_s: float = 0.0,
 ) -> Ingest:
@@ -197,6 +206,7 @@ def _ingest(
         share=settings.ingest_shard,
         grace_s=grace_s,
         metrics=Metrics(registry),
+        supervisor=supervisor,
     )
 
 
@@ -243,14 +253,14 @@ async def stopped_by_signal() -> AsyncIterator[asyncio.Event]:
                 loop.remove_signal_handler(one)
 
 
-def _bus(settings: Settings, book: LoginBook | None) -> EmbeddedBus | MqttBus:
+def _bus(settings: Settings, book: LoginBook | None, supervisor: Supervisor) -> EmbeddedBus | MqttBus:
     address = settings.mqtt_address
-    return embedded(settings, book) if address is None else MqttBus(address, settings.ingest_shard.client_id)
+    return embedded(settings, book) if address is None else MqttBus(address, settings.ingest_shard.client_id, supervisor)
 
 
-def _external_bus(settings: Settings, client_id: str | None) -> MqttBus:
+def _external_bus(settings: Settings, client_id: str | None, supervisor: Supervisor) -> MqttBus:
     """A part alone needs a broker beside it: by default the one that `python -m broker` starts."""
-    return MqttBus(settings.broker_address, client_id)
+    return MqttBus(settings.broker_address, client_id, supervisor)
 
 
 def _revoking(bus: EmbeddedBus | MqttBus) -> Sequence[Callable[[str], None]]:
@@ -264,6 +274,7 @@ def _gateway(
     writer: Writer,
     book: LoginBook | None,
     registry: CollectorRegistry,
+    supervisor: Supervisor,
     beside: Beside,
 ) -> Gateway:
     access = Access(
@@ -283,6 +294,7 @@ def _gateway(
         writing=beside.writing,
         lag=beside.lag,
         registry=registry,
+        supervisor=supervisor,
         tls=server_context("HTTP", settings.http_tls_cert, settings.http_tls_key),
         host=settings.http_bind.host,
         port=settings.http_bind.port,

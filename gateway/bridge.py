@@ -1,0 +1,81 @@
+"""From the bus to the gateway: the one place where a message is read, believed or refused.
+
+A device, or whoever may publish at a foreign broker, decides what a message holds. Behind this place nobody decodes, so
+nothing that it holds can surprise anybody.
+"""
+
+import logging
+import time
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from broker.bus import Message
+from broker.contract import CHANNELS, Channel, device_of, name_of
+from broker.decoding import valid_device_id
+from broker.notices import Notices
+from gateway.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+_CHANNELS: Final = {channel.name.value: channel for channel in CHANNELS}
+_DECODERS: Final = {name: msgspec.json.Decoder(channel.payload).decode for name, channel in _CHANNELS.items()}
+
+Reason = Literal["forged", "device_id", "not_utf8", "invalid"]
+
+
+class Inbound(Struct, frozen=True, eq=False):
+    """A message that may be believed.
+
+    `payload` is of the channel's type, or None where a retained message was cleared; `raw` is the JSON as it came.
+    """
+
+    channel: Channel
+    device_id: str
+    payload: Any
+    raw: bytes
+
+
+class Bridge:
+    """Reads messages of the bus; what it refuses is counted by channel and reason, and logged now and then."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._notices = Notices(log, time.monotonic)
+
+    def read(self, message: Message) -> Inbound | None:
+        """The message, or None where it was refused: sent by the wrong side, on the topic of what can be no device, or not
+        of the contract's type.
+        """
+        channel = _CHANNELS[name_of(message.topic)]  # our filters ask for no other
+        try:
+            return _read(channel, message)
+        except _RefusedError as error:
+            self._metrics.refused_messages.labels(channel.name.value, error.reason).inc()
+            self._notices.warn("refused a message on %r: %s", message.topic[:200], str(error)[:200])
+            return None
+
+
+class _RefusedError(Exception):
+    def __init__(self, reason: Reason, why: str) -> None:
+        super().__init__(why)
+        self.reason = reason
+
+
+def _read(channel: Channel, message: Message) -> Inbound:
+    if channel.sender == "pipeline" and not message.trusted:
+        raise _RefusedError("forged", "only the pipeline may publish there")
+    device_id = valid_device_id(device_of(message.topic))
+    if device_id is None:
+        raise _RefusedError("device_id", "no device can have that name")
+    if channel.retained and not message.payload:
+        return Inbound(channel, device_id, None, b"")
+    try:
+        # msgspec does not look into the text of fields that it skips.
+        message.payload.decode()
+        return Inbound(channel, device_id, _DECODERS[channel.name](message.payload), message.payload)
+    except UnicodeDecodeError as error:
+        raise _RefusedError("not_utf8", f"it must be UTF-8: byte {error.start} is not") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _RefusedError("invalid", str(error)) from error
