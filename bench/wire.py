@@ -41,15 +41,16 @@ def publish(name: str, body: bytes, *, qos: int = 0, packet_id: int = 0, retain:
     return packets.publish(name.encode(), body, qos=qos, retain=retain, packet_id=packet_id)
 
 
-def connect(client_id: str, keep_alive_s: int = 0) -> bytes:
-    """A CONNECT with a clean session."""
-    rest = b"\0\4MQTT\4\2" + keep_alive_s.to_bytes(2) + _text(client_id)
+def connect(client_id: str, keep_alive_s: int = 0, *, clean: bool = True, will: tuple[str, str] | None = None) -> bytes:
+    """A CONNECT; the topic and the text of a will, which is retained, at QoS 1."""
+    flags = clean << 1 | (0 if will is None else 0x2C)
+    rest = b"\0\4MQTT\4" + bytes((flags,)) + keep_alive_s.to_bytes(2) + b"".join(map(_text, (client_id, *(will or ()))))
     return b"\x10" + _length(len(rest)) + rest
 
 
-def subscribe(filters: Sequence[str]) -> bytes:
-    """A SUBSCRIBE at QoS 0."""
-    rest = b"\0\1" + b"".join(_text(one) + b"\0" for one in filters)
+def subscribe(filters: Sequence[str], qos: int = 0) -> bytes:
+    """A SUBSCRIBE."""
+    rest = b"\0\1" + b"".join(_text(one) + bytes((qos,)) for one in filters)
     return b"\x82" + _length(len(rest)) + rest
 
 
