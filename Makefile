@@ -12,7 +12,7 @@ PYTEST := PATH="$$($(BIN)/python hatch_build.py --node-folder):$$PATH" $(BIN)/py
 FIRMWARE := firmware/esp32_pubsubclient
 CPP = $(filter-out %.gen.h,$(wildcard $(foreach depth,* */* */*/* */*/*/*,$(FIRMWARE)/$(depth).h $(FIRMWARE)/$(depth).cpp)))
 
-.PHONY: run install install-dev install-test test firmware firmware-test faults check format contract bench lock clean
+.PHONY: run install install-dev install-test test firmware firmware-test faults check format contract bench churn lock clean
 
 run: install
 	@$(BIN)/python hatch_build.py
@@ -78,6 +78,11 @@ contract: install-dev
 
 bench: install
 	@$(BIN)/python -m bench
+
+# Clients that come and go on all transports, for so many minutes: memory, descriptors and the ledger.
+MINUTES ?= 60
+churn: install
+	@$(BIN)/python -m bench.churn --minutes $(MINUTES)
 
 lock: install-dev
 	@$(PIP) install pip-tools

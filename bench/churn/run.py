@@ -1,0 +1,114 @@
+"""One run: a server, clients that come and go, and what is left of them."""
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from bench.churn import mqtt_ways, socket_ways, web_ways
+from bench.churn.complaints import tracebacks
+from bench.churn.curve import MB_DIGITS, Point
+from bench.churn.ledger import Account
+from bench.churn.server import Server
+from bench.churn.steady import Steady
+from bench.churn.world import World
+
+EVERY_S: Final = 10.0
+NOTICED_S: Final = 180.0
+"""Within this time the server must have noticed everybody who is gone."""
+STORED_S: Final = 15.0
+"""What was sent and never acknowledged is stored by then, or never."""
+
+
+class Plan(Struct, frozen=True):
+    """`rate`: samples a second of all transports together. New clients a second, and how many at once at most."""
+
+    minutes: float
+    rate: int = 200
+    mqtt: float = 12
+    socketio: float = 6
+    http: float = 10
+    most: int = 150
+    seed: int = 1
+
+
+class Result(Struct, frozen=True):
+    """What came of it. `left` are descriptors; CPU in seconds of one core a second, of the server and the load."""
+
+    points: list[Point]
+    account: Account
+    left: list[str]
+    sockets_left: int
+    tracebacks: Counter[str]
+    cpu: float
+    own_cpu: float
+    world: World
+    log: str
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was lost, and nothing is left."""
+        return self.account.clean and not (self.left or self.sockets_left or self.tracebacks)
+
+
+async def run(plan: Plan, tell: Callable[[Point], None]) -> Result:
+    """Start a server, let clients come and go, and let all of them go. `tell` is given each point of the curve."""
+    with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
+        await server.warm_up()
+        before = server.descriptors()
+        world = World(server.port, server.http_port, plan.seed)
+        points: list[Point] = []
+        start_s, cpu_us, own_s = time.monotonic(), server.cpu_us(), time.process_time()
+        ending = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Steady(world).run(plan.rate, ending))
+            coming = [
+                tasks.create_task(world.come(ways, rate, plan.most))
+                for ways, rate in (
+                    (mqtt_ways.WAYS, plan.mqtt),
+                    (socket_ways.WAYS, plan.socketio),
+                    (web_ways.WAYS, plan.http),
+                )
+            ]
+            await _watch(server, world, plan.minutes * 60, points, tell)
+            cpu = (server.cpu_us() - cpu_us) / 1e6 / (time.monotonic() - start_s)
+            own_cpu = (time.process_time() - own_s) / (time.monotonic() - start_s)
+            for task in coming:
+                task.cancel()
+            ending.set()
+        await asyncio.sleep(STORED_S)
+        left = await server.emptied(before, NOTICED_S)
+        sockets_left = await server.sockets(NOTICED_S)
+        log = server.log()
+        account = world.ledger.account(server.keys())
+        return Result(points, account, left, sockets_left, tracebacks(log), cpu, own_cpu, world, log)
+
+
+async def _watch(server: Server, world: World, seconds: float, points: list[Point], tell: Callable[[Point], None]) -> None:
+    start_s, before_us, before_s = time.monotonic(), server.cpu_us(), time.monotonic()
+    due_s = start_s
+    while due_s < start_s + seconds:
+        due_s = min(due_s + EVERY_S, start_s + seconds)
+        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+        now_s, cpu_us = time.monotonic(), server.cpu_us()
+        points.append(
+            Point(
+                seconds=round(now_s - start_s, 1),
+                resident_mb=round(server.resident_mb(), MB_DIGITS),
+                anonymous_mb=round(server.anonymous_mb(), MB_DIGITS),
+                descriptors=len(server.descriptors()),
+                threads=server.threads(),
+                mqtt=world.made["mqtt"],
+                socketio=world.made["socketio"],
+                http=world.made["http"],
+                acknowledged=world.ledger.acknowledged,
+                cpu_percent=round((cpu_us - before_us) / 1e4 / (now_s - before_s), 1),
+            )
+        )
+        before_us, before_s = cpu_us, now_s
+        tell(points[-1])
