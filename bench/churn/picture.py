@@ -20,7 +20,8 @@ def draw(path: Path, points: Sequence[Point]) -> None:
         _memory(memory, points)
         _descriptors(descriptors, points)
         for axes in (memory, descriptors):
-            axes.axvline(SETTLE_MIN, color="0.7", linewidth=1, linestyle=":")
+            if points[-1].seconds >= SETTLE_MIN * 60:
+                axes.axvline(SETTLE_MIN, color="0.7", linewidth=1, linestyle=":")
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_ylim(bottom=0)
         figure.savefig(path, metadata={"Date": None, "Creator": None})
@@ -30,10 +31,11 @@ def _memory(axes: Any, points: Sequence[Point]) -> None:
     minutes = [point.seconds / 60 for point in points]
     axes.plot(minutes, [point.resident_mb for point in points], color="C0", label="resident")
     axes.plot(minutes, [point.anonymous_mb for point in points], color="C1", label="of it anonymous")
-    steady = [point.seconds / 60 for point in settled(points)]
-    line = fit(steady, [point.resident_mb for point in settled(points)])
-    slope = f"{line.slope * 60:+.2f} MB an hour after ten minutes"
-    axes.plot(steady, [line.start + line.slope * one for one in steady], color="0.3", linewidth=1, label=slope)
+    steady = settled(points)
+    since = [point.seconds / 60 for point in steady]
+    line = fit(since, [point.resident_mb for point in steady])
+    slope = f"{line.slope * 60:+.2f} MB an hour from minute {since[0]:.0f} on"
+    axes.plot(since, [line.start + line.slope * one for one in since], color="0.3", linewidth=1, label=slope)
     axes.set(ylabel="memory (MB)", title="The server while clients come and go")
     axes.legend(frameon=False, loc="lower right")
 

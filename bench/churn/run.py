@@ -1,6 +1,7 @@
 """One run: a server, clients that come and go, and what is left of them."""
 
 import asyncio
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ NOTICED_S: Final = 180.0
 """Within this time the server must have noticed everybody who is gone."""
 STORED_S: Final = 15.0
 """What was sent and never acknowledged is stored by then, or never."""
+_LOG_SHOWN: Final = 3_000
 
 
 class Plan(Struct, frozen=True):
@@ -64,29 +66,33 @@ async def run(plan: Plan, tell: Callable[[Point], None]) -> Result:
         world = World(server.port, server.http_port, plan.seed)
         points: list[Point] = []
         start_s, cpu_us, own_s = time.monotonic(), server.cpu_us(), time.process_time()
-        ending = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Steady(world).run(plan.rate, ending))
-            coming = [
-                tasks.create_task(world.come(ways, rate, plan.most))
-                for ways, rate in (
-                    (mqtt_ways.WAYS, plan.mqtt),
-                    (socket_ways.WAYS, plan.socketio),
-                    (web_ways.WAYS, plan.http),
-                )
-            ]
-            await _watch(server, world, plan.minutes * 60, points, tell)
-            cpu = (server.cpu_us() - cpu_us) / 1e6 / (time.monotonic() - start_s)
-            own_cpu = (time.process_time() - own_s) / (time.monotonic() - start_s)
-            for task in coming:
-                task.cancel()
-            ending.set()
+        try:
+            await _churn(server, world, plan, points, tell)
+        except BaseExceptionGroup:
+            print(server.log()[-_LOG_SHOWN:], file=sys.stderr)
+            raise
+        seconds = time.monotonic() - start_s
+        cpu = (server.cpu_us() - cpu_us) / 1e6 / seconds
+        own_cpu = (time.process_time() - own_s) / seconds
         await asyncio.sleep(STORED_S)
         left = await server.emptied(before, NOTICED_S)
         sockets_left = await server.sockets(NOTICED_S)
         log = server.log()
         account = world.ledger.account(server.keys())
         return Result(points, account, left, sockets_left, tracebacks(log), cpu, own_cpu, world, log)
+
+
+async def _churn(server: Server, world: World, plan: Plan, points: list[Point], tell: Callable[[Point], None]) -> None:
+    """Until the time is over and all clients are gone. Raises an exception group where the server or the load fails."""
+    ending = asyncio.Event()
+    kinds = ((mqtt_ways.WAYS, plan.mqtt), (socket_ways.WAYS, plan.socketio), (web_ways.WAYS, plan.http))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(Steady(world).run(plan.rate, ending), name="steady devices")
+        coming = [tasks.create_task(world.come(ways, rate, plan.most)) for ways, rate in kinds]
+        await _watch(server, world, plan.minutes * 60, points, tell)
+        for task in coming:
+            task.cancel()
+        ending.set()
 
 
 async def _watch(server: Server, world: World, seconds: float, points: list[Point], tell: Callable[[Point], None]) -> None:
