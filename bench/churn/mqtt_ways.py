@@ -39,14 +39,16 @@ async def _client(
         link.close()
 
 
-async def _work(world: World, client: Client, filters: Sequence[Sequence[str]] = _FILTERS) -> None:
+async def _work(
+    world: World, client: Client, filters: Sequence[Sequence[str]] = _FILTERS, qos: Sequence[int] = (1, 1, 1, 2)
+) -> None:
     """Subscribe, say that the device is there, and send some samples."""
     chance = world.chance
     own = (wire.topic(client.stream.device, wire.ANSWER), wire.topic(client.stream.device, wire.COMMAND))
     await client.subscribe(*(own if chance.random() < 0.6 else chance.choice(filters)), qos=chance.randrange(3))
     client.link.send(wire.publish(wire.topic(client.stream.device, wire.STATUS), _ONLINE, retain=True))
     for _ in range(chance.randrange(6)):
-        client.publish(qos=chance.choice((1, 1, 1, 2)))
+        client.publish(qos=chance.choice(qos))
         await client.listen(chance.uniform(0.05, 1))
     if chance.random() < 0.2:
         client.publish_twice()
@@ -138,7 +140,8 @@ async def kept(world: World) -> None:
     chance = world.chance
     async with _client(world, client_id=f"kept{chance.randrange(KEPT)}", clean=chance.random() < 0.1) as client:
         await client.subscribe(*chance.choice(_RARE), qos=1)
-        await _work(world, client, filters=_RARE)
+        # At QoS 2 an identifier that was cut off before its PUBREL would have to be taken up again, in the same session.
+        await _work(world, client, filters=_RARE, qos=(1,))
         if chance.random() < 0.5:
             client.link.send(DISCONNECT)
         elif chance.random() < 0.5:
