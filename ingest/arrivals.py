@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from broker.bus import Message
-from broker.contract import STAMP, device_of
-from broker.decoding import Refusal, Sample, decode
+from broker.contract import STAMP, ErrorDetail, SensorSample, device_of, encode
+from broker.decoding import Key, Refusal, Sample, decode
 from ingest.clock import taken
 from storage.records import RecordKey
 
@@ -28,6 +28,16 @@ class Arrival(NamedTuple):
     received_at: datetime
     elements: tuple[Incoming | Refusal, ...]
     batch: bool
+
+    def refused(self, error: ErrorDetail) -> "Arrival":
+        """The same message, every valid element of which is refused."""
+
+        def refusal(element: Incoming | Refusal) -> Refusal:
+            if isinstance(element, Refusal):
+                return element
+            return Refusal(error=error, raw=raw_of(element), key=Key(element.key.boot, element.key.seq))
+
+        return self._replace(elements=tuple(map(refusal, self.elements)))
 
 
 class Stamps:
@@ -59,3 +69,21 @@ def arrive(message: Message, received_at: datetime, stamps: Stamps) -> Arrival:
                 yield Incoming(element, record, time.at, time.synced)
 
     return Arrival(device_id, message.payload, received_at, tuple(elements()), decoded.batch)
+
+
+def raw_of(element: Incoming | Refusal) -> bytes:
+    """An element as it came; of one that was decoded, its fields."""
+    if isinstance(element, Refusal):
+        return element.raw
+    sample = element.sample
+    return encode(
+        SensorSample(
+            hr=sample.hr,
+            temp=sample.temp,
+            eda=sample.eda,
+            timestamp=None if sample.timestamp is None else sample.timestamp.isoformat(),
+            device_id=sample.device_id,
+            boot=element.key.boot,
+            seq=element.key.seq,
+        )
+    )

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus, Message
 from broker.contract import SENSOR_DATA, ErrorDetail, device_of
+from broker.decoding import Refusal
 from broker.supervision import Supervisor
 from ingest.arrivals import Arrival, Stamps, arrive
 from ingest.lanes import Devices
@@ -36,6 +37,9 @@ TRANSACTION_SAMPLES = 1_000
 DECODED_AT_ONCE = 64 * 1024
 """Bytes that are decoded before others have their turn."""
 WARN_EVERY_S = 10.0
+DEFECTS_IN_A_ROW = 20
+"""So many messages are refused one after the other for an error of the program's own; then it is not the messages."""
+_DEFECT = ErrorDetail("internal", "an error of the server's own: it is kept as it came, and was logged")
 
 
 class Counts(msgspec.Struct):
@@ -84,6 +88,7 @@ class Ingest:
         self._now = now
         self._stamps = Stamps(process_id)
         self._devices = Devices()
+        self._defects = 0
         self._warned_s = -WARN_EVERY_S
         self._share = share
         self._alerts = AlertOutbox(bus, writer, share.owns, grace_s=grace_s)
@@ -115,11 +120,10 @@ class Ingest:
             arrivals = await self._arrivals(messages, received_at)
             for some in _portions(arrivals):
                 try:
-                    outcome = await self._commit(arrivals[some])
+                    await self._store(arrivals[some], messages[some])
                 except WriterStoppedError:
                     log.error("stopped without the database: what came last is neither stored nor acknowledged")  # noqa: TRY400
                     return
-                await self._tell(outcome, messages[some])
             self._oldest_s = None
 
     async def _own(self, messages: list[Message]) -> list[Message]:
@@ -139,12 +143,50 @@ class Ingest:
         arrivals: list[Arrival] = []
         size = 0
         for message in messages:
-            arrivals.append(arrive(message, received_at, self._stamps))
+            try:
+                arrivals.append(arrive(message, received_at, self._stamps))
+            except Exception as error:
+                log.exception("a message is refused for an error of the program's own")
+                self._count_defect(error)
+                refusal = Refusal(error=_DEFECT, raw=message.payload)
+                arrivals.append(Arrival(device_of(message.topic), message.payload, received_at, (refusal,), batch=False))
             size += len(message.payload)
             if size >= DECODED_AT_ONCE:
                 size = 0
                 await asyncio.sleep(0)
         return arrivals
+
+    async def _store(self, arrivals: Sequence[Arrival], messages: Sequence[Message]) -> None:
+        """Commit, answer and acknowledge. Where that fails in a way that nobody foresaw, message by message: the one that
+        causes it is refused, and its neighbours are stored.
+        """
+        try:
+            outcome = await self._commit(arrivals)
+        except WriterStoppedError:
+            raise
+        except Exception:
+            log.exception("a transaction failed; its messages are tried one by one")
+            for arrival, message in zip(arrivals, messages, strict=True):
+                await self._tell(await self._commit_alone(arrival), [message])
+        else:
+            await self._tell(outcome, messages)
+
+    async def _commit_alone(self, arrival: Arrival) -> Outcome:
+        try:
+            outcome = await self._commit([arrival])
+        except WriterStoppedError:
+            raise
+        except Exception as error:
+            log.exception("a message is refused for an error of the program's own")
+            self._count_defect(error)
+            return await self._commit([arrival.refused(_DEFECT)])
+        return outcome
+
+    def _count_defect(self, error: Exception) -> None:
+        """Raises `error` where it is not the message's doing, since one after the other brings it about."""
+        self._defects += 1
+        if self._defects > DEFECTS_IN_A_ROW:
+            raise error
 
     async def _commit(self, arrivals: Sequence[Arrival]) -> Outcome:
         work = partial(store, arrivals=arrivals, devices=self._devices, predictor=self._predictor)
@@ -160,6 +202,8 @@ class Ingest:
         return outcome
 
     async def _tell(self, outcome: Outcome, messages: Sequence[Message]) -> None:
+        if outcome.fresh or outcome.duplicates:
+            self._defects = 0
         self.counts.stored += outcome.fresh
         self.counts.duplicates += outcome.duplicates
         self.counts.refused += len(outcome.refused)

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from broker.contract import LATE_AFTER_S, MAX_DEVICE_ID, AlertState, ErrorDetail, Quality, SensorSample, StressLevel, encode
+from broker.contract import LATE_AFTER_S, MAX_DEVICE_ID, AlertState, ErrorDetail, Quality, StressLevel
 from broker.decoding import Refusal
-from ingest.arrivals import Arrival, Incoming
+from ingest.arrivals import Arrival, Incoming, raw_of
 from ingest.lanes import Device, Devices, Lane
 from ingest.recovery import recover
 from ingest.results import Publication, Result, Stored, alert_message, answer, new_reading
@@ -252,7 +252,7 @@ class _Transaction:
                     "code": result.code,
                     "field": result.field,
                     "message": result.message,
-                    **kept_payload(_raw(element)),
+                    **kept_payload(raw_of(element)),
                 }
             )
             refused.append((arrival.device_id, result))
@@ -307,21 +307,3 @@ def _resent(before: StoredReading) -> Stored:
 
 def _quality(one: Fresh) -> tuple[Quality, ...]:
     return one.prediction.quality if one.incoming.synced else ("clock_unsynced", *one.prediction.quality)
-
-
-def _raw(element: Incoming | Refusal) -> bytes:
-    """An element as it came; of one that was decoded, its fields."""
-    if isinstance(element, Refusal):
-        return element.raw
-    sample = element.sample
-    return encode(
-        SensorSample(
-            hr=sample.hr,
-            temp=sample.temp,
-            eda=sample.eda,
-            timestamp=None if sample.timestamp is None else sample.timestamp.isoformat(),
-            device_id=sample.device_id,
-            boot=element.key.boot,
-            seq=element.key.seq,
-        )
-    )

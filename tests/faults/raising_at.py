@@ -1,0 +1,78 @@
+"""Runs `stresswire`, in which one thing raises an error that nobody foresaw.
+
+Usage: `python -m tests.faults.raising_at POINT ARGUMENT...`
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from stresswire.cli import main
+
+MESSAGE: Final = "brought about"
+POISON_HR: Final = 66.0
+"""Where a point raises for one sample only, it is the one with this heart rate."""
+
+
+class Point(NamedTuple):
+    """What raises: a name in a module or class, the first `times` it is called; `poison`: whenever it is given that."""
+
+    where: str
+    name: str
+    times: int = 1
+    poison: bool = False
+
+
+POINTS: Final = {
+    "a message is decoded": Point("ingest.service", "arrive", poison=True),
+    "a reading is made": Point("ingest.transaction", "new_reading", poison=True),
+    "every message is decoded": Point("ingest.service", "arrive", times=1_000_000),
+    "answers are sent": Point("ingest.service:Ingest", "_tell"),
+    "alerts are read": Point("ingest.outbox", "unsent_after"),
+    "alerts are settled": Point("ingest.outbox", "settle"),
+    "answers are taken": Point("gateway.uplink:Uplink", "resolve"),
+    "a result is kept": Point("gateway.devices:Devices", "note_result"),
+    "a status is noted": Point("gateway.devices:Devices", "note_status"),
+    "an event is forwarded": Point("gateway.sockets:Sockets", "forward"),
+    "numbers are told": Point("gateway.sockets:Sockets", "_tell_stats"),
+    "history is read": Point("gateway.sockets:Sockets", "_page"),
+    "health is asked": Point("gateway.service:Gateway", "health"),
+    "logins are read": Point("stresswire.logins:LoginBook", "_say"),
+    "a person is simulated": Point("stresswire.simulate", "_sample"),
+    "the connection is served": Point("broker.mqtt:MqttBus", "_serve"),
+    "the connection is read": Point("broker.mqtt:MqttBus", "_on_message"),
+    "a packet is handled": Point("broker.connection:Connection", "_publish", times=1),
+}
+
+
+def arm(point: Point) -> None:
+    """Put something that raises in the place of `point`."""
+    module, _, owner = point.where.partition(":")
+    place: Any = importlib.import_module(module)
+    place = getattr(place, owner) if owner else place
+    real: Callable[..., Any] = getattr(place, point.name)
+    left = point.times
+
+    def raising(*arguments: Any, **named: Any) -> Any:
+        nonlocal left
+        if point.poison:
+            due = any(str(POISON_HR) in _shown(one) for one in arguments)
+        else:
+            left -= 1
+            due = left >= 0
+        if due:
+            raise RuntimeError(MESSAGE)
+        return real(*arguments, **named)
+
+    setattr(place, point.name, raising)
+
+
+def _shown(argument: Any) -> str:
+    return str(getattr(argument, "payload", argument))
+
+
+if __name__ == "__main__":
+    arm(POINTS[sys.argv[1]])
+    sys.argv = ["stresswire", *sys.argv[2:]]
+    main()

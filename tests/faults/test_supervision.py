@@ -1,0 +1,186 @@
+"""Which task's end ends the process, and which is started again: each is made to raise.
+
+The rule stands in docs/reliability.md, "When a task fails".
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from broker.contract import ROOT
+from tests.faults.raising_at import MESSAGE, POISON_HR
+from tests.gateway.people import ask
+from tests.harness import Frontend, Stack, mosquitto, publish, wait_until
+from tests.test_command_line import stresswire
+from tests.test_login_commands import token_of
+
+GOOD = {"hr": 75.5, "temp": 36.2, "eda": 0.45}
+
+
+def stack_with(folder: Path, point: str, *arguments: str, **settings: str) -> Stack:
+    return Stack(folder, *arguments, program=("tests.faults.raising_at", point), **settings)
+
+
+def restarts(stack: Stack) -> dict[str, float]:
+    """How often each task was started again."""
+    text = ask(stack, "GET", "/metrics").body.decode()
+    lines = [line for line in text.splitlines() if line.startswith("stresswire_task_restarts_total{")]
+    return {line.partition('task="')[2].partition('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def works(stack: Stack, device_id: str) -> bool:
+    """Whether a sample goes all the way to a frontend."""
+    with Frontend(stack) as frontend:
+        publish(stack.mqtt_port, device_id, json.dumps(GOOD))
+        wait_until(lambda: any(one["device_id"] == device_id for one in frontend.events("new_sensor_data")))
+    return True
+
+
+def sample(stack: Stack) -> None:
+    publish(stack.mqtt_port, "first", json.dumps(GOOD))
+
+
+def status(stack: Stack) -> None:
+    publish(stack.mqtt_port, "first", '{"status":"online"}', name="device_status")
+
+
+def result(stack: Stack) -> None:
+    publish(stack.mqtt_port, "first", '{"command_id":"a","status":"done"}', name="command_result")
+
+
+def stay(stack: Stack) -> None:
+    with Frontend(stack) as frontend:
+        wait_until(lambda: MESSAGE in stack.output)
+        wait_until(lambda: len(frontend.events("client_stats")) > 1)
+
+
+def nothing(_stack: Stack) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("point", "task", "cause"),
+    [
+        ("alerts are read", "alert outbox", nothing),
+        ("answers are taken", "gateway answers", sample),
+        ("a result is kept", "gateway command results", result),
+        ("a status is noted", "gateway live events", status),
+        ("an event is forwarded", "gateway live events", sample),
+        ("numbers are told", "gateway sockets", stay),
+    ],
+)
+def test_a_task_is_started_again(tmp_path: Path, point: str, task: str, cause: Callable[[Stack], None]) -> None:
+    with stack_with(tmp_path, point) as stack:
+        cause(stack)
+        wait_until(lambda: restarts(stack) == {task: 1})
+        assert f"{task} failed; it is started again" in stack.output
+        assert MESSAGE in stack.output
+        assert works(stack, "second")
+        answer = ask(stack, "POST", "/api/esp32/data", {**GOOD, "device_id": "third"})
+        assert answer.status == 201
+        assert ask(stack, "GET", "/readyz").status == 200
+        assert stack.stop() == 0
+
+
+def test_an_alert_that_was_sent_and_not_settled_comes_again(tmp_path: Path) -> None:
+    """At least once: the outbox is read again."""
+    from tests.ingest.fakes import RAISED_S, stream  # noqa: PLC0415 - the model is loaded for this test alone
+
+    with stack_with(tmp_path, "alerts are settled") as stack, Frontend(stack) as frontend:
+        ask(stack, "POST", "/api/esp32/data", [{**one, "device_id": "d"} for one in stream(RAISED_S + 5)])
+        wait_until(lambda: len(frontend.events("stress_alert")) == 2)
+        first, again = frontend.events("stress_alert")
+        assert first == again
+        wait_until(lambda: stack.count("outbox") == 0)
+        assert restarts(stack) == {"alert outbox": 1}
+
+
+def test_logins_are_read_again(tmp_path: Path) -> None:
+    token = token_of(stresswire(tmp_path, "token", "add", "ada", "--role", "admin"))
+    with stack_with(tmp_path, "logins are read", auth="required") as stack:
+        wait_until(lambda: "logins failed; it is started again" in stack.output)
+        headers = {"Authorization": f"Bearer {token}"}
+        assert ask(stack, "GET", "/api/history", headers=headers).status == 200
+        assert stresswire(tmp_path, "token", "revoke", "ada").returncode == 0
+        wait_until(lambda: ask(stack, "GET", "/api/history", headers=headers).status == 401, 5)
+
+
+def test_a_simulated_person_comes_back(tmp_path: Path) -> None:
+    with stack_with(tmp_path, "a person is simulated", "--demo") as stack:
+        wait_until(lambda: stack.count("history_stress") > 0)
+        assert restarts(stack) == {"simulated device": 1}
+
+
+@pytest.mark.parametrize("point", ["the connection is served", "the connection is read"])
+def test_the_connection_to_a_broker_is_made_again(tmp_path: Path, point: str) -> None:
+    with mosquitto(tmp_path) as url, stack_with(tmp_path, point, mqtt_url=url) as stack:
+        sample(stack)
+        wait_until(lambda: MESSAGE in stack.output)
+        wait_until(lambda: ask(stack, "GET", "/readyz").status == 200)
+        assert works(stack, "second")
+        wait_until(lambda: stack.count("history_stress") == 2)  # the broker has sent the first one again
+        assert stack.stop() == 0
+
+
+@pytest.mark.parametrize("point", ["a message is decoded", "a reading is made"])
+def test_a_message_that_cannot_be_stored_is_refused_alone(tmp_path: Path, point: str) -> None:
+    poison = {**GOOD, "hr": POISON_HR, "boot": "a91fa91fa91fa91f", "seq": 7}
+    with stack_with(tmp_path, point) as stack:
+        for _ in range(2):
+            answer = ask(stack, "POST", "/api/esp32/data", {**poison, "device_id": "poison"})
+            assert (answer.status, answer.body["error"]["code"]) == (400, "internal")
+            publish(stack.mqtt_port, "poison", json.dumps(poison))
+            assert works(stack, "second")
+        assert stack.rows("SELECT DISTINCT code, device_id FROM rejected") == [("internal", "poison")]
+        assert stack.rows("SELECT count(*) FROM history_stress WHERE device_id = 'poison'") == [(0,)]
+        assert restarts(stack) == {}
+        assert stack.stop() == 0
+
+
+@pytest.mark.parametrize("point", ["answers are sent", "every message is decoded"])
+def test_ingest_ends_the_process(tmp_path: Path, point: str) -> None:
+    """What it has in work is not acknowledged, so that devices send it again to the next process."""
+    with stack_with(tmp_path, point) as stack:
+        acknowledged = 0
+        for seq in range(30):
+            topic = f"{ROOT}/first/esp32_sensor_data"
+            message = json.dumps({**GOOD, "boot": "a91fa91fa91fa91f", "seq": seq})
+            command = ["mosquitto_pub", "-p", str(stack.mqtt_port), "-q", "1", "-t", topic, "-m", message]
+            done = subprocess.run(command, capture_output=True, timeout=20, check=False)
+            acknowledged += done.returncode == 0
+            if not stack.runs:
+                break
+        assert stack.wait() == 1
+        assert MESSAGE in stack.output
+        assert stack.rows("SELECT count(*) FROM rejected")[0][0] == acknowledged
+    with Stack(tmp_path) as again:
+        publish(again.mqtt_port, "first", json.dumps({**GOOD, "boot": "a91fa91fa91fa91f", "seq": 0}))
+        assert works(again, "second")
+
+
+def test_an_event_that_fails_is_answered(tmp_path: Path) -> None:
+    with stack_with(tmp_path, "history is read") as stack, Frontend(stack) as frontend:
+        for _ in range(2):
+            frontend.emit("frontend_request_history", {"limit": 1})
+        wait_until(lambda: len(frontend.events("history_data")) == 2)
+        first, second = frontend.events("history_data")
+        assert (first["error"]["code"], second["count"]) == ("internal", 0)
+
+
+def test_a_request_that_fails_is_answered(tmp_path: Path) -> None:
+    with stack_with(tmp_path, "health is asked") as stack:
+        assert [ask(stack, "GET", "/readyz").status for _ in range(2)] == [500, 200]
+
+
+def test_an_mqtt_connection_that_fails_ends_alone(tmp_path: Path) -> None:
+    with stack_with(tmp_path, "a packet is handled") as stack, Frontend(stack) as frontend:
+        topic = f"{ROOT}/first/esp32_sensor_data"
+        command = ["mosquitto_pub", "-p", str(stack.mqtt_port), "-q", "1", "-t", topic, "-m", json.dumps(GOOD)]
+        begun_s = time.monotonic()
+        subprocess.run(command, capture_output=True, timeout=20, check=False)
+        assert time.monotonic() - begun_s < 15
+        publish(stack.mqtt_port, "second", json.dumps(GOOD))
+        wait_until(lambda: any(one["device_id"] == "second" for one in frontend.events("new_sensor_data")))
