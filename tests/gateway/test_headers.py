@@ -185,7 +185,7 @@ def test_headers_of_any_bytes(tmp_path: Path, guarded: bool) -> None:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    guarded = Guarded(tmp_path_factory.mktemp("people"))
+    guarded = Guarded(tmp_path_factory.mktemp("people"), rate_by_login="100000")
     with guarded.stack:
         yield guarded
         assert guarded.stack.stop() == 0
