@@ -4,7 +4,8 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeEngine
@@ -41,6 +42,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 4
 BUSY_TIMEOUT_MS = 5_000
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_OURS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
+_REFUSED = (TypeError, ValueError, ArithmeticError)
+"""What drivers raise, beside their own errors, for arguments of another kind, and SQLAlchemy for rows of another kind."""
 _MIGRATING = 7_305_119_211
 _NUMBERING = 7_305_119_212
 """PostgreSQL's advisory locks, of whoever migrates and of who gives ids; the numbers only have to be ours."""
@@ -88,22 +92,36 @@ class Database:
     def __init__(self, url: str) -> None:
         try:
             self.url = with_driver(url)
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
             raise DatabaseError("DATABASE_URL is no URL such as sqlite:///var/stresswire.db") from error
         if self.url.get_backend_name() not in ("sqlite", "postgresql"):
             raise DatabaseError(f"DATABASE_URL must be of sqlite or postgresql, not {self.url.get_backend_name()}")
+        if self.url.drivername not in _OURS:
+            raise DatabaseError(f"DATABASE_URL must begin with sqlite: or postgresql:, not {self.url.drivername}:")
         if self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:"):
             raise DatabaseError("DATABASE_URL must name a file, such as sqlite:///var/stresswire.db")
+        try:
+            self._connect()
+            self._migrate()
+        except ModuleNotFoundError as error:
+            raise DatabaseError(f"the database {self} needs a package more: pip install 'stresswire[postgres]'") from error
+        except CommandError as error:
+            whose = "was it written by a later stresswire, or by another program?"
+            raise DatabaseError(f"cannot open the database {self}: {reason_of(error)}; {whose}") from error
+        except (SQLAlchemyError, OSError) as error:
+            raise DatabaseError(f"cannot open the database {self}: {reason_of(error)}") from error
+
+    def _connect(self) -> None:
+        """Make the engines, and connect once: the driver then says whether it takes what the URL asks of it."""
         try:
             _make_file(self.url)
             self.writer = _engine(self.url, pool_size=1, writes=True)
             # One more than the history's threads: whoever reads the logins never waits for them.
             self.reader = _engine(self.url, pool_size=READERS + 1, writes=False)
-            self._migrate()
-        except ModuleNotFoundError as error:
-            raise DatabaseError(f"the database {self} needs a package more: pip install 'stresswire[postgres]'") from error
-        except (SQLAlchemyError, CommandError, OSError, NoSuchModuleError) as error:
-            raise DatabaseError(f"cannot open the database {self}: {reason_of(error)}") from error
+            self.writer.connect().close()
+        except _REFUSED as error:
+            where = "see what is after the ? of DATABASE_URL" if self.url.query else "see DATABASE_URL"
+            raise DatabaseError(f"cannot open the database {self}: {reason_of(error)}; {where}") from error
 
     def _migrate(self) -> None:
         try:
@@ -111,6 +129,24 @@ class Database:
         except BaseException:
             self.close()
             raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that reads. Raises DatabaseError where the database does not answer, or holds what is no record."""
+        try:
+            with self.reader.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, *_REFUSED) as error:
+            raise DatabaseError(f"the database {self} cannot be read: {reason_of(error)}") from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes. Raises DatabaseError as `reading`."""
+        try:
+            with self.writer.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, *_REFUSED) as error:
+            raise DatabaseError(f"the database {self} does not take it: {reason_of(error)}") from error
 
     def close(self) -> None:
         """Give every connection back; SQLite then folds its write-ahead log into the file."""
@@ -204,12 +240,23 @@ def with_driver(text: str) -> URL:
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
 
 
+def sqlite_file(text: str) -> Path | None:
+    """The file of SQLite that a URL names; None for another database, and for what is no URL, which opening it says."""
+    try:
+        url = with_driver(text)
+    except (ArgumentError, ValueError):
+        return None
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
 def _make_file(url: URL) -> None:
     """SQLite's file, where it is not there yet: health data, so nobody else may read it."""
     if url.get_backend_name() == "sqlite" and url.database:
         path = Path(url.database)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
+        if not (path.is_file() or path.is_dir()):  # SQLite itself says that of a folder
+            raise ValueError("it is not a regular file")
 
 
 def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
@@ -219,7 +266,8 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
         engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=not writes, connect_args=told)
         event.listen(engine, "connect", _prepare_postgresql)
         return engine
-    engine = create_engine(url, pool_size=pool_size, max_overflow=0)
+    # Whatever the URL says: a pool hands its connections from thread to thread.
+    engine = create_engine(url, pool_size=pool_size, max_overflow=0, connect_args={"check_same_thread": False})
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
     # The driver of its own begins a transaction only at the first write: too late to read and write in one.
     event.listen(engine, "connect", _prepare_sqlite)

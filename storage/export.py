@@ -9,9 +9,8 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 from sqlalchemy import Connection, Row, select, tuple_
-from sqlalchemy.exc import DBAPIError
 
-from storage.database import Database, reason_of
+from storage.database import Database, DatabaseError
 from storage.history import Scope
 from storage.tables import HistoryStress
 
@@ -77,7 +76,7 @@ def export_to(path: Path, database: Database, scope: Scope, kind: Format) -> int
         with path.open("xb") as file:
             path.chmod(0o600)  # health data
             while True:
-                with database.reader.connect() as connection:
+                with database.reading() as connection:
                     rows = chunk_after(connection, scope, last)
                 file.write(encoder.rows(rows))
                 count += len(rows)
@@ -87,8 +86,8 @@ def export_to(path: Path, database: Database, scope: Scope, kind: Format) -> int
             file.write(encoder.end())
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror}") from error
-    except DBAPIError as error:
-        raise ExportError(f"the database {database} does not answer: {reason_of(error)}; {path} is not whole") from error
+    except DatabaseError as error:
+        raise ExportError(f"{error}; {path} is not whole") from error
     return count
 
 

@@ -9,11 +9,9 @@ from typing import Annotated, TypeVar, get_args
 
 import typer
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from broker.contract import SENSOR_DATA, Role
 from storage.audit import Deed, record_deed
-from storage.database import reason_of
 from storage.logins import Login, LoginError, add_login, logins, revoke_login, rotate_login
 from stresswire import runtime
 from stresswire.logins import check_name, new_token, sha256_of
@@ -144,12 +142,8 @@ def _row(login: Login, now: datetime) -> tuple[str, str, str, str]:
 
 
 def _in_database(work: Callable[[Connection], Result]) -> Result:
-    with runtime.open_database(load_settings()) as database:
-        try:
-            with database.writer.begin() as connection:
-                return work(connection)
-        except DBAPIError as error:
-            raise LoginError(f"the database {database} does not take it: {reason_of(error)}") from error
+    with runtime.open_database(load_settings()) as database, database.writing() as connection:
+        return work(connection)
 
 
 def _tell(name: str, role: Role | None, secret: str) -> None:

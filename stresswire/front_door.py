@@ -7,13 +7,12 @@ from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy.exc import SQLAlchemyError
 
 from broker.address import MqttAddress
 from broker.embedded import MAX_CONNECTIONS, EmbeddedBus
 from broker.mqtt import MqttBus
 from broker.supervision import Supervisor
-from storage.database import Database, DatabaseError, reason_of
+from storage.database import Database
 from stresswire.logins import LoginBook
 from stresswire.settings import PREFIX, Bind, Settings, SettingsError
 from stresswire.tls import server_context
@@ -26,13 +25,10 @@ SPARE_DESCRIPTORS: Final = 200
 
 
 def login_book(settings: Settings, database: Database, now: Callable[[], datetime]) -> LoginBook | None:
-    """The logins, where they are asked for. Raises `SettingsError` where nobody could connect."""
+    """The logins, where they are asked for. Raises `SettingsError` where nobody could connect, `DatabaseError`."""
     if not settings.logins_required:
         return None
-    try:
-        book = LoginBook(database, now)
-    except SQLAlchemyError as error:
-        raise DatabaseError(f"the logins in {database} cannot be read: {reason_of(error)}") from error
+    book = LoginBook(database, now)
     if not book.anybody:
         raise SettingsError(
             f"{settings.open_to_the_network or f'{PREFIX}AUTH={settings.auth}'} asks for logins, and there is none yet; add"

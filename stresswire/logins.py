@@ -10,11 +10,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE, Role
 from broker.rights import Credentials, Identity
-from storage.database import Database, reason_of
+from storage.database import Database, DatabaseError
 from storage.logins import Login, LoginError, logins
 from storage.sessions import Session
 
@@ -97,8 +95,8 @@ class LoginBook:
         return _identity(login) if login is not None and login.changed_at == session.login_changed_at else None
 
     def load(self) -> list[str]:
-        """Read the logins; the names of those that can no longer be used as before."""
-        with self._database.reader.connect() as connection:
+        """Read the logins; the names of those that can no longer be used as before. Raises `DatabaseError`."""
+        with self._database.reading() as connection:
             found = {login.name: login for login in logins(connection)}
         return self._replace(found)
 
@@ -108,8 +106,8 @@ class LoginBook:
             await asyncio.sleep(REFRESH_S)
             try:
                 names = await asyncio.to_thread(self.load)
-            except SQLAlchemyError as error:
-                self._say(readable=False, why=reason_of(error))
+            except DatabaseError as error:
+                self._say(readable=False, why=str(error))
                 names = self._replace(self._known)
             else:
                 self._say(readable=True)

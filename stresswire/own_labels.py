@@ -21,8 +21,8 @@ MOMENT: Final = timedelta(minutes=2)
 
 
 def own_labels(database: Database, devices: Sequence[str]) -> list[Labelled]:
-    """What is labelled as stress or as calm, of `devices` or of all. Raises ModelError where nothing is."""
-    with database.reader.connect() as connection:
+    """What is labelled as stress or as calm, of `devices` or of all. Raises ModelError where nothing is, DatabaseError."""
+    with database.reading() as connection:
         rows = labelled_spans(connection, frozenset(devices) or None)
         spans = [row for row in rows if label_of(row.said.label) is not None]
         if not spans:
