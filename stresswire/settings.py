@@ -1,11 +1,21 @@
 """The settings: environment or `.env`, prefix `STRESSWIRE_`, read once. Every secret can come from `<NAME>_FILE`."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -17,13 +27,35 @@ from pydantic_settings import (
 from broker.address import MqttAddress, parse_url
 from broker.authority import Authority, is_loopback, parse_authority, parse_origin
 from ingest.share import Share
+from models.files import text_of
 
 PREFIX = "STRESSWIRE_"
 _SECRETS = ("mqtt_url", "database_url")
+_DOTENV = Path(".env")
+_FILE_MOST = 1 << 20
+_TOGETHER = (
+    "http_tls_cert",
+    "http_tls_key",
+    "mqtt_tls_cert",
+    "mqtt_tls_key",
+    "mqtt_tls_ca",
+    "metrics_bind",
+    "ingest_shard",
+)
+"""Those that another setting can make wrong."""
+_NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and bytes of the environment that are no UTF-8."""
+Rate = Annotated[float, Field(ge=0.001, le=1_000_000)]
 
 
 class SettingsError(Exception):
     """A setting that cannot be used; the message is one line that names it."""
+
+
+class _Unreadable(NamedTuple):
+    """Stands for the content of a file that cannot be read, and says why."""
+
+    why: str
 
 
 class Bind(NamedTuple):
@@ -109,8 +141,17 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_listed)] = ()
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = ()
     metrics_bind: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
-    rate_by_login: Annotated[float, Field(gt=0)] = 100.0
-    rate_by_address: Annotated[float, Field(gt=0)] = 1_000.0
+    rate_by_login: Rate = 100.0
+    rate_by_address: Rate = 1_000.0
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        if isinstance(value, _Unreadable):
+            raise ValueError(value.why)  # noqa: TRY004 - what pydantic makes an error of this setting
+        if isinstance(value, str) and _NOT_TEXT.search(value):
+            raise ValueError("must be text in UTF-8 without control characters")
+        return value
 
     @model_validator(mode="after")
     def _certificate_and_key(self) -> Self:
@@ -158,7 +199,11 @@ class Settings(BaseSettings):
 
     @property
     def broker_address(self) -> MqttAddress:
-        """The external broker, else where a client on this machine finds the embedded one."""
+        """The external broker, else where a client on this machine finds the embedded one. Raises `SettingsError`."""
+        if self.mqtt_url is None and self.mqtt_bind.port == 0:
+            raise SettingsError(
+                f"{PREFIX}MQTT_BIND={self.mqtt_bind} takes a port that nobody else knows: name one, or {PREFIX}MQTT_URL"
+            )
         local = MqttAddress(*self.mqtt_bind.reachable, tls=self.mqtt_tls_cert is not None)
         return self.mqtt_address or local
 
@@ -191,9 +236,12 @@ class _SecretFiles(PydanticBaseSettingsSource):
         if not path:
             return None, field_name, False
         try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{PREFIX}{field_name.upper()}_FILE: cannot read {path}: {error}") from error
+            return text_of(Path(path), _FILE_MOST).strip(), field_name, False
+        except OSError as error:
+            why = error.strerror
+        except ValueError:  # it has a NUL in it
+            why = "that is no path"
+        return _Unreadable(f"{PREFIX}{field_name.upper()}_FILE: cannot read {path}: {why}"), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(None, name)[0] for name in _SECRETS}
@@ -202,13 +250,32 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
 def load_settings() -> Settings:
     """The settings of this process. Raises `SettingsError`."""
+    settings, flaws = usable_settings()
+    if flaws:
+        raise SettingsError(next(iter(flaws.values())))
+    return settings
+
+
+def usable_settings() -> tuple[Settings, Mapping[str, str]]:
+    """The settings, those that cannot be used at their defaults; and by the names of these what is wrong with them."""
+    flaws: dict[str, str] = {}
+    instead: dict[str, Any] = {}
     try:
-        return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f".env cannot be read: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:
-            raise SettingsError(message) from error
-        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {message}") from error
+        text_of(_DOTENV, _FILE_MOST)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        flaws[".env"] = f".env cannot be read: {error.strerror}"
+        instead["_env_file"] = None
+    while True:
+        try:
+            return Settings(**instead), flaws
+        except ValidationError as error:
+            for one in error.errors():
+                names = (str(one["loc"][0]),) if one["loc"] else _TOGETHER
+                flaws[" ".join(names)] = _flaw(names[0], one["msg"].removeprefix("Value error, "))
+                instead |= {name: Settings.model_fields[name].get_default() for name in names}
+
+
+def _flaw(name: str, message: str) -> str:
+    return message if message.startswith(PREFIX) else f"{PREFIX}{name.upper()}: {message}"

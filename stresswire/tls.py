@@ -2,6 +2,7 @@
 
 import ssl
 from pathlib import Path
+from stat import S_ISREG
 
 from stresswire.settings import PREFIX, SettingsError
 
@@ -18,6 +19,7 @@ def server_context(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     names = f"{PREFIX}{listener}_TLS_CERT={certificate} and {PREFIX}{listener}_TLS_KEY={key}"
+    _only_files(listener, CERT=certificate, KEY=key, CA=authority)
     try:
         context.load_cert_chain(certificate, key, password="")  # an encrypted key is refused, not asked for
     except (OSError, ssl.SSLError) as error:
@@ -29,3 +31,14 @@ def server_context(
             raise SettingsError(f"{PREFIX}{listener}_TLS_CA={authority} cannot be used: {error}") from error
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
+
+
+def _only_files(listener: str, **paths: Path | None) -> None:
+    """A pipe would be waited for without end. Raises `SettingsError`."""
+    for name, path in paths.items():
+        try:
+            well = path is None or S_ISREG(path.stat().st_mode)
+        except OSError as error:
+            raise SettingsError(f"{PREFIX}{listener}_TLS_{name}={path} cannot be used: {error.strerror}") from error
+        if not well:
+            raise SettingsError(f"{PREFIX}{listener}_TLS_{name}={path} cannot be used: it is not a regular file")
