@@ -178,7 +178,7 @@ class EmbeddedBus(Bus):
                 ssl_handshake_timeout=handshake_s,
                 ssl_shutdown_timeout=handshake_s,
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a name that cannot be looked up may be a UnicodeError
             raise BusError(f"cannot listen for MQTT on {self.host}:{self.port}: {why(error)}") from error
         self.port = self._listener.sockets[0].getsockname()[1]
 

@@ -78,7 +78,7 @@ async def served(bind: Bind | None, registry: CollectorRegistry) -> AsyncIterato
     try:
         try:
             await listener.open(bind.host, bind.port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a name that cannot be looked up may be a UnicodeError
             raise SettingsError(f"{PREFIX}METRICS_BIND={bind} cannot be listened on: {why(error)}") from error
         yield
     finally:
