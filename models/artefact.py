@@ -6,20 +6,41 @@ folder alone cannot make another model count.
 
 import hashlib
 import io
+import zlib
 from pathlib import Path
 from typing import Final, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
-from models.card import ARTEFACT_NAME, CARD_NAME, Card, decode_card
+from models.card import ARTEFACT_NAME, CARD_MOST, CARD_NAME, Card, decode_card
 from models.errors import ModelError
 from models.features import FEATURES
-from models.forest import EQUAL_TO, Evaluator, Forest
+from models.files import content_of, text_of
+from models.forest import COMPARISONS, EQUAL_TO, LEAVES, Evaluator, Forest
+from models.reasons import GROUPS
 from models.state import Inputs, Matrix
 
 FORMAT: Final = 2
 """Changes with the meaning of the arrays or of the features."""
 _REMEDY: Final = "reinstall, or run: stresswire train"
+PIN_MOST: Final = 4_096
+ARTEFACT_MOST: Final = 64 << 20
+"""Bytes; the shipped artefact has 200,000."""
+_NOT_ARRAYS: Final = (
+    ArithmeticError,
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+"""What zipfile, zlib and numpy raise for bytes that are something else."""
 
 
 class Artefact(NamedTuple):
@@ -38,8 +59,8 @@ def sha256_of(path: Path) -> str:
 
 
 def pin_path(directory: Path) -> Path:
-    """Where the pin of a model's folder stands: outside it."""
-    directory = directory.resolve()
+    """Where the pin of a model's folder stands: outside it. Raises ModelError for what is no folder of a model."""
+    directory = _resolved(directory)
     return directory.with_name(f"{directory.name}.sha256")
 
 
@@ -59,24 +80,25 @@ def save_artefact(path: Path, artefact: Artefact) -> str:
 
 def pin(directory: Path) -> None:
     """Pin what is in the folder now."""
-    directory = directory.resolve()
+    directory = _resolved(directory)
     lines = [f"{sha256_of(directory / name)}  {directory.name}/{name}\n" for name in (ARTEFACT_NAME, CARD_NAME)]
-    pin_path(directory).write_text("".join(lines))
+    pin_path(directory).write_text("".join(lines), encoding="utf-8")
 
 
 def load_artefact(directory: Path) -> tuple[Artefact, Card]:
     """The artefact and its card, checked. Raises ModelError, one line, for whatever is missing or does not fit."""
-    directory = directory.resolve()
+    directory = _resolved(directory)
     pins = _pins(directory)
     card_path, path = directory / CARD_NAME, directory / ARTEFACT_NAME
-    card = decode_card(card_path, _pinned(card_path, pins))
+    card = decode_card(card_path, _pinned(card_path, pins, CARD_MOST))
     if card.format != FORMAT or card.features != FEATURES:
         raise ModelError(
             f"{directory}: a model of format {card.format} with {len(card.features)} features, "
             f"this program has format {FORMAT} and {len(FEATURES)}; train it again: stresswire train"
         )
-    artefact = _decode(path, _pinned(path, pins))
-    wrong = np.abs(Evaluator(artefact.forest).scores(artefact.check_x) - artefact.check_scores)
+    artefact = _decode(path, _pinned(path, pins, ARTEFACT_MOST))
+    with np.errstate(all="ignore"):  # whatever numbers stand there: it is their sum that counts
+        wrong = np.abs(Evaluator(artefact.forest).scores(artefact.check_x) - artefact.check_scores)
     if not (wrong <= EQUAL_TO).all():
         raise ModelError(f"{path}: here it scores its own check rows differently, by {wrong.max():.2g}; {_REMEDY}")
     return artefact, card
@@ -85,16 +107,16 @@ def load_artefact(directory: Path) -> tuple[Artefact, Card]:
 def _pins(directory: Path) -> dict[str, str]:
     path = pin_path(directory)
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: the pin of the model cannot be read ({error}); {_REMEDY}") from error
+        lines = text_of(path, PIN_MOST).splitlines()
+    except OSError as error:
+        raise ModelError(f"{path}: the pin of the model cannot be read ({error.strerror}); {_REMEDY}") from error
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-def _pinned(path: Path, pins: dict[str, str]) -> bytes:
+def _pinned(path: Path, pins: dict[str, str], most: int) -> bytes:
     """The content of a file whose SHA-256 is the one that was pinned."""
     try:
-        content = path.read_bytes()
+        content = content_of(path, most)
     except OSError as error:
         raise ModelError(f"{path}: the model cannot be read ({error.strerror}); {_REMEDY}") from error
     found, said = hashlib.sha256(content).hexdigest(), pins.get(f"{path.parent.name}/{path.name}", "nothing")
@@ -110,6 +132,48 @@ def _decode(path: Path, content: bytes) -> Artefact:
             trees = {name: stored[name] for name in Forest._fields}
             slope, offset = stored["calibration"].tolist()
             forest = Forest(**{**trees, "base": float(trees["base"])})
-            return Artefact(forest, (slope, offset), stored["check_x"], stored["check_scores"])
-    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: not a model of this program ({error}); train it again: stresswire train") from error
+            artefact = Artefact(forest, (slope, offset), stored["check_x"], stored["check_scores"])
+            _check(artefact)
+            return artefact
+    except _NOT_ARRAYS as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelError(f"{path}: not a model of this program ({reason}); train it again: stresswire train") from error
+
+
+def _check(artefact: Artefact) -> None:
+    """Raises ValueError for arrays of other kinds or shapes than those of `Forest`, or that point outside the trees."""
+    forest, calibration, check_x, check_scores = artefact
+    trees, rows = len(forest.feature), len(check_x)
+    shapes = {
+        "feature": (forest.feature, "i", (trees, COMPARISONS)),
+        "threshold": (forest.threshold, "f", (trees, COMPARISONS)),
+        "missing_left": (forest.missing_left, "b", (trees, COMPARISONS)),
+        "left": (forest.left, "i", (trees, COMPARISONS)),
+        "right": (forest.right, "i", (trees, COMPARISONS)),
+        "share": (forest.share, "f", (trees, LEAVES, len(GROUPS))),
+        "check_x": (check_x, "f", (rows, len(FEATURES))),
+        "check_scores": (check_scores, "f", (rows,)),
+    }
+    for name, (array, kind, shape) in shapes.items():
+        if array.dtype.kind != kind or array.shape != shape:
+            raise ValueError(f"{name} is {array.dtype}{list(array.shape)}")
+    if not trees or not rows:
+        raise ValueError("it has no trees, or no rows to check them with")
+    if not ((forest.feature >= 0) & (forest.feature < len(FEATURES))).all():
+        raise ValueError("a feature that there is not")
+    if not all(((side >= -LEAVES) & (side < COMPARISONS)).all() for side in (forest.left, forest.right)):
+        raise ValueError("a comparison that there is not")
+    if not np.isfinite([*calibration, forest.base]).all():
+        raise ValueError("a calibration that is no number")
+
+
+def _resolved(directory: Path) -> Path:
+    """The folder without links: its own name is in its pin."""
+    try:
+        found = directory.resolve()
+    except (OSError, RuntimeError) as error:  # Python 3.11 calls links that go round in a circle a RuntimeError
+        reason = error.strerror if isinstance(error, OSError) else "its links go round in a circle"
+        raise ModelError(f"{directory}: not a folder of a model ({reason})") from error
+    if not found.name:
+        raise ModelError(f"{found}: not a folder of a model: its pin, the file of its name with .sha256, has no place")
+    return found

@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
 
 from models.alerts import AlertPolicy
 from models.errors import ModelError
+from models.files import content_of
 
 CARD_NAME: Final = "card.json"
 ARTEFACT_NAME: Final = "stress.npz"
 TEXT_NAME: Final = "MODEL_CARD.md"
+CARD_MOST: Final = 1 << 20
+"""Bytes; the shipped card has 17,000."""
+VERSION: Final = r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+"""A version is the plain name of a folder."""
+INPUTS: Final = ("hr", "temp", "eda", "p")
+"""What has a reference in the card: the three channels and the probability."""
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -107,6 +114,10 @@ class Reference(msgspec.Struct, frozen=True):
     edges: tuple[float, ...]
     shares: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if len(self.shares) != len(self.edges) + 1 or list(self.edges) != sorted(self.edges):
+            raise ValueError("a distribution has edges that rise, and a share more than edges")
+
     def counts(self, values: Sequence[float]) -> list[float]:
         """How many of the values fall into each bin; one on an edge falls above it."""
         bins = np.searchsorted(np.array(self.edges), np.array(values, dtype=np.float64), side="right")
@@ -151,14 +162,14 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     format: int
-    version: str
+    version: Annotated[str, msgspec.Meta(pattern=VERSION)]
     features: tuple[str, ...]
     artefact_sha256: str
     python: str
     scikit_learn: str
     numpy: str
     data: TrainingData
-    prior: float
+    prior: Annotated[float, msgspec.Meta(gt=0, lt=1)]
     t1: float
     t2: float
     alert_policy: AlertPolicy
@@ -175,6 +186,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     reference: dict[str, Reference]
     adapted: Adaptation | None = None
 
+    def __post_init__(self) -> None:
+        if missing := [name for name in INPUTS if name not in self.reference]:
+            raise ValueError(f"there is no reference of {missing[0]}")
+
 
 def version_of(release: str, artefact_sha256: str) -> str:
     """What a model is called: the release of the training, and the start of the artefact's SHA-256."""
@@ -190,7 +205,7 @@ def read_card(directory: Path) -> Card:
     """Read `card.json`. Raises ModelError if it is missing or not a card."""
     path = directory / CARD_NAME
     try:
-        content = path.read_bytes()
+        content = content_of(path, CARD_MOST)
     except OSError as error:
         raise ModelError(
             f"{path}: the model card cannot be read ({error.strerror}); reinstall, or run: stresswire train"
@@ -202,7 +217,7 @@ def decode_card(path: Path, content: bytes) -> Card:
     """The card that these bytes of `path` are. Raises ModelError if they are none."""
     try:
         return msgspec.json.decode(content, type=Card)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(
             f"{path}: not a model card of this program ({error}); train the model again: stresswire train"
         ) from error

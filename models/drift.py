@@ -18,8 +18,6 @@ STABLE: Final = 0.1
 LARGE: Final = 0.25
 LEAST: Final = 500
 """With fewer values chance alone makes a shift."""
-INPUTS: Final = ("hr", "temp", "eda", "p")
-"""What is watched: the three channels and the probability."""
 HALF_LIFE: Final = 20_000
 """So many values later, a value counts for half."""
 _FLOOR: Final = 1e-4

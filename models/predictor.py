@@ -18,6 +18,8 @@ from models.reasons import reasons_of
 
 __all__ = ["ModelError", "Prediction", "Predictor", "Reading"]
 
+_LEAST: Final = 1e-9
+"""An edge of the distribution of p may be 0 or 1, whose log-odds are not finite."""
 SHIPPED: Final = Path(__file__).parent / "shipped"
 
 
@@ -72,7 +74,8 @@ class Predictor:
             raise ModelError(f"the prior must be above 0 and below {limit}, where alerts are raised; got {prior}")
         shift = log_odds(prior) - log_odds(self._prior)
         expected = self.reference["p"]
-        edges = tuple(sigmoid(np.array([log_odds(edge) + shift for edge in expected.edges])).tolist())
+        inside = [min(max(edge, _LEAST), 1 - _LEAST) for edge in expected.edges]
+        edges = tuple(sigmoid(np.array([log_odds(edge) + shift for edge in inside])).tolist())
         self.reference["p"] = msgspec.structs.replace(expected, edges=edges)
         self.policy = msgspec.structs.replace(self.policy, rest=prior)
         self._offset += shift

@@ -23,6 +23,8 @@ from stresswire import __version__, runtime
 from stresswire.cli_logins import device, token
 from stresswire.cli_models import evaluate, model, train
 from stresswire.doctor import doctor
+from stresswire.model_in_use import load_model
+from stresswire.one_line import one_line
 from stresswire.progress import progress_lines
 from stresswire.replay import choose, replay
 from stresswire.settings import SettingsError, load_settings
@@ -76,7 +78,7 @@ def main() -> None:
 
 
 def _give_up(error: BaseException) -> NoReturn:
-    typer.echo(f"stresswire: {error}", err=True)
+    typer.echo(f"stresswire: {one_line(error)}", err=True)
     sys.exit(2)
 
 
@@ -156,7 +158,7 @@ def predict(
     out: Annotated[Path, typer.Argument(help="subject,t,p_stress,level, one row for each row")],
 ) -> None:
     """Score recordings offline, with the code that scores live."""
-    offline.predict_file(file, out, runtime.load_model(load_settings()), progress_lines)
+    offline.predict_file(file, out, load_model(load_settings()), progress_lines)
 
 
 @app.command()

@@ -8,9 +8,10 @@ import typer
 
 from models.card import TEXT_NAME, Card
 from models.errors import ModelError
-from models.predictor import SHIPPED
 from models.versions import Versions
 from stresswire import runtime
+from stresswire.model_in_use import load_model, load_shared
+from stresswire.one_line import one_line
 from stresswire.progress import progress_bar, progress_lines
 from stresswire.settings import Settings, load_settings
 
@@ -57,7 +58,7 @@ def evaluate(file: Labelled) -> None:
     """Say how the model does on labelled recordings."""
     from models import evaluation  # noqa: PLC0415 - as in `train`
 
-    found = evaluation.evaluate(file, runtime.load_model(load_settings()), progress_lines)
+    found = evaluation.evaluate(file, load_model(load_settings()), progress_lines)
     typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
 
 
@@ -66,12 +67,19 @@ def list_models() -> None:
     """Every version that was made here; * is in use."""
     settings = load_settings()
     versions = Versions(settings.models)
-    current = settings.model_dir or versions.current
-    typer.echo(f"{'*' if current is None else ' '} shipped")
-    for card in versions.cards():
-        about = "trained" if card.adapted is None else f"adapted from {card.adapted.version}"
-        mark = "*" if current is not None and current.name == card.version else " "
-        typer.echo(f"{mark} {card.version}  {about}")
+    # Which are there is told also where it cannot be told which is in use: one of them is the way out.
+    wrong, current = None, settings.model_dir
+    try:
+        current = current or versions.current
+    except ModelError as error:
+        wrong = error
+    typer.echo(f"{'*' if current is None and wrong is None else ' '} shipped")
+    for version in versions.names():
+        typer.echo(
+            f"{'*' if current is not None and current.name == version else ' '} {version}  {_about(versions, version)}"
+        )
+    if wrong is not None:
+        raise wrong
 
 
 @model.command()
@@ -87,15 +95,22 @@ def rollback() -> None:
     typer.echo(f"{Versions(load_settings().models).roll_back() or 'the shipped model'} is used from the next start on")
 
 
+def _about(versions: Versions, version: str) -> str:
+    try:
+        card = versions.card(version)
+    except ModelError as error:
+        return f"cannot be used: {one_line(error)}"
+    return "trained" if card.adapted is None else f"adapted from {card.adapted.version}"
+
+
 def _adapt(settings: Settings, devices: list[str]) -> None:
     from models.adaptation import adapt, write_adapted  # noqa: PLC0415 - as in `train`
-    from models.artefact import load_artefact  # noqa: PLC0415
     from stresswire.own_labels import own_labels  # noqa: PLC0415
 
     with runtime.open_database(settings) as database:
         record = own_labels(database, devices)
     versions = Versions(settings.models)
-    adapted = adapt(*load_artefact(settings.model_dir or versions.shared or SHIPPED), record)
+    adapted = adapt(*load_shared(settings), record)
     about = adapted.card.adapted
     assert about is not None  # noqa: S101 - it was adapted
     typer.echo(

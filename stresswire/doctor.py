@@ -10,13 +10,15 @@ import typer
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from models.drift import INPUTS, LARGE, Drift, verdict
+from models.card import INPUTS
+from models.drift import LARGE, Drift, verdict
 from models.errors import ModelError
 from models.predictor import Predictor
 from storage.database import Database, DatabaseError
 from storage.people import newest_values
 from stresswire import runtime
-from stresswire.settings import Settings, load_settings
+from stresswire.model_in_use import load_model
+from stresswire.settings import Settings, SettingsError, load_settings
 
 READINGS: Final = 20_000
 """The newest so many are compared with what the model was trained on."""
@@ -45,9 +47,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Every finding; what cannot be looked at because something else is not well is left out."""
     predictor = None
     try:
-        predictor = runtime.load_model(settings)
+        predictor = load_model(settings)
         yield Finding("model", True, predictor.version)
-    except ModelError as error:
+    except (ModelError, SettingsError) as error:
         yield Finding("model", False, str(error))
     yield _disk(settings)
     yield _broker(settings)

@@ -23,7 +23,6 @@ from gateway.service import Access, Gateway
 from ingest.metrics import Metrics
 from ingest.service import Ingest
 from models.predictor import Predictor
-from models.versions import Versions
 from storage.database import Database
 from storage.history import History
 from storage.writer import Writer
@@ -31,6 +30,7 @@ from stresswire import __version__
 from stresswire.front_door import address_of, demo_address, embedded, login_book, watching
 from stresswire.logins import LoginBook
 from stresswire.metrics import new_registry, served, watch_bus, watched_supervisor
+from stresswire.model_in_use import load_model
 from stresswire.settings import Bind, Settings
 from stresswire.simulate import simulate
 from stresswire.tls import server_context
@@ -213,11 +213,6 @@ def _ingest(
 def open_database(settings: Settings) -> Database:
     """The database of the settings, migrated. Raises `DatabaseError`."""
     return Database(settings.database_url.get_secret_value())
-
-
-def load_model(settings: Settings) -> Predictor:
-    """The model of the settings: a folder, else the version chosen here, else the shipped one. Raises `ModelError`."""
-    return Predictor.load(settings.model_dir or Versions(settings.models).current, settings.stress_prior)
 
 
 def utc_now() -> datetime:

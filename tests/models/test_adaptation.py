@@ -120,11 +120,11 @@ def test_labels(text: str, label: int | None) -> None:
 
 def test_versions_are_kept_chosen_and_rolled_back(shared: tuple[Artefact, Card], tmp_path: Path) -> None:
     versions = Versions(tmp_path / "var" / "models")
-    assert (versions.current, versions.shared, versions.cards()) == (None, None, [])
+    assert (versions.current, versions.shared, versions.names()) == (None, None, [])
     first = versions.add(lambda part: write_adapted(part, adapt(*shared, [labelled()])))
     second = versions.add(lambda part: write_adapted(part, adapt(*shared, [labelled(seed=1)])))
     assert versions.current is None, "what is added is not in use yet"
-    assert {card.version for card in versions.cards()} == {first.name, second.name}
+    assert set(versions.names()) == {first.name, second.name}
     for folder in (first, second):
         versions.use(folder.name)
     assert Versions(first.parent).current == second
@@ -163,7 +163,7 @@ def test_the_same_model_is_one_version(shared: tuple[Artefact, Card], tmp_path: 
     assert versions.add(lambda part: write_adapted(part, adapted)) == versions.add(
         lambda part: write_adapted(part, adapted)
     )
-    assert len(versions.cards()) == 1
+    assert len(versions.names()) == 1
 
 
 def test_a_model_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
