@@ -4,7 +4,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
-from broker.authority import parse_authority
+from broker.authority import Authority, parse_authority
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -19,7 +19,7 @@ class MqttAddress(Struct, frozen=True):
     password: str | None = None
 
     def __repr__(self) -> str:
-        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"  # never the password
+        return f"{'mqtts' if self.tls else 'mqtt'}://{Authority(self.host, self.port)}"  # never the password
 
     __str__ = __repr__
 

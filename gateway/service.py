@@ -207,7 +207,7 @@ class Gateway:
         self._listener = Listener(self._runner.server, self._server_log, first=self._guard.enter)
         try:
             self.port = await self._listener.open(self.host, self.port, self._tls)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             raise GatewayError(f"cannot listen for HTTP on {self.host}:{self.port}: {why(error)}") from error
 
     async def leave(self) -> None:

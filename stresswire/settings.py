@@ -85,7 +85,7 @@ def _bind(value: Any) -> Any:
     try:
         authority = parse_authority(value, zones=True)
     except ValueError as error:
-        raise ValueError(f"{example}; what stands there {error}") from error
+        raise ValueError(f"{example}; it {error}") from error
     if authority.port is None:
         raise ValueError(f"{example}, got {value[:80]!r}")
     return Bind(authority.host, authority.port)
@@ -106,7 +106,7 @@ def _origin(value: str) -> str:
             parse_origin(value.rstrip("/"))
         except ValueError as error:
             raise ValueError(
-                f"must be origins such as https://lab.example, with a comma between two: one {error}"
+                f"must be origins with their scheme, such as https://lab.example, separated by commas; one {error}"
             ) from error
     return value
 
