@@ -52,9 +52,13 @@ class Bridge:
         try:
             return _read(channel, message)
         except _RefusedError as error:
-            self._metrics.refused_messages.labels(channel.name.value, error.reason).inc()
-            self._notices.warn("refused a message on %r: %s", message.topic[:200], str(error)[:200])
+            self.refuse(channel, error.reason, f"on {message.topic[:200]!r}: {error}")
             return None
+
+    def refuse(self, channel: Channel, reason: Reason, what: str) -> None:
+        """Count a message that is refused, and log it where not many are."""
+        self._metrics.refused_messages.labels(channel.name.value, reason).inc()
+        self._notices.warn("refused a message %s", what[:400])
 
 
 class _RefusedError(Exception):

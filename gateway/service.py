@@ -146,7 +146,7 @@ class Gateway:
         self._uplink = Uplink(bus, process_id)
         alerts = Alerts(history, writer, now)
         self.sockets = Sockets(
-            self._uplink, alerts, history, self.health, origins, door, sessions, limits, metrics, now=now
+            self._uplink, self._bridge, alerts, history, self.health, origins, door, sessions, limits, metrics, now=now
         )
         self._answers = bus.subscribe(
             [DATA_RECEIVED.topic("+")], qos=DATA_RECEIVED.qos, durable=False, buffer=ANSWERS_BUFFER

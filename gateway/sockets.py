@@ -37,7 +37,7 @@ from broker.contract import (
 from gateway import wire
 from gateway.access import Right, Visitor
 from gateway.alerts import Alerts, not_saved
-from gateway.bridge import Inbound
+from gateway.bridge import Bridge, Inbound
 from gateway.compat import DEVICE_ORIGIN, Server, is_device
 from gateway.door import Door
 from gateway.engine import MAX_BODY, WAITING_BYTES, JoinRefusedError
@@ -80,6 +80,7 @@ class Sockets:
 
     Args:
         uplink: takes samples, and what devices answer.
+        bridge: counts and logs what is refused without an answer.
         alerts: keeps what people say.
         history: answers history requests.
         health: how the parts are.
@@ -94,6 +95,7 @@ class Sockets:
     def __init__(
         self,
         uplink: Uplink,
+        bridge: Bridge,
         alerts: Alerts,
         history: History,
         health: Callable[[], Awaitable[HealthStatus]],
@@ -107,6 +109,7 @@ class Sockets:
     ) -> None:
         self.skipped = 0
         self._uplink = uplink
+        self._bridge = bridge
         self._alerts = alerts
         self._history = history
         self._health = health
@@ -138,7 +141,7 @@ class Sockets:
         self._answer(Name.REQUEST_HISTORY, Name.HISTORY_DATA, Right.WATCH, self._page)
         self._answer(Name.SUBSCRIBE_ALERTS, Name.ALERT_SUBSCRIPTION, Right.WATCH, self._subscribe)
         self._answer(Name.ANNOTATE, Name.ANNOTATION_SAVED, Right.ANNOTATE, self._annotate)
-        self._sio.on(COMMAND_RESULT.name.value, self._result)
+        self._answer(COMMAND_RESULT.name, None, Right.SEND, self._result)
         self._answer(Name.PING, Name.PONG, Right.NONE, self._pong)
         self._answer(Name.HEALTH_CHECK, Name.HEALTH_STATUS, Right.WATCH, self._check)
 
@@ -240,11 +243,17 @@ class Sockets:
             waiting.put_nowait(self._sio.packet(Name.EVENTS_SKIPPED.value, encode(EventsSkipped(skipped))))
 
     def _answer(
-        self, name: Name, reply: Name, right: Right, handle: Callable[[str, Member, Any], Awaitable[Struct | Raw]]
+        self,
+        name: Name,
+        reply: Name | None,
+        right: Right,
+        handle: Callable[[str, Member, Any], Awaitable[Struct | Raw | None]],
     ) -> None:
-        """Answer an event by another one, and through the acknowledgement where the client asked for one."""
+        """Answer an event by another one, and through the acknowledgement where the client asked for one; `reply` is None
+        for an event that is an answer itself.
+        """
 
-        async def handler(sid: str, data: Any = None, *_more: Any) -> Struct | Raw:
+        async def handler(sid: str, data: Any = None, *_more: Any) -> Struct | Raw | None:
             member = self._members.get(sid)
             try:
                 if member is None:
@@ -260,6 +269,8 @@ class Sockets:
             except Exception:  # whatever a client sends, the others are served
                 log.exception("%s failed", name.value)
                 answer = refusal(ErrorDetail("internal", "an error of the server's own"))
+            if reply is None:
+                return None
             await self._sio.emit(reply.value, answer, to=sid)
             return answer
 
@@ -327,19 +338,18 @@ class Sockets:
         except RefusedError as error:
             return not_saved(error.detail)
 
-    async def _result(self, sid: str, data: Any = None, *_more: Any) -> None:
+    async def _result(self, _sid: str, member: Member, data: Any) -> None:
         """A device's answer to an order goes where one over MQTT would."""
-        member = self._members.get(sid)
-        device_id = data.get("device_id") if isinstance(data, dict) else None
-        if member is None or member.kind != "esp32" or not member.devices:
+        if member.kind != "esp32" or not member.devices:
             return
-        device_id = device_id if device_id in member.devices else next(iter(member.devices))
+        named = data.get("device_id") if isinstance(data, dict) else None
+        device_id = named if isinstance(named, str) and named in member.devices else next(iter(member.devices))
         try:
-            self._limits.count_login(member.visitor)
-            result = msgspec.convert(data, CommandResult)
-        except (RefusedError, msgspec.ValidationError, UnicodeError):
-            return  # there is no answer to an answer
-        await self._uplink.report(device_id, result)
+            result = encode(msgspec.convert(data, CommandResult))
+        except (msgspec.ValidationError, UnicodeError) as error:
+            self._bridge.refuse(COMMAND_RESULT, "invalid", f"from {device_id} over Socket.IO: {error}")
+        else:
+            await self._uplink.report(device_id, result)
 
     async def _subscribe(self, _sid: str, _member: Member, _data: Any) -> AlertSubscription:
         return AlertSubscription("subscribed")
@@ -374,7 +384,10 @@ def _check_kind(visitor: Visitor, kind: ClientType) -> None:
 
 
 def _payload(message: Inbound) -> bytes:
-    """The JSON for clients. A device's status leaves its topic, which said whose it is."""
-    if message.channel is not DEVICE_STATUS:
-        return message.raw
-    return encode(msgspec.structs.replace(message.payload, device_id=message.device_id))
+    """The JSON for clients: the fields that the contract knows, since some clients end over what others put beside them (a
+    number of hundreds of digits). A device's status leaves its topic, which said whose it is.
+    """
+    payload = message.payload
+    if message.channel is DEVICE_STATUS:
+        payload = msgspec.structs.replace(payload, device_id=message.device_id)
+    return encode(payload)

@@ -18,7 +18,6 @@ from broker.contract import (
     COMMAND_RESULT,
     SENSOR_DATA,
     STAMP,
-    CommandResult,
     DataReceived,
     ErrorDetail,
     encode,
@@ -89,9 +88,9 @@ class Uplink:
                 message = f"no answer in {ANSWER_TIMEOUT_S:g} s: it may or may not be stored; safe to repeat with a key"
                 return _unknown(prepared.device_id, message)
 
-    async def report(self, device_id: str, result: CommandResult) -> None:
-        """Publish a device's answer to an order."""
-        await self._bus.publish(COMMAND_RESULT.topic(device_id), encode(result), qos=COMMAND_RESULT.qos)
+    async def report(self, device_id: str, result: bytes) -> None:
+        """Publish a device's answer to an order: a `CommandResult`, encoded."""
+        await self._bus.publish(COMMAND_RESULT.topic(device_id), result, qos=COMMAND_RESULT.qos)
 
     @property
     def waiting(self) -> int:

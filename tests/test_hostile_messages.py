@@ -60,6 +60,8 @@ def emit(stack: Stack, chance: Hostile, count: int) -> None:
     try:
         for client, kind in zip(clients, kinds, strict=True):
             client.connect(f"{stack.url}?type={kind}", transports=["websocket"])
+        # A device's answers to orders are taken once it is known which device it is.
+        assert clients[0].call("esp32_sensor_data", {**GOOD, "device_id": "d"}, timeout=START_S)["status"] == "success"
         for _ in range(count):
             event = chance.choice([*CLIENT_EVENTS, *NAMES])
             value = chance.value(event) if event in EXAMPLES else chance.value("")

@@ -266,3 +266,15 @@ def test_annotating_over_socket_io(shared_stack: Stack) -> None:
         statuses = sorted(one["status"] for one in frontend.events("annotation_saved"))
         assert statuses == ["error", "error", "success"]
     assert ask(shared_stack, "GET", "/api/annotations?limit=1").body["data"][0]["label"] == "exercise"
+
+
+def test_a_frontend_is_told_what_the_contract_knows_and_no_more(shared_stack: Stack) -> None:
+    """What a device writes beside it may end a client: python-socketio gives up over a number of hundreds of digits."""
+    more = {"x": 10**400, "__proto__": {}}
+    with Frontend(shared_stack) as frontend:
+        known = [("command_result", {"command_id": "c", "status": "done"}), ("device_status", {"status": "online"})]
+        for name, message in known:
+            publish(shared_stack.mqtt_port, "more", json.dumps({**message, **more}), name=name)
+        wait_until(lambda: bool(frontend.events("command_result") and frontend.events("device_status")))
+        assert frontend.events("command_result") == [{"command_id": "c", "status": "done"}]
+        assert {"status": "online", "device_id": "more"} in frontend.events("device_status")
