@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -16,6 +17,8 @@ from storage.database import AWAY
 from storage.export import CHUNK as ROWS_A_PIECE
 from storage.export import Encoder, ExportError, Format, chunk_after, encoder_of
 from storage.history import History, HistoryError, Scope, scope_of
+
+log = logging.getLogger(__name__)
 
 EXPORTS_AT_ONCE: Final = 2
 """Each reads as fast as its client takes it; more would keep pages waiting."""
@@ -117,13 +120,16 @@ class Record:
                     break
                 last = rows[-1]
                 rows = await self._history.run(lambda connection: chunk_after(connection, scope, last))  # noqa: B023
+            await response.write(await asyncio.to_thread(encoder.end))
+            await response.write_eof()
         except AWAY:
             # It cannot be said any more: a connection that is cut off tells that the file is not whole.
             if request.transport is not None:
                 request.transport.abort()
-            return response
-        await response.write(await asyncio.to_thread(encoder.end))
-        await response.write_eof()
+        except ConnectionError:
+            # The client is gone. aiohttp would keep an exception in a cycle, and with it this frame: megabytes of readings
+            # that wait for a full garbage collection.
+            log.debug("an export was cut off by its client")
         return response
 
 

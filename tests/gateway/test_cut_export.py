@@ -1,0 +1,77 @@
+"""Exports that their clients cut off: nothing of them waits for a garbage collection."""
+
+import asyncio
+import gc
+import socket
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import Row
+
+from gateway.access import Visitor
+from gateway.endpoints import VISITOR, Endpoints
+from gateway.limits import Limits
+from gateway.proxies import Client
+from gateway.record import Record
+from storage.database import Database
+from storage.history import History
+from storage.records import insert_readings
+from tests.storage.rows import row
+
+READINGS = 20_000
+BATCH = 5_000
+CUT_OFF = 5
+
+
+@web.middleware
+async def known(request: web.Request, handler: Any) -> web.StreamResponse:
+    request[VISITOR] = Visitor(Client("127.0.0.1", secure=False), free=True)
+    response: web.StreamResponse = await handler(request)
+    return response
+
+
+async def cut_off(port: int) -> None:
+    """Go away with the first bytes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /api/export?format=jsonl HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert await reader.read(10)
+    writer.transport.abort()
+
+
+async def rows_kept(database: Database) -> int:
+    """How many rows there are a while after the last client has gone."""
+    async with History(database) as history:
+        app = web.Application(middlewares=[known])
+        Record(history).add_to(Endpoints(app, Limits(1e6, 1e6, lambda: 0.0)))
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        listening = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(runner, listening).start()
+        try:
+            for _ in range(CUT_OFF):
+                await cut_off(listening.getsockname()[1])
+                await asyncio.sleep(0.5)
+            end_s = asyncio.get_running_loop().time() + 10
+            while (kept := _rows()) and asyncio.get_running_loop().time() < end_s:  # noqa: ASYNC110 - nothing else tells
+                await asyncio.sleep(0.2)
+            return kept
+        finally:
+            await runner.cleanup()
+
+
+def _rows() -> int:
+    return sum(isinstance(one, Row) for one in gc.get_objects())
+
+
+def test_rows_of_an_export_that_was_cut_off_are_not_kept(tmp_path: Path) -> None:
+    with Database(f"sqlite:///{tmp_path}/var/stresswire.db") as database:
+        with database.writer.begin() as connection:
+            for first in range(0, READINGS, BATCH):
+                insert_readings(connection, [row(first + number) for number in range(BATCH)])
+        gc.collect()
+        gc.disable()
+        try:
+            assert asyncio.run(rows_kept(database)) == 0
+        finally:
+            gc.enable()
