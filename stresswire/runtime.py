@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import secrets
 import signal
 import sys
@@ -26,7 +25,7 @@ from models.predictor import Predictor
 from storage.database import Database
 from storage.history import History
 from storage.writer import Writer
-from stresswire import __version__
+from stresswire import __version__, garbage
 from stresswire.front_door import address_of, demo_address, embedded, login_book, watching
 from stresswire.logins import LoginBook
 from stresswire.metrics import new_registry, served, watch_bus, watched_supervisor
@@ -47,8 +46,6 @@ SWITCH_S = 0.0005
 own 5 ms make seconds of it where there are many."""
 RECONNECT_S = 5.0
 """Until then frontends and subscribers that lost `up` are back, for the alerts that it still has."""
-FULL_COLLECTION = 200
-"""Middle garbage collections before a full one; Python's own is 10."""
 
 
 class Beside(NamedTuple):
@@ -61,8 +58,6 @@ class Beside(NamedTuple):
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run in an event loop of uvloop, or in asyncio's own where there is none."""
-    # With thousands of sessions a full collection stops the loop for seconds, and finds next to nothing: rarely, then.
-    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION)
     sys.setswitchinterval(SWITCH_S)
     return asyncio.run(main) if sys.platform == "win32" else uvloop.run(main)
 
@@ -169,6 +164,7 @@ async def _serve(
     At the end `leave` tells the clients, what runs `beside` is cancelled, `ingest` commits, answers and acknowledges what
     has arrived, and the rest ends with the bus. `writer` does not wait for a database that is away.
     """
+    garbage.pace()
     async with asyncio.TaskGroup() as tasks:
         for part in parts:
             tasks.create_task(part, name=getattr(part, "__qualname__", None))
