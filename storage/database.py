@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 4
 BUSY_TIMEOUT_MS = 5_000
+_TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+"""SQLite's codes for: others are at it."""
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _OURS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 _REFUSED = (TypeError, ValueError, ArithmeticError)
@@ -289,8 +291,8 @@ def _use_wal(connection: Any) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > give_up_s:
+        except sqlite3.OperationalError as error:
+            if time.monotonic() > give_up_s or error.sqlite_errorcode & 0xFF not in _TAKEN:
                 raise
             time.sleep(0.01)
         else:

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -246,6 +247,15 @@ def test_a_file_that_is_no_database_is_one_line_and_stays_as_it_is(tmp_path: Pat
 def test_a_file_where_a_folder_should_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "cannot open the database" in refusal(url(tmp_path / "file" / "a.db"))
+
+
+def test_what_waiting_does_not_mend_is_not_waited_for(tmp_path: Path) -> None:
+    with Database(url(tmp_path / "a.db")):
+        pass
+    (tmp_path / "a.db-wal").mkdir()
+    began_s = time.monotonic()
+    assert "unable to open database file" in refusal(url(tmp_path / "a.db"))
+    assert time.monotonic() - began_s < BUSY_TIMEOUT_MS / 2_000
 
 
 def test_a_database_of_a_later_version_is_one_line(database_url: str) -> None:
