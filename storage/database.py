@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +36,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeEngine
 
+from storage.files import Files
+
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -43,6 +45,7 @@ READERS = 4
 BUSY_TIMEOUT_MS = 5_000
 _TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 """SQLite's codes for: others are at it."""
+_MAIN_FILE = "SELECT file FROM pragma_database_list WHERE name = 'main'"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _OURS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 _REFUSED = (TypeError, ValueError, ArithmeticError)
@@ -85,13 +88,16 @@ class DatabaseError(Exception):
 
 
 class Database:
-    """The engines on one database: `writer` for the one writing thread, `reader` for any number of readers.
+    """The engines on one database: `writer` for the one writing thread, `reader` for any number of readers; and, of SQLite,
+    its `files`.
 
     Raises:
         DatabaseError: the URL cannot be used, the database cannot be opened or not be migrated.
     """
 
     def __init__(self, url: str) -> None:
+        self.files: Files | None = None
+        self._told = "ok"
         try:
             self.url = with_driver(url)
         except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
@@ -110,7 +116,7 @@ class Database:
         except CommandError as error:
             whose = "was it written by a later stresswire, or by another program?"
             raise DatabaseError(f"cannot open the database {self}: {reason_of(error)}; {whose}") from error
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise DatabaseError(f"cannot open the database {self}: {reason_of(error)}") from error
 
     def _connect(self) -> None:
@@ -128,6 +134,7 @@ class Database:
     def _migrate(self) -> None:
         try:
             migrate(self.writer)
+            self.files = self._files()
         except BaseException:
             self.close()
             raise
@@ -150,10 +157,36 @@ class Database:
         except (SQLAlchemyError, *_REFUSED) as error:
             raise DatabaseError(f"the database {self} does not take it: {reason_of(error)}") from error
 
+    def _files(self) -> Files | None:
+        """What SQLite has opened. A connection that is opened later must not take what stands there then for the same, nor
+        make a file anew: SQLite throws away a log whose file is empty.
+        """
+        if self.url.get_backend_name() != "sqlite":
+            return None
+        with self.writer.connect() as connection:
+            path: str = connection.exec_driver_sql(_MAIN_FILE).scalar_one()
+        files = Files(self.url.database or path, path)
+        for engine in (self.writer, self.reader):
+            event.listen(engine, "do_connect", lambda *_: files.check())
+        return files
+
+    def explain(self, error: BaseException) -> str:
+        """What is wrong, in one line; not on the event loop, as files may have to be read."""
+        cause = getattr(error, "orig", None) or error
+        return (self.files.explain(cause) if self.files is not None else None) or reason_of(cause)
+
+    def tell(self, state: str) -> None:
+        """Log how the database is, `ok` or what is wrong, where this is news."""
+        if state != self._told:
+            self._told = state
+            log.log(logging.INFO if state == "ok" else logging.ERROR, "database %s: %s", self, state)
+
     def close(self) -> None:
         """Give every connection back; SQLite then folds its write-ahead log into the file."""
-        self.reader.dispose()
-        self.writer.dispose()
+        files, self.files = self.files, None
+        with files.closing() if files is not None else nullcontext():
+            self.reader.dispose()
+            self.writer.dispose()
 
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)

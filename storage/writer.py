@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -13,8 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from broker.backoff import Backoff
 from storage.database import Database, reason_of
-
-log = logging.getLogger(__name__)
+from storage.files import FilesChangedError
 
 RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 5.0
@@ -32,6 +30,10 @@ class WriterStoppedError(Exception):
 
 class CrossedError(Exception):
     """Another writer came between the look-up and the insert: the transaction is run again."""
+
+
+class _NotTakenError(Exception):
+    """The database does not take anything now; the message says why."""
 
 
 class Writer:
@@ -67,8 +69,8 @@ class Writer:
                     continue
                 except (IntegrityError, DataError) as error:
                     raise RowsRefusedError(reason_of(error)) from error
-                except DBAPIError as error:
-                    self._hold(held, reason_of(error))
+                except _NotTakenError as error:
+                    self._hold(held, str(error))
                     if self._stopping.is_set():
                         raise WriterStoppedError from error
                     with contextlib.suppress(TimeoutError):
@@ -76,7 +78,7 @@ class Writer:
                             await self._stopping.wait()
                 else:
                     if self._held.keys() == {held}:
-                        log.info("database %s: ok", self._database)
+                        self._database.tell("ok")
                     return result
         finally:
             self._held.pop(held, None)
@@ -86,12 +88,28 @@ class Writer:
         self._stopping.set()
 
     def _transaction(self, work: Callable[[Connection], Result]) -> Result:
+        try:
+            return self._stored(work)
+        except (IntegrityError, DataError):
+            raise
+        except (DBAPIError, FilesChangedError) as error:
+            raise _NotTakenError(self._database.explain(error)) from error
+
+    def _stored(self, work: Callable[[Connection], Result]) -> Result:
+        """The files are looked at on both sides of the commit: what is in a file that nobody finds is not stored."""
+        files = self._database.files
+        if files is None:
+            with self._database.writer.begin() as connection:
+                return work(connection)
+        files.check()
         with self._database.writer.begin() as connection:
-            return work(connection)
+            result = work(connection)
+            files.unchanged()
+        files.check()
+        return result
 
     def _hold(self, held: object, reason: str) -> None:
-        if reason != self.state:
-            log.error("database %s: %s", self._database, reason)
+        self._database.tell(reason)
         self._held[held] = reason
 
     async def __aenter__(self) -> Self:
