@@ -36,7 +36,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeEngine
 
-from storage.files import Files
+from storage.files import Files, spared
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +109,9 @@ class Database:
         if self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:"):
             raise DatabaseError("DATABASE_URL must name a file, such as sqlite:///var/stresswire.db")
         try:
-            self._connect()
-            self._migrate()
+            with spared(_log_of(self.url)) if self.url.get_backend_name() == "sqlite" else nullcontext():
+                self._connect()
+                self._migrate()
         except ModuleNotFoundError as error:
             raise DatabaseError(f"the database {self} needs a package more: pip install 'stresswire[postgres]'") from error
         except CommandError as error:
@@ -289,9 +290,21 @@ def _make_file(url: URL) -> None:
     if url.get_backend_name() == "sqlite" and url.database:
         path = Path(url.database)
         path.parent.mkdir(parents=True, exist_ok=True)
+        kept = _log_of(url)
+        if not (path.exists() and path.stat().st_size) and kept.exists() and kept.stat().st_size:
+            # SQLite would throw the log away, and with it what was committed last.
+            raise DatabaseError(
+                f"{path} is {'empty' if path.exists() else 'not there'}, and its log {path}-wal has what was stored last:"
+                " put the file back and start again; or move the log away, and restore a backup or begin with nothing"
+            )
         path.touch(mode=0o600)
         if not (path.is_file() or path.is_dir()):  # SQLite itself says that of a folder
             raise ValueError("it is not a regular file")
+
+
+def _log_of(url: URL) -> Path:
+    """SQLite's log: beside the file, also where the URL names a link to it."""
+    return Path(f"{Path(url.database or '').resolve()}-wal")
 
 
 def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
@@ -312,10 +325,14 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    _use_wal(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        _use_wal(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()  # now, not when it is collected: see `spared`
+        raise
 
 
 def _use_wal(connection: Any) -> None:

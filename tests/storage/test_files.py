@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, event, select, text
 from sqlalchemy.exc import DBAPIError
 
-from storage.database import Database
+from storage.database import Database, DatabaseError
 from storage.files import Files
 from storage.reader import Reader
 from storage.records import save_state
@@ -421,3 +421,25 @@ def test_a_link_to_the_file_is_as_good(tmp_path: Path) -> None:
                 assert f"{link / 'a.db'} was replaced" in await reader.state()
 
     run(main)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file", "a damaged file"])
+def test_a_log_whose_file_is_lost_is_not_thrown_away(left: str, opened: Database, path: Path, tmp_path: Path) -> None:
+    with opened.writer.begin() as connection:
+        save_state(connection, "b", 1, NOON, b"")
+    lost = tmp_path / "lost" / "record.db"
+    lost.parent.mkdir()
+    log = lost.with_name("record.db-wal")
+    shutil.copy(path.with_name("record.db-wal"), log)
+    if left == "an empty file":
+        lost.touch()
+    if left == "a damaged file":
+        lost.write_bytes(bytes(path.stat().st_size))
+    before = log.read_bytes()
+    with pytest.raises(
+        DatabaseError, match=r"its log .*record.db-wal has what was stored last: put the file back|file is not a database"
+    ):
+        Database(f"sqlite:///{lost}")
+    assert log.read_bytes() == before
+    shutil.copy(path, lost)
+    assert names(lost) == ["a", "b"]
