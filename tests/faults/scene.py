@@ -67,6 +67,10 @@ class Scene(ABC):
     def pid(self, part: str) -> int:
         return self._running[part].pid
 
+    def output(self, part: str) -> str:
+        """What a part has said."""
+        return self._running[part].output
+
     def resident_mb(self, part: str) -> float:
         return self._running[part].resident_mb()
 
