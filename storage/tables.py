@@ -30,21 +30,21 @@ class UtcDateTime(TypeDecorator[datetime]):
 class FreeText(TypeDecorator[str]):
     """Text that somebody wrote. What not every database takes is replaced: a NUL, and half a character (a surrogate)."""
 
-    impl = Text
+    impl: type[String] = Text
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(Text() if self._length is None else String(self._length))
-
-    def __init__(self, length: int | None = None) -> None:
-        super().__init__()
-        self._length = length
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         del dialect
         if value is None:
             return None
         return value.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class FreeString(FreeText):
+    """The same, of a limited length: ``FreeString(64)``."""
+
+    impl = String
+    cache_ok = True
 
 
 class Base(DeclarativeBase):
@@ -137,12 +137,12 @@ class Rejected(Base):
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    device_id: Mapped[str] = mapped_column(FreeText(64))
+    device_id: Mapped[str] = mapped_column(FreeString(64))
     boot: Mapped[str | None] = mapped_column(String(33))
     seq: Mapped[int | None] = mapped_column(BigInteger)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     code: Mapped[str] = mapped_column(String(32))
-    field: Mapped[str | None] = mapped_column(FreeText(32))
+    field: Mapped[str | None] = mapped_column(FreeString(32))
     message: Mapped[str] = mapped_column(FreeText)
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     length: Mapped[int] = mapped_column(BigInteger)
@@ -195,7 +195,7 @@ class Annotation(Base):
     device_id: Mapped[str] = mapped_column(String(64))
     start: Mapped[datetime] = mapped_column(UtcDateTime)
     end: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    label: Mapped[str] = mapped_column(FreeText(64))
+    label: Mapped[str] = mapped_column(FreeString(64))
     note: Mapped[str | None] = mapped_column(FreeText)
     source: Mapped[str] = mapped_column(String(16))
     login: Mapped[str | None] = mapped_column(String(64))
@@ -207,14 +207,14 @@ class CommandRow(Base):
 
     __tablename__ = "commands"
 
-    command_id: Mapped[str] = mapped_column(FreeText(32), primary_key=True)
+    command_id: Mapped[str] = mapped_column(FreeString(32), primary_key=True)
     device_id: Mapped[str] = mapped_column(String(64))
-    command: Mapped[str] = mapped_column(FreeText(64))
+    command: Mapped[str] = mapped_column(FreeString(64))
     value: Mapped[str | None] = mapped_column(FreeText)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     login: Mapped[str | None] = mapped_column(String(64))
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    status: Mapped[str | None] = mapped_column(FreeText(64))
+    status: Mapped[str | None] = mapped_column(FreeString(64))
     message: Mapped[str | None] = mapped_column(FreeText)
 
 
@@ -268,10 +268,10 @@ class AuditRow(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     login: Mapped[str | None] = mapped_column(String(64))
-    address: Mapped[str | None] = mapped_column(FreeText(64))
+    address: Mapped[str | None] = mapped_column(FreeString(64))
     """Where from; null: at the command line."""
     action: Mapped[str] = mapped_column(String(32))
-    subject: Mapped[str | None] = mapped_column(FreeText(64))
+    subject: Mapped[str | None] = mapped_column(FreeString(64))
     """What it was done to: a device, a login."""
     detail: Mapped[str | None] = mapped_column(FreeText)
 

@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, insert, inspect, select, text
 
 from storage.database import BUSY_TIMEOUT_MS, Database, DatabaseError, migrate
-from storage.tables import Base
+from storage.tables import AlertAction, Base
 from tests.postgres import FAST, PostgresServer
 
 
@@ -262,3 +263,23 @@ def test_a_database_of_a_later_version_is_one_line(database_url: str) -> None:
     with Database(database_url) as database, database.writer.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert "9999'; was it written by a later stresswire" in refusal(database_url)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("as it is: \u00e9\U0001f600", "as it is: \u00e9\U0001f600"),
+        ("a\0b", "a\N{REPLACEMENT CHARACTER}b"),
+        ("half \ud83d", "half ?"),
+        ("\udcff", "?"),
+        (None, None),
+    ],
+)
+def test_text_that_somebody_wrote_is_taken_by_every_database(
+    database: Database, written: str | None, kept: str | None
+) -> None:
+    row = {"alert_id": 1, "at": datetime(2026, 1, 1, tzinfo=UTC), "login": None, "action": "comment", "text": written}
+    with database.writer.begin() as connection:
+        connection.execute(insert(AlertAction).values(row))
+        assert connection.execute(select(AlertAction.text)).scalar_one() == kept
+        assert connection.execute(select(AlertAction.id).where(AlertAction.text == written)).all() == [(1,)]
