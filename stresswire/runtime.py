@@ -168,7 +168,7 @@ async def _serve(
     async with asyncio.TaskGroup() as tasks:
         for part in parts:
             tasks.create_task(part, name=getattr(part, "__qualname__", None))
-        cancelled = [tasks.create_task(one) for one in beside]
+        cancelled = [tasks.create_task(one) for one in (*beside, garbage.give_back())]
         storing = None if ingest is None else tasks.create_task(ingest.run(), name="ingest")
         await stop.wait()
         for task in cancelled:
