@@ -1,5 +1,6 @@
 """When Python looks for garbage that refers to itself."""
 
+import platform
 import subprocess
 import sys
 
@@ -26,6 +27,28 @@ for number in range(1_000_000):
         most = max(most, len(gc.get_objects()))
 print(most)
 """
+_PEAK = """
+import asyncio
+from pathlib import Path
+from stresswire import garbage
+
+def resident_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+async def main():
+    garbage.GIVE_BACK_S = 0.05
+    giving = asyncio.create_task(garbage.give_back())
+    blocks = [bytes(8_000) for _ in range(20_000)]
+    del blocks[: len(blocks) - 10]
+    peak_mb = resident_mb()
+    end_s = asyncio.get_running_loop().time() + 20
+    while resident_mb() > peak_mb - 100 and asyncio.get_running_loop().time() < end_s:
+        await asyncio.sleep(0.05)
+    giving.cancel()
+    print(peak_mb - resident_mb())
+
+asyncio.run(main())
+"""
 
 
 @pytest.mark.parametrize(
@@ -40,3 +63,10 @@ def test_the_more_there_is_to_look_through_the_rarer(objects: int, middle: int) 
 def test_what_refers_to_itself_does_not_pile_up() -> None:
     done = subprocess.run([sys.executable, "-c", _CHURN], check=True, capture_output=True, text=True, timeout=60)
     assert int(done.stdout) < 10 * LIVING
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked to give memory back")
+def test_a_peak_is_given_back() -> None:
+    """What is left at its end keeps the system from having it; without being asked glibc gives nothing of it back."""
+    done = subprocess.run([sys.executable, "-c", _PEAK], check=True, capture_output=True, text=True, timeout=60)
+    assert float(done.stdout) > 100
