@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -7,9 +7,26 @@ from storage.database import Database
 from tests.harness import Stack, mosquitto
 from tests.postgres import PostgresServer, fast_postgres
 
+CASES = "cases"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--runs", type=int, default=2, help="how often each fault is brought about")
+
+
+@pytest.hookimpl
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cases each test made that makes its own."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == CASES:
+                terminalreporter.write_line(f"{report.nodeid}: {value}")
+
+
+@pytest.fixture
+def cases(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Tells how many cases a test has made, for the summary."""
+    return lambda text: record_property(CASES, text)
 
 
 @pytest.fixture

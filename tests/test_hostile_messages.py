@@ -6,7 +6,7 @@ After each batch a sample still goes all the way to a browser.
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -97,7 +97,7 @@ def goes_through(stack: Stack, page: Process, device_id: str) -> None:
 @pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
 @pytest.mark.parametrize("bus", ["embedded", "mosquitto"])
 def test_whatever_comes_a_sample_goes_through(
-    tmp_path: Path, request: pytest.FixtureRequest, bus: str, database: str
+    tmp_path: Path, request: pytest.FixtureRequest, bus: str, database: str, cases: Callable[[str], None]
 ) -> None:
     url = None
     if database == "PostgreSQL":
@@ -112,7 +112,7 @@ def test_whatever_comes_a_sample_goes_through(
             emit(stack, chance, EVENTS)
             goes_through(stack, page, f"after_{batch}")
         sender.close()
-        print(f"{bus}, {database}: {BATCHES * MESSAGES} messages and {BATCHES * EVENTS} events")
+        cases(f"{BATCHES * MESSAGES} messages and {BATCHES * EVENTS} events")
         metrics = ask(stack, "GET", "/metrics").body.decode()
         assert "stresswire_task_restarts_total{" not in metrics
         assert 'stresswire_gateway_refused_messages_total{channel="command_result",reason="not_utf8"}' in metrics

@@ -151,7 +151,7 @@ def descriptors(stack: Stack) -> int:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_ten_thousand_packets_hurt_nobody(tmp_path: Path, guarded: bool) -> None:
+def test_ten_thousand_packets_hurt_nobody(tmp_path: Path, guarded: bool, cases: Callable[[str], None]) -> None:
     stack = Guarded(tmp_path).stack if guarded else Stack(tmp_path)
     with stack:
         before, before_mb = descriptors(stack), stack.resident_mb()
@@ -163,6 +163,7 @@ def test_ten_thousand_packets_hurt_nobody(tmp_path: Path, guarded: bool) -> None
                 neighbour.emit("ping", None)
                 wait_until(lambda: len(neighbour.events("pong")) == 1)
                 assert not any(line.startswith("disconnected") for line in neighbour.lines)
+        cases(f"{CASES // 2} packets")
         assert ask(stack, "GET", "/readyz").body["status"] == "ok"
         wait_until(lambda: descriptors(stack) <= before + DATABASE_FILES)
         assert stack.resident_mb() - before_mb < 100

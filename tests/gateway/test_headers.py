@@ -5,7 +5,7 @@ import json
 import random
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -170,12 +170,13 @@ def statuses(stack: Stack, cases: int, own: dict[bytes, bytes], seed: int) -> Co
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_headers_of_any_bytes(tmp_path: Path, guarded: bool) -> None:
+def test_headers_of_any_bytes(tmp_path: Path, guarded: bool, cases: Callable[[str], None]) -> None:
     login = Guarded(tmp_path) if guarded else None
     own = {b"Authorization": f"Bearer {login.tokens['ada']}".encode()} if login else {}
     with login.stack if login else Stack(tmp_path) as stack:
         found = statuses(stack, CASES // 2, own, seed=int(guarded))
-        print(f"{found.total()} requests: {dict(sorted(found.items()))}")
+        by_status = ", ".join(f"{status.decode()}: {count}" for status, count in sorted(found.items()))
+        cases(f"{found.total()} requests ({by_status})")
         assert found[b"200"] > 100
         assert found[b"400"] > 100
         assert ask(stack, "GET", "/healthz").status == 200
@@ -279,8 +280,9 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("path", ["/api/history", "/api/export", "/api/alerts", "/api/annotations"])
-def test_times_at_the_ends_of_the_calendar(people: Guarded, path: str) -> None:
+def test_times_at_the_ends_of_the_calendar(people: Guarded, path: str, cases: Callable[[str], None]) -> None:
     found = {query: people.ask("GET", f"{path}?{query}", "ada").status for query in QUERIES}
     assert set(found.values()) <= {200, 400}, found
+    cases(f"{len(found)} queries")
     if path == "/api/history":
         assert set(found.values()) == {200, 400}
