@@ -20,6 +20,7 @@ _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+", re.ASCII)
 _ZONE: Final = re.compile(r"[A-Za-z0-9._~-]{1,32}", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_OPAQUE: Final = re.compile(r"null|[a-z][a-z0-9+.-]*://[!-~]+", re.ASCII)
 
 
 class Authority(Struct, frozen=True):
@@ -89,6 +90,11 @@ def parse_origin(text: str) -> Origin:
         raise ValueError(f"is no origin such as https://lab.example: {text[:80]!r}")
     scheme, rest = found.groups()
     return origin_of(scheme, parse_authority(rest))
+
+
+def is_opaque_origin(text: str) -> bool:
+    """Whether an origin names no host that a browser could reach, as that of an application: ``null``, ``app://-``."""
+    return _OPAQUE.fullmatch(text) is not None and text.partition("://")[0] not in _DEFAULT_PORTS
 
 
 def origin_of(scheme: str, authority: Authority) -> Origin:

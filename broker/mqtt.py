@@ -304,8 +304,9 @@ class MqttBus(Bus):
         """Read a packet; where that fails, which paho does not expect, the connection is given up and another one made."""
         try:
             self._client.loop_read()
-        except Exception:
-            log.exception("%s: what it sends cannot be dealt with; connecting anew", self.address)
+        except Exception as error:  # noqa: BLE001 - `failed` logs it
+            self.refused += 1
+            self._notices.failed("%s: what it sends cannot be dealt with; connecting anew", self.address, error=error)
             self._unwatch()
             self._lose("sends what cannot be dealt with")
 

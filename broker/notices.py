@@ -8,7 +8,7 @@ EVERY_S: Final = 1.0
 
 
 class Notices:
-    """Logs at most one warning each `EVERY_S`.
+    """Logs at most one line each `EVERY_S`.
 
     Args:
         log: where to.
@@ -23,6 +23,13 @@ class Notices:
 
     def warn(self, message: str, *arguments: object) -> None:
         """Log, or count what is left out."""
+        self._say(logging.WARNING, message, arguments, None)
+
+    def failed(self, message: str, *arguments: object, error: BaseException) -> None:
+        """Log an error of the program's own with its traceback, or count what is left out."""
+        self._say(logging.ERROR, message, arguments, error)
+
+    def _say(self, level: int, message: str, arguments: tuple[object, ...], error: BaseException | None) -> None:
         now_s = self._now_s()
         if now_s < self._next_s:
             self._left_out += 1
@@ -30,4 +37,4 @@ class Notices:
         if self._left_out:
             message, arguments = message + " (%d more like this before)", (*arguments, self._left_out)
         self._next_s, self._left_out = now_s + EVERY_S, 0
-        self._log.warning(message, *arguments)
+        self._log.log(level, message, *arguments, exc_info=error)

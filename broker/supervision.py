@@ -1,6 +1,7 @@
 """Tasks that are there as long as the process is: one that fails is logged, counted, and run again."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -20,11 +21,16 @@ class Supervisor:
 
     def __init__(self, restarted: Callable[[str], None] = lambda _name: None) -> None:
         self._restarted = restarted
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """The process ends: who waits to be run again is run at once, and what fails from now on is not run again."""
+        self._stopping.set()
 
     async def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Await `run()`; where it raises, log that and run it anew after a growing wait. Ends once it returns.
+        """Await `run()`; where it raises an `Exception`, log that and run it anew after a growing wait.
 
-        What is not meant to be an error of the program, such as a cancellation, passes.
+        Returns once `run` does, or fails after `stop`. A cancellation passes.
         """
         backoff = Backoff(RESTART_FIRST_S, RESTART_MOST_S)
         loop = asyncio.get_running_loop()
@@ -33,10 +39,14 @@ class Supervisor:
             try:
                 await run()
             except Exception:
-                log.exception("%s failed; it is started again", name)
+                log.exception("%s failed", name)
             else:
+                return
+            if self._stopping.is_set():
                 return
             self._restarted(name)
             if loop.time() - begun_s > STEADY_S:
                 backoff.reset()
-            await asyncio.sleep(backoff.next_s())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(backoff.next_s()):
+                    await self._stopping.wait()

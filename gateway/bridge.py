@@ -1,11 +1,12 @@
 """From the bus to the gateway: the one place where a message is read, believed or refused.
 
-A device, or whoever may publish at a foreign broker, decides what a message holds. Behind this place nobody decodes, so
-nothing that it holds can surprise anybody.
+A device, or whoever may publish at a foreign broker, decides what a message holds. Behind this place nobody decodes.
 """
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import msgspec
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 _CHANNELS: Final = {channel.name.value: channel for channel in CHANNELS}
 _DECODERS: Final = {name: msgspec.json.Decoder(channel.payload).decode for name, channel in _CHANNELS.items()}
 
-Reason = Literal["forged", "device_id", "not_utf8", "invalid"]
+Reason = Literal["forged", "device_id", "not_utf8", "invalid", "internal"]
 
 
 class Inbound(Struct, frozen=True, eq=False):
@@ -48,12 +49,21 @@ class Bridge:
         """The message, or None where it was refused: sent by the wrong side, on the topic of what can be no device, or not
         of the contract's type.
         """
-        channel = _CHANNELS[name_of(message.topic)]  # our filters ask for no other
+        channel = _CHANNELS[name_of(message.topic)]  # both buses hand over what our filters match, and no more
         try:
             return _read(channel, message)
         except _RefusedError as error:
             self.refuse(channel, error.reason, f"on {message.topic[:200]!r}: {error}")
             return None
+
+    @contextmanager
+    def handling(self, message: Inbound) -> Iterator[None]:
+        """Around what is done with a message: where that fails in a way that nobody foresaw, it is given up alone."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - `failed` logs it
+            self._metrics.refused_messages.labels(message.channel.name.value, "internal").inc()
+            self._notices.failed("a message of %s on %s failed", message.device_id, message.channel.name.value, error=error)
 
     def refuse(self, channel: Channel, reason: Reason, what: str) -> None:
         """Count a message that is refused, and log it where not many are."""

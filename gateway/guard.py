@@ -1,5 +1,6 @@
 """What every request goes through: limits, who it is, CORS, security headers, and errors as JSON."""
 
+import errno
 import logging
 from typing import Final
 
@@ -62,9 +63,8 @@ class Guard:
         try:
             host = check_headers(request)
         except RefusedError as error:
-            response = refusal_response(error)
+            response = self._refuse(error)
             await self.add_headers(request, response)
-            self._count(response)
             return response
         if host is not None:
             request[HOST] = host
@@ -81,9 +81,16 @@ class Guard:
             response = _as_json(error)
         except ConnectionError:
             raise  # the client is gone: there is nobody to answer, and nothing to log
-        except Exception:  # whatever a client sends, it gets an answer and the listener goes on
-            log.exception("%s %s failed", request.method, request.path)
+        except Exception as error:  # whatever a client sends, it gets an answer and the listener goes on
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                return self._refuse(RefusedError(404, "not_found", "no page can have that name"))
+            log.exception("%s %r failed", request.method, request.path[:200])
             response = refusal_response(RefusedError(500, "internal", "an error of the server's own"))
+        self._count(response)
+        return response
+
+    def _refuse(self, error: RefusedError) -> web.Response:
+        response = refusal_response(error)
         self._count(response)
         return response
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 
-from broker.authority import Authority, Origin, origin_of, parse_origin
+from broker.authority import Authority, Origin, is_opaque_origin, origin_of, parse_origin
 
 ANY = "*"
 
 
 class Origins:
-    """An allow-list; `allowed` are origins such as ``https://lab.example``, or ``*`` for all.
+    """An allow-list; `allowed` are origins such as ``https://lab.example``, those of applications, or ``*`` for all.
 
     `loopback`: the listener is for this machine only, so a page whose name was made to point here is refused too (DNS
     rebinding).
@@ -16,7 +16,8 @@ class Origins:
 
     def __init__(self, allowed: Collection[str], *, loopback: bool) -> None:
         self._any = ANY in allowed
-        self._allowed = frozenset(parse_origin(one.rstrip("/")) for one in allowed if one != ANY)
+        self._opaque = frozenset(filter(is_opaque_origin, allowed))
+        self._allowed = frozenset(parse_origin(one.rstrip("/")) for one in allowed if one not in {ANY, *self._opaque})
         self._loopback = loopback
 
     def serve(self, host: Authority | None) -> bool:
@@ -27,7 +28,7 @@ class Origins:
 
     def allow(self, origin: str | None, host: Authority | None) -> bool:
         """Whether a page from `origin` may read answers; `host` is what the Host header says. No origin: not a page."""
-        if origin is None or self._any:
+        if origin is None or self._any or origin in self._opaque:
             return True
         page = _read(origin)
         if page is None:

@@ -235,17 +235,19 @@ class Gateway:
         async for message in self._answers:
             answer = self._bridge.read(message)
             if answer is not None:
-                self._uplink.resolve(answer)
+                with self._bridge.handling(answer):
+                    self._uplink.resolve(answer)
 
     async def _forward_live(self) -> None:
         events = 0
         async for message in self._live:
             event = self._bridge.read(message)
             if event is not None:
-                if event.channel is DEVICE_STATUS:
-                    self._devices.note_status(event)
-                if event.payload is not None:
-                    self.sockets.forward(event)
+                with self._bridge.handling(event):
+                    if event.channel is DEVICE_STATUS:
+                        self._devices.note_status(event)
+                    if event.payload is not None:
+                        self.sockets.forward(event)
             events += 1
             if events % FORWARDED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # those who write to the frontends have their turn, also in a backfill
@@ -254,8 +256,9 @@ class Gateway:
         async for message in self._results:
             result = self._bridge.read(message)
             if result is not None:
-                self.sockets.forward(result)
-                await self._devices.note_result(result)
+                with self._bridge.handling(result):
+                    self.sockets.forward(result)
+                    await self._devices.note_result(result)
 
     async def __aenter__(self) -> Self:
         return self

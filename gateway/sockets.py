@@ -122,6 +122,7 @@ class Sockets:
         self._arriving: dict[str, Member] = {}
         self._members: dict[str, Member] = {}
         self._told = ClientStats(0, 0, 0)
+        self._told_lost = 0
         self._leaving: set[asyncio.Task[None]] = set()
         engine_log = logging.getLogger("gateway.engineio")
         engine_log.addFilter(OneLine(Exception))  # of what a client sent; our own handlers say theirs
@@ -178,13 +179,13 @@ class Sockets:
 
         `lost`: how many live events never came here.
         """
-        tick = told_lost = 0
+        tick = 0
         while True:
             await asyncio.sleep(TICK_S)
             tick += 1
-            if lost() > told_lost:
-                self._miss(lost() - told_lost)
-                told_lost = lost()
+            if lost() > self._told_lost:
+                self._miss(lost() - self._told_lost)
+                self._told_lost = lost()
             if self.stats != self._told:
                 self._tell_stats()
             for member in self._members.values():

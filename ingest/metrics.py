@@ -22,6 +22,9 @@ class Metrics:
         self.stored = samples.labels("stored")
         self.duplicate = samples.labels("duplicate")
         self.refused = samples.labels("refused")
+        self.defects = Counter(
+            "stresswire_ingest_defects", "Messages that were refused for an error of the program's own.", registry=registry
+        )
         self.transaction_samples = Histogram(
             "stresswire_transaction_samples", "Samples in one transaction.", buckets=_BATCHES, registry=registry
         )

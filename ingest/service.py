@@ -15,6 +15,7 @@ from broker.contract import SENSOR_DATA, ErrorDetail, device_of
 from broker.decoding import Refusal
 from broker.supervision import Supervisor
 from ingest.arrivals import Arrival, Stamps, arrive
+from ingest.defects import REFUSED, Defects
 from ingest.lanes import Devices
 from ingest.metrics import Metrics
 from ingest.outbox import AlertOutbox
@@ -37,9 +38,6 @@ TRANSACTION_SAMPLES = 1_000
 DECODED_AT_ONCE = 64 * 1024
 """Bytes that are decoded before others have their turn."""
 WARN_EVERY_S = 10.0
-DEFECTS_IN_A_ROW = 20
-"""So many messages are refused one after the other for an error of the program's own; then it is not the messages."""
-_DEFECT = ErrorDetail("internal", "an error of the server's own: it is kept as it came, and was logged")
 
 
 class Counts(msgspec.Struct):
@@ -88,7 +86,7 @@ class Ingest:
         self._now = now
         self._stamps = Stamps(process_id)
         self._devices = Devices()
-        self._defects = 0
+        self._undecoded, self._unstored = Defects(), Defects()
         self._warned_s = -WARN_EVERY_S
         self._share = share
         self._alerts = AlertOutbox(bus, writer, share.owns, grace_s=grace_s)
@@ -143,18 +141,23 @@ class Ingest:
         arrivals: list[Arrival] = []
         size = 0
         for message in messages:
-            try:
-                arrivals.append(arrive(message, received_at, self._stamps))
-            except Exception as error:
-                log.exception("a message is refused for an error of the program's own")
-                self._count_defect(error)
-                refusal = Refusal(error=_DEFECT, raw=message.payload)
-                arrivals.append(Arrival(device_of(message.topic), message.payload, received_at, (refusal,), batch=False))
+            arrivals.append(self._arrive(message, received_at))
             size += len(message.payload)
             if size >= DECODED_AT_ONCE:
                 size = 0
                 await asyncio.sleep(0)
         return arrivals
+
+    def _arrive(self, message: Message, received_at: datetime) -> Arrival:
+        try:
+            arrival = arrive(message, received_at, self._stamps)
+        except Exception as error:  # noqa: BLE001 - `failed` logs it
+            device_id = device_of(message.topic)
+            self._count_defect(self._undecoded, device_id, error)
+            refusal = Refusal(error=REFUSED, raw=message.payload)
+            return Arrival(device_id, message.payload, received_at, (refusal,), batch=False)
+        self._undecoded.succeeded()
+        return arrival
 
     async def _store(self, arrivals: Sequence[Arrival], messages: Sequence[Message]) -> None:
         """Commit, answer and acknowledge. Where that fails in a way that nobody foresaw, message by message: the one that
@@ -162,10 +165,9 @@ class Ingest:
         """
         try:
             outcome = await self._commit(arrivals)
-        except WriterStoppedError:
+        except (WriterStoppedError, MemoryError):
             raise
-        except Exception:
-            log.exception("a transaction failed; its messages are tried one by one")
+        except Exception:  # noqa: BLE001 - the message that is the cause fails again, and is logged then
             for arrival, message in zip(arrivals, messages, strict=True):
                 await self._tell(await self._commit_alone(arrival), [message])
         else:
@@ -174,19 +176,16 @@ class Ingest:
     async def _commit_alone(self, arrival: Arrival) -> Outcome:
         try:
             outcome = await self._commit([arrival])
-        except WriterStoppedError:
+        except (WriterStoppedError, MemoryError):
             raise
-        except Exception as error:
-            log.exception("a message is refused for an error of the program's own")
-            self._count_defect(error)
-            return await self._commit([arrival.refused(_DEFECT)])
+        except Exception as error:  # noqa: BLE001 - `failed` logs it
+            self._count_defect(self._unstored, arrival.device_id, error)
+            return await self._commit([arrival.refused(REFUSED)])
         return outcome
 
-    def _count_defect(self, error: Exception) -> None:
-        """Raises `error` where it is not the message's doing, since one after the other brings it about."""
-        self._defects += 1
-        if self._defects > DEFECTS_IN_A_ROW:
-            raise error
+    def _count_defect(self, defects: Defects, device_id: str, error: Exception) -> None:
+        self._metrics.defects.inc()
+        defects.failed(device_id, error)
 
     async def _commit(self, arrivals: Sequence[Arrival]) -> Outcome:
         work = partial(store, arrivals=arrivals, devices=self._devices, predictor=self._predictor)
@@ -203,7 +202,7 @@ class Ingest:
 
     async def _tell(self, outcome: Outcome, messages: Sequence[Message]) -> None:
         if outcome.fresh or outcome.duplicates:
-            self._defects = 0
+            self._unstored.succeeded()
         self.counts.stored += outcome.fresh
         self.counts.duplicates += outcome.duplicates
         self.counts.refused += len(outcome.refused)
@@ -224,7 +223,7 @@ class Ingest:
         now_s = time.monotonic()
         if now_s - self._warned_s >= WARN_EVERY_S:
             self._warned_s = now_s
-            log.warning("%d refused so far, the last from %s: %s", self.counts.refused, device_id[:64], error.message)
+            log.warning("%d refused so far, the last from %r: %s", self.counts.refused, device_id[:64], error.message)
 
 
 def _portions(arrivals: Sequence[Arrival]) -> Iterator[slice]:

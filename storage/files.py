@@ -5,12 +5,15 @@ the path is compared with what was there at the start. Only the names are looked
 would take SQLite's locks from the whole process.
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Final, NoReturn
+
+log = logging.getLogger(__name__)
 
 _LOG: Final = 1
 _KINDS: Final = ("", "-wal", "-shm")
@@ -36,7 +39,7 @@ _DAMAGED: Final = {
     "SQLITE_CORRUPT": "{name} is damaged: " + _SAVE,
     "SQLITE_NOTADB": "{name} is no database any more: " + _SAVE,
 }
-"""By the first words of SQLite's name for an error. Whoever goes on writing after these writes into a ruin."""
+"""By the first words of SQLite's name for an error. What is written after these may be lost with the rest."""
 _ALLOW: Final = "let the server's user read and write it, its -wal, its -shm and their folder"
 _HINDERED: Final = {
     "SQLITE_IOERR_SHORT_READ": "{name} or {name}-wal ends too early: " + _SAVE,
@@ -218,7 +221,7 @@ class Files:
                 busy, frames, folded = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._folded = not busy and frames == folded
             except sqlite3.Error:
-                """It is tried again the next time."""
+                log.debug("the log is folded into its file the next time", exc_info=True)
         raise FilesChangedError(self._say(_LOG_REPLACED if at >= _LOG else _REPLACED, at, what))
 
     def _judge(self, shorter: int) -> None:

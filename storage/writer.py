@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from broker.backoff import Backoff
-from storage.database import Database, reason_of
+from storage.database import AWAY, Database, reason_of
 from storage.files import FilesChangedError
 
 RETRY_FIRST_S = 0.2
@@ -92,7 +92,7 @@ class Writer:
             return self._stored(work)
         except (IntegrityError, DataError):
             raise
-        except (DBAPIError, FilesChangedError) as error:
+        except (*AWAY, FilesChangedError) as error:
             raise _NotTakenError(self._database.explain(error)) from error
 
     def _stored(self, work: Callable[[Connection], Result]) -> Result:

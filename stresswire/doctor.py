@@ -4,6 +4,7 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 import typer
@@ -12,7 +13,7 @@ from models.card import INPUTS
 from models.drift import LARGE, Drift, verdict
 from models.errors import ModelError
 from models.predictor import Predictor
-from storage.database import Database, DatabaseError, sqlite_file
+from storage.database import Database, DatabaseError, sqlite_file, with_driver
 from storage.people import newest_values
 from stresswire import runtime
 from stresswire.model_in_use import load_model
@@ -69,6 +70,7 @@ def _database(settings: Settings, predictor: Predictor | None) -> Iterator[Findi
     try:
         file = sqlite_file(settings.database_url.get_secret_value())
         if file is not None and not file.exists():
+            _try_elsewhere(settings.database_url.get_secret_value())
             yield Finding("database", True, f"no record yet: {file}")
             return
         with runtime.open_database(settings) as database:
@@ -77,6 +79,13 @@ def _database(settings: Settings, predictor: Predictor | None) -> Iterator[Findi
             yield from drift
     except (DatabaseError, OSError) as error:
         yield Finding("database", False, str(error))
+
+
+def _try_elsewhere(url: str) -> None:
+    """Open a database as the URL says, but in a folder of its own. Raises `DatabaseError`, as `up` would."""
+    with TemporaryDirectory() as folder:
+        beside = with_driver(url).set(database=str(Path(folder) / "tried.db"))
+        Database(beside.render_as_string(hide_password=False)).close()
 
 
 def _disk(settings: Settings) -> Finding:

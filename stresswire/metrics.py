@@ -5,19 +5,25 @@ import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, PlatformCollector, ProcessCollector
 
 from broker.bus import why
 from broker.embedded import EmbeddedBus
 from broker.mqtt import MqttBus
 from broker.supervision import Supervisor
-from gateway.endpoints import json_response
-from gateway.listener import Listener, sign
+from gateway.endpoints import json_response, refusal_response
+from gateway.headers import check_headers
+from gateway.listener import Handler, Listener, sign
 from gateway.operations import HEALTH, METRICS, Alive, figures
+from gateway.origins import Origins
+from gateway.quiet import OneLine
+from gateway.refused import RefusedError, forbidden
 from stresswire import __version__
 from stresswire.settings import PREFIX, Bind, SettingsError
 
 log = logging.getLogger(__name__)
+log.addFilter(OneLine(web.RequestPayloadError, HttpProcessingError))
 
 
 def new_registry() -> CollectorRegistry:
@@ -74,7 +80,20 @@ async def served(bind: Bind | None, registry: CollectorRegistry) -> AsyncIterato
     runner = web.AppRunner(app)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - `setup` made it
-    listener = Listener(runner.server, log)
+    origins = Origins((), loopback=bind.loopback)
+
+    async def checked(request: web.BaseRequest, route: Handler) -> web.StreamResponse:
+        try:
+            host = check_headers(request)
+            if not origins.serve(host):
+                raise forbidden(f"{host} is not served here")
+        except RefusedError as error:
+            response = refusal_response(error)
+            sign(response)
+            return response
+        return await route(request)
+
+    listener = Listener(runner.server, log, first=checked)
     try:
         try:
             await listener.open(bind.host, bind.port)

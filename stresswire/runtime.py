@@ -88,7 +88,16 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
                     person = partial(simulate, demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)
                     others.append(supervisor.keep("simulated device", person))
                 announce(_welcome(settings, database, gateway, bus))
-                await _serve(stop, bus, gateway.run(), ingest=ingest, writer=writer, beside=others, leave=gateway.leave)
+                await _serve(
+                    stop,
+                    bus,
+                    gateway.run(),
+                    ingest=ingest,
+                    writer=writer,
+                    beside=others,
+                    supervisor=supervisor,
+                    leave=gateway.leave,
+                )
         announce("stopped")
 
 
@@ -107,7 +116,8 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
             f"MQTT on {settings.mqtt_bind}. Alone, this broker promises what any broker does: PUBACK means that it has the"
             " message. The proof that a sample is stored is data_received."
         )
-        await _serve(stop, bus, beside=watching(book, watched_supervisor(registry), bus.revoke))
+        supervisor = watched_supervisor(registry)
+        await _serve(stop, bus, beside=watching(book, supervisor, bus.revoke), supervisor=supervisor)
 
 
 async def serve_ingest(settings: Settings, announce: Announce) -> None:
@@ -125,7 +135,7 @@ async def serve_ingest(settings: Settings, announce: Announce) -> None:
             ingest = _ingest(settings, bus, writer, predictor, registry, supervisor)
             await bus.open()
             announce(f"ingest on {bus.address}, record in {database}")
-            await _serve(stop, bus, ingest=ingest, writer=writer)
+            await _serve(stop, bus, ingest=ingest, writer=writer, supervisor=supervisor)
             announce("stopped")
 
 
@@ -147,7 +157,7 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
             await bus.open()
             announce(f"gateway on {_scheme(settings)}://{settings.http_bind}, broker {bus.address}")
             others = watching(book, supervisor, gateway.sockets.revoke)
-            await _serve(stop, bus, gateway.run(), writer=writer, beside=others, leave=gateway.leave)
+            await _serve(stop, bus, gateway.run(), writer=writer, beside=others, supervisor=supervisor, leave=gateway.leave)
 
 
 async def _serve(
@@ -157,6 +167,7 @@ async def _serve(
     ingest: Ingest | None = None,
     writer: Writer | None = None,
     beside: Sequence[Coroutine[Any, Any, None]] = (),
+    supervisor: Supervisor,
     leave: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Run `parts` and `ingest` until `stop`; where one of them fails all are ended, and what it raised is raised.
@@ -171,6 +182,7 @@ async def _serve(
         cancelled = [tasks.create_task(one) for one in (*beside, garbage.give_back())]
         storing = None if ingest is None else tasks.create_task(ingest.run(), name="ingest")
         await stop.wait()
+        supervisor.stop()
         for task in cancelled:
             task.cancel()
         if leave is not None:

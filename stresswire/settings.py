@@ -25,7 +25,7 @@ from pydantic_settings import (
 )
 
 from broker.address import MqttAddress, parse_url
-from broker.authority import Authority, is_loopback, parse_authority, parse_origin
+from broker.authority import Authority, is_loopback, is_opaque_origin, parse_authority, parse_origin
 from ingest.share import Share
 from models.files import text_of
 
@@ -101,7 +101,7 @@ def _listed(value: Any) -> Any:
 
 def _origin(value: str) -> str:
     """An origin of `CORS_ORIGINS`, or ``*``."""
-    if value != "*":
+    if value != "*" and not is_opaque_origin(value):
         try:
             parse_origin(value.rstrip("/"))
         except ValueError as error:

@@ -317,3 +317,11 @@ def test_a_bad_choice_can_be_mended_with_what_is_said(tmp_path: Path) -> None:
 
 def test_what_is_told_is_one_line() -> None:
     assert one_line("a\nb\r\n\x1b[31mc\u2028d") == "a b [31mc d"
+
+
+def test_the_doctor_looks_at_the_url_before_there_is_a_record(tmp_path: Path) -> None:
+    done = stresswire(tmp_path, "doctor", database_url="sqlite:///var/a.db?timeout=abc", mqtt_bind="127.0.0.1:1")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("BAD  database") and "DATABASE_URL" in line]
+    assert not list(tmp_path.iterdir()), "nothing is made where the record would be"

@@ -46,7 +46,9 @@ class Sender:
             topic = f"{ROOT}/{device}/{name}"
             with contextlib.suppress(ValueError):  # paho itself refuses some topics
                 self._client.publish(topic, chance.payload(name), qos=chance.choice([0, 1]), retain=chance.random() < 0.3)
-        self._client.publish(f"{ROOT}/d/nothing", b"", qos=1).wait_for_publish(START_S)
+        last = self._client.publish(f"{ROOT}/d/nothing", b"", qos=1)
+        last.wait_for_publish(START_S)
+        assert last.is_published(), "it came to nothing"
 
     def close(self) -> None:
         self._client.disconnect()
@@ -115,8 +117,9 @@ def test_whatever_comes_a_sample_goes_through(
         cases(f"{BATCHES * MESSAGES} messages and {BATCHES * EVENTS} events")
         metrics = ask(stack, "GET", "/metrics").body.decode()
         assert "stresswire_task_restarts_total{" not in metrics
-        assert 'stresswire_gateway_refused_messages_total{channel="command_result",reason="not_utf8"}' in metrics
-        assert 'stresswire_gateway_refused_messages_total{channel="device_status",reason="invalid"}' in metrics
+        counted = [line for line in metrics.splitlines() if line.startswith("stresswire_gateway_refused_messages_total{")]
+        assert not [line for line in counted if "internal" in line]
+        assert sum(float(line.rpartition(" ")[2]) for line in counted) > BATCHES * MESSAGES / 5, counted
         assert stack.stop() == 0
         assert "Traceback" not in stack.output, stack.output[-4_000:]
         assert len(stack.lines) < 2_000, "what was refused is logged now and then, not each time"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.authority import Authority, is_loopback, parse_authority, parse_host, parse_origin
+from broker.authority import Authority, is_loopback, is_opaque_origin, parse_authority, parse_host, parse_origin
 
 LOOPBACK = [
     # names
@@ -263,3 +263,26 @@ def test_origins(text: str, scheme: str, authority: Authority) -> None:
 def test_no_origin(text: str) -> None:
     with pytest.raises(ValueError, match=r"^(is|ends|has) "):
         parse_origin(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "opaque"),
+    [
+        ("null", True),
+        ("app://-", True),
+        ("app://.", True),
+        ("electron://-", True),
+        ("chrome-extension://abcdef", True),
+        ("capacitor://localhost", True),
+        ("http://-", False),
+        ("https://lab.example", False),
+        ("ws://lab.example", False),
+        ("app://a b", False),
+        ("app://\xe4", False),
+        ("app:", False),
+        ("lab.example", False),
+        ("*", False),
+    ],
+)
+def test_origins_of_applications(text: str, opaque: bool) -> None:
+    assert is_opaque_origin(text) == opaque

@@ -193,9 +193,9 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         assert "Traceback" not in guarded.stack.output, guarded.stack.output[-3_000:]
 
 
-def answered(port: int, target: bytes, *lines: bytes, body: bytes) -> tuple[int, str]:
+def answered(port: int, target: bytes, *lines: bytes, body: bytes, method: bytes = b"POST") -> tuple[int, str]:
     """Status and the code of our own error."""
-    head = [b"POST %s HTTP/1.1" % target, *lines, b"Content-Length: %d" % len(body), b"Connection: close", b"", b""]
+    head = [b"%s %s HTTP/1.1" % (method, target), *lines, b"Content-Length: %d" % len(body), b"Connection: close", b"", b""]
     with socket.create_connection(("127.0.0.1", port), 5) as client:
         client.sendall(b"\r\n".join(head) + body)
         got = b""
@@ -243,6 +243,12 @@ def test_each_is_refused_in_our_own_form(people: Guarded, lines: list[bytes], st
     for target in targets:
         found = answered(people.stack.http_port, target, *lines, body=GOOD)
         assert found == (status, code)
+
+
+@pytest.mark.parametrize("target", [b"/static/" + b"a" * 300, b"/static/" + b"a/" * 3_000, b"/static/%00", b"/%FF", b"//["])
+def test_paths_that_no_page_can_have(people: Guarded, target: bytes) -> None:
+    status, _ = answered(people.stack.http_port, target, HOST_LINE, body=b"", method=b"GET")
+    assert status in (400, 404)
 
 
 def cursor(text: str) -> str:

@@ -271,3 +271,30 @@ def test_clients_are_told_and_what_they_asked_is_answered(tmp_path: Path) -> Non
         assert frontend.events("server_shutdown") == [{"reason": "stopping", "retry_after_s": 2}]
         wait_until(lambda: any(line.startswith("disconnected") for line in frontend.lines))
         assert "Traceback" not in stack.output
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"Host: 127.0.0.1", 200),
+        (b"Host: lab.example", 403),
+        (b"Host: 127.0.0.1#.name", 400),
+        (b"Host: 127.0.0.1\r\nExpect: \xff", 400),
+        (b"Host : 127.0.0.1", 400),
+    ],
+)
+def test_the_listener_of_the_figures_is_as_strict(metrics_port: int, line: bytes, status: int) -> None:
+    with socket.create_connection(("127.0.0.1", metrics_port), 5) as client:
+        client.sendall(b"GET /metrics HTTP/1.1\r\n" + line + b"\r\nConnection: close\r\n\r\n")
+        head = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert int(head[9:12]) == status
+    assert b"\r\nServer: stresswire\r\n" in head
+
+
+@pytest.fixture(scope="module")
+def metrics_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    port = free_port()
+    with Stack(tmp_path_factory.mktemp("figures"), metrics_bind=f"127.0.0.1:{port}") as stack:
+        yield port
+        assert stack.stop() == 0
+        assert "Traceback" not in stack.output
