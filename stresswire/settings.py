@@ -33,6 +33,8 @@ PREFIX = "STRESSWIRE_"
 _SECRETS = ("mqtt_url", "database_url")
 _DOTENV = Path(".env")
 _FILE_MOST = 1 << 20
+_PIPE_S = 5.0
+"""How long a secret may take that a command writes into a pipe, as in a shell's ``<(...)``."""
 _TOGETHER = (
     "http_tls_cert",
     "http_tls_key",
@@ -236,7 +238,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
         if not path:
             return None, field_name, False
         try:
-            return text_of(Path(path), _FILE_MOST).strip(), field_name, False
+            return text_of(Path(path), _FILE_MOST, pipe_s=_PIPE_S).strip(), field_name, False
         except OSError as error:
             why = error.strerror
         except ValueError:  # it has a NUL in it
@@ -261,7 +263,8 @@ def usable_settings() -> tuple[Settings, Mapping[str, str]]:
     flaws: dict[str, str] = {}
     instead: dict[str, Any] = {}
     try:
-        text_of(_DOTENV, _FILE_MOST)
+        if os.path.realpath(_DOTENV) != os.devnull:  # which some have in the place of an empty file
+            text_of(_DOTENV, _FILE_MOST)
     except FileNotFoundError:
         pass
     except OSError as error:

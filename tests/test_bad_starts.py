@@ -79,11 +79,22 @@ NOT_FILES: dict[str, Callable[[Path], object]] = {
 }
 
 
+def test_a_secret_may_come_through_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"sqlite:///from_a_pipe.db\n")
+    os.close(writing)
+    Path(".env").symlink_to(os.devnull)
+    monkeypatch.setenv(f"{PREFIX}DATABASE_URL_FILE", f"/dev/fd/{reading}")
+    assert load_settings().database_url.get_secret_value() == "sqlite:///from_a_pipe.db"
+    os.close(reading)
+
+
 @pytest.mark.parametrize("make", NOT_FILES.values(), ids=NOT_FILES)
 @pytest.mark.parametrize("name", ["DATABASE_URL_FILE", "MQTT_URL_FILE", ".env"])
 def test_a_file_of_settings_that_is_none(
     monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Path], object]
 ) -> None:
+    monkeypatch.setattr("stresswire.settings._PIPE_S", 0.2)
     make(Path(".env" if name == ".env" else "secret"))
     if name != ".env":
         monkeypatch.setenv(f"{PREFIX}{name}", "secret")
