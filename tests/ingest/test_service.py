@@ -162,7 +162,7 @@ def test_what_is_refused_is_kept_told_and_acknowledged(
     run(main)
     assert count(database, "rejected") == 2
     assert [one.getMessage() for one in caplog.records if one.name == "ingest.service"] == [
-        "2 refused so far, the last from d: hr must be 25-240 bpm, got 900"
+        "2 refused so far, the last from 'd': hr must be 25-240 bpm, got 900"
     ]
 
 
