@@ -49,6 +49,7 @@ _HINDERED: Final = {
     "SQLITE_IOERR": "disk I/O error at {name}: see that its disk is well and can be written, and the server goes on",
 }
 _CHECKPOINT_S: Final = 1.0
+_PATIENCE_S: Final = 1.0
 
 
 class FilesChangedError(sqlite3.OperationalError):
@@ -137,7 +138,7 @@ class Files:
         Raises:
             FilesChangedError: it is not.
         """
-        with self._lock:
+        with self._alone():
             while (shorter := self._compare()) is not None:
                 self._judge(shorter)
 
@@ -147,7 +148,7 @@ class Files:
         Raises:
             FilesChangedError: it is not.
         """
-        with self._lock:
+        with self._alone():
             shorter = self._compare()
         if shorter is not None:
             raise FilesChangedError(self._say(_SHORTER, shorter))
@@ -159,7 +160,7 @@ class Files:
             FilesChangedError, sqlite3.Error: it is not well.
         """
         self.check()
-        with self._lock:
+        with self._alone():
             self._read()
 
     def explain(self, error: BaseException) -> str | None:
@@ -178,6 +179,16 @@ class Files:
                     self._ruined = message
                 return message
         return None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """To read a large file through takes its time: meanwhile nobody else waits for long."""
+        if not self._lock.acquire(timeout=_PATIENCE_S):
+            raise FilesChangedError(self._say(_SHORTER))
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _read(self) -> None:
         """Ids are never given twice: fewer of them are another database, or an older copy of this one."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from storage.database import Database, DatabaseError
-from storage.files import Files
+from storage.files import Files, FilesChangedError
 from storage.reader import Reader
 from storage.records import save_state
 from storage.tables import DeviceState
@@ -443,3 +443,16 @@ def test_a_log_whose_file_is_lost_is_not_thrown_away(left: str, opened: Database
     assert log.read_bytes() == before
     shutil.copy(path, lost)
     assert names(lost) == ["a", "b"]
+
+
+def test_nobody_waits_for_long_while_a_file_is_read_through(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.files._PATIENCE_S", 0.01)
+    files = sqlite_database.files
+    assert files is not None
+    with files._lock:
+        for look in (files.check, files.unchanged, files.look):
+            with pytest.raises(FilesChangedError, match="the server looks what is missing"):
+                look()
+    files.look()
