@@ -25,11 +25,16 @@ def stack_with(folder: Path, point: str, *arguments: str, **settings: str) -> St
     return Stack(folder, *arguments, program=("tests.faults.raising_at", point), **settings)
 
 
+def counted(stack: Stack, metric: str, label: str) -> dict[str, float]:
+    """A counter of the server's, by a label."""
+    text = ask(stack, "GET", "/metrics").body.decode()
+    lines = [line for line in text.splitlines() if line.startswith(f"{metric}{{")]
+    return {line.partition(f'{label}="')[2].partition('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
 def restarts(stack: Stack) -> dict[str, float]:
     """How often each task was started again."""
-    text = ask(stack, "GET", "/metrics").body.decode()
-    lines = [line for line in text.splitlines() if line.startswith("stresswire_task_restarts_total{")]
-    return {line.partition('task="')[2].partition('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
+    return counted(stack, "stresswire_task_restarts_total", "task")
 
 
 def works(stack: Stack, device_id: str) -> bool:
@@ -83,9 +88,7 @@ def test_a_task_is_started_again(tmp_path: Path, point: str, task: str, cause: C
 
 def refused(stack: Stack) -> dict[str, float]:
     """How many messages the gateway gave up for an error of its own, by channel."""
-    text = ask(stack, "GET", "/metrics").body.decode()
-    lines = [line for line in text.splitlines() if line.startswith("stresswire_gateway_refused_messages_total{")]
-    return {line.partition('channel="')[2].partition('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
+    return counted(stack, "stresswire_gateway_refused_messages_total", "channel")
 
 
 @pytest.mark.parametrize(
