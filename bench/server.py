@@ -15,7 +15,7 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]
 
 from bench.wire import LIVE, SENSOR, payload, topic
 from broker.bus import Subscription
-from broker.embedded import EmbeddedBus
+from broker.embedded.bus import EmbeddedBus
 
 TAKE: Final = 500
 BUFFER: Final = 5_000

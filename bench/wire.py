@@ -4,8 +4,8 @@ import socket
 from collections.abc import Sequence
 from typing import Final, Self
 
-from broker import packets
 from broker.contract import ROOT
+from broker.protocol import packets
 
 TIMEOUT_S: Final = 120.0
 """Nobody waits longer for an answer."""

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from broker.fair import FairQueue
-from broker.topics import topic_matches
+from broker.pacing.fair_queue import FairQueue
+from broker.protocol.topics import topic_matches
 
 BUFFER_BYTES: Final = 64 * 1024 * 1024
 """What may wait for a subscriber at most, beside the limit on messages: a message may be as long as a packet."""
@@ -59,8 +59,8 @@ class Subscription:
     """A buffer between the bus and one subscriber, bounded by `buffer` messages and `BUFFER_BYTES`.
 
     A durable subscriber must get everything: `put` waits for room; who cannot wait looks at `full_for` and asks
-    `when_room`. It gets what it takes fairly by topic, and nobody waits behind another topic's crowd (`broker.fair`).
-    Any other one gets all in the order of arrival, and of what is too much for it the newest.
+    `when_room`. It gets what it takes fairly by topic, and nobody waits behind another topic's crowd
+    (`broker.pacing.fair_queue`). Any other one gets all in the order of arrival, and of what is too much for it the newest.
     """
 
     def __init__(self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int) -> None:

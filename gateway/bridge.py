@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from broker.bus import Message
 from broker.contract import CHANNELS, Channel, device_of, name_of
-from broker.decoding import valid_device_id
-from broker.notices import Notices
+from broker.contract.samples import valid_device_id
+from broker.pacing.log_limiter import Notices
 from gateway.metrics import Metrics
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import HttpVersion11, hdrs, web
 
 from broker.authority import Authority, parse_authority
-from gateway.refused import RefusedError
+from gateway.errors import RefusedError
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 CSRF_HEADER: Final = "X-CSRF-Token"

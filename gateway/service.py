@@ -26,28 +26,28 @@ from broker.contract import (
     STRESS_ALERT,
     HealthStatus,
 )
-from broker.supervision import Supervisor
-from gateway.account import Account
-from gateway.alerts import Alerts
+from broker.pacing.supervisor import Supervisor
+from gateway.access.authentication import Door, Logins
+from gateway.access.browser_sessions import Sessions
+from gateway.access.forwarded import Network, Proxies
+from gateway.access.origins import Origins
+from gateway.access.rate_limit import Limits
 from gateway.bridge import Bridge
-from gateway.devices import Devices
-from gateway.door import Door, Logins
-from gateway.endpoints import Endpoints
-from gateway.guard import Guard
-from gateway.limits import Limits
-from gateway.listener import Listener
+from gateway.http.listener import Listener
+from gateway.http.middleware import Guard
+from gateway.http.routes.account import Account
+from gateway.http.routes.alerts import Alerts
+from gateway.http.routes.devices import Devices
+from gateway.http.routes.history import Record
+from gateway.http.routes.pages import STATIC_FOLDER, Pages
+from gateway.http.routes.samples import Routes
+from gateway.http.routes.system import Operations
+from gateway.http.routing import Endpoints
 from gateway.metrics import Metrics
-from gateway.mqtt_socket import Connect, MqttSocket
-from gateway.operations import Operations
-from gateway.origins import Origins
-from gateway.pages import STATIC_FOLDER, Pages
-from gateway.proxies import Network, Proxies
+from gateway.mqtt_websocket import Connect, MqttSocket
 from gateway.quiet import OneLine
-from gateway.record import Record
-from gateway.routes import Routes
-from gateway.sessions import Sessions
-from gateway.sockets import Sockets
-from gateway.uplink import Uplink
+from gateway.sample_requests import Uplink
+from gateway.socketio.events import Sockets
 from storage.history import History
 from storage.writer import Writer
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from broker.bus import Message
 from broker.contract import STAMP, ErrorDetail, SensorSample, device_of, encode
-from broker.decoding import Key, Refusal, Sample, decode
+from broker.contract.samples import Key, Refusal, Sample, decode
 from ingest.clock import taken
 from storage.records import RecordKey
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from broker.decoding import Refusal, Sample
+from broker.contract.samples import Refusal, Sample
 
 
 class Taken(NamedTuple):

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from broker.contract import ErrorDetail
-from broker.notices import Notices
+from broker.pacing.log_limiter import Notices
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from broker.backoff import Backoff
 from broker.bus import Bus, BusError
+from broker.pacing.backoff import Backoff
 from storage.records import Unsent, settle, unsent_after
 from storage.writer import Writer, WriterStoppedError
 

@@ -20,7 +20,7 @@ from broker.contract import (
     StressPrediction,
     encode,
 )
-from broker.decoding import Key, Refusal, sha256_of
+from broker.contract.samples import Key, Refusal, sha256_of
 from ingest.arrivals import Arrival, Incoming
 from models.predictor import Prediction
 

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus, Message
 from broker.contract import SENSOR_DATA, ErrorDetail, device_of
-from broker.decoding import Refusal
-from broker.supervision import Supervisor
+from broker.contract.samples import Refusal
+from broker.pacing.supervisor import Supervisor
 from ingest.arrivals import Arrival, Stamps, arrive
 from ingest.defects import REFUSED, Defects
 from ingest.lanes import Devices

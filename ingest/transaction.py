@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection
 
 from broker.contract import LATE_AFTER_S, MAX_DEVICE_ID, AlertState, ErrorDetail, Quality, StressLevel
-from broker.decoding import Refusal
+from broker.contract.samples import Refusal
 from ingest.arrivals import Arrival, Incoming, raw_of
 from ingest.lanes import Device, Devices, Lane
 from ingest.recovery import recover

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
-from broker.backoff import Backoff
+from broker.pacing.backoff import Backoff
 from storage.database import AWAY, Database, reason_of
 from storage.files import FilesChangedError
 

@@ -10,7 +10,7 @@ import msgspec
 from broker.address import MqttAddress
 from broker.bus import BusError
 from broker.contract import DATA_RECEIVED, SENSOR_DATA, DataReceived, SensorSample, encode
-from broker.mqtt import MqttBus
+from broker.external.bus import MqttBus
 
 WINDOW = 200
 """Messages that may be unanswered at once."""

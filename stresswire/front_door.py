@@ -9,9 +9,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from broker.address import MqttAddress
-from broker.embedded import MAX_CONNECTIONS, EmbeddedBus
-from broker.mqtt import MqttBus
-from broker.supervision import Supervisor
+from broker.embedded.bus import MAX_CONNECTIONS, EmbeddedBus
+from broker.external.bus import MqttBus
+from broker.pacing.supervisor import Supervisor
 from storage.database import Database
 from stresswire.logins import LoginBook
 from stresswire.settings import PREFIX, Bind, Settings, SettingsError

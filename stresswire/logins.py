@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from broker.auth.acl import Credentials, Identity
 from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE, Role
-from broker.rights import Credentials, Identity
 from storage.database import Database, DatabaseError
 from storage.logins import Login, LoginError, logins
 from storage.sessions import Session

@@ -9,16 +9,16 @@ from aiohttp.http import HttpProcessingError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, PlatformCollector, ProcessCollector
 
 from broker.bus import why
-from broker.embedded import EmbeddedBus
-from broker.mqtt import MqttBus
-from broker.supervision import Supervisor
-from gateway.endpoints import json_response, refusal_response
+from broker.embedded.bus import EmbeddedBus
+from broker.external.bus import MqttBus
+from broker.pacing.supervisor import Supervisor
+from gateway.access.origins import Origins
+from gateway.errors import RefusedError, forbidden
 from gateway.headers import check_headers
-from gateway.listener import Handler, Listener, sign
-from gateway.operations import HEALTH, METRICS, Alive, figures
-from gateway.origins import Origins
+from gateway.http.listener import Handler, Listener, sign
+from gateway.http.routes.system import HEALTH, METRICS, Alive, figures
+from gateway.http.routing import json_response, refusal_response
 from gateway.quiet import OneLine
-from gateway.refused import RefusedError, forbidden
 from stresswire import __version__
 from stresswire.settings import PREFIX, Bind, SettingsError
 

@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus
 from broker.contract import SENSOR_DATA
-from broker.embedded import EmbeddedBus
-from broker.mqtt import MqttBus
-from broker.supervision import Supervisor
-from gateway.pages import DOCS, TEST_PAGE
+from broker.embedded.bus import EmbeddedBus
+from broker.external.bus import MqttBus
+from broker.pacing.supervisor import Supervisor
+from gateway.http.routes.pages import DOCS, TEST_PAGE
 from gateway.service import Access, Gateway
 from ingest.metrics import Metrics
 from ingest.service import Ingest

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from broker.bus import BusError
-from broker.embedded import EmbeddedBus
+from broker.embedded.bus import EmbeddedBus
 from models.errors import ModelError
 from storage.database import Database, DatabaseError
 from stresswire.doctor import Finding, examine

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from gateway.operations import READY
+from gateway.http.routes.system import READY
 from stresswire.settings import PREFIX, Bind, load_settings
 
 HERE = Path(__file__).parents[1]

@@ -14,9 +14,9 @@ import typer
 from pydantic import SecretStr
 
 from broker.contract import CHANNELS, ROOT, DataReceived, SensorSample
-from gateway.catalogue import ENDPOINTS
-from gateway.guard import SOCKET_IO
-from gateway.mqtt_socket import MQTT
+from gateway.http.middleware import SOCKET_IO
+from gateway.http.routes.catalogue import ENDPOINTS
+from gateway.mqtt_websocket import MQTT
 from models.recordings import PREDICTION_COLUMNS, REQUIRED
 from stresswire import __version__
 from stresswire.cli import app

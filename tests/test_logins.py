@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from broker.auth.acl import Credentials, Identity
 from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE
-from broker.rights import Credentials, Identity
 from storage.database import READERS, Database
 from storage.logins import LoginError, add_login, revoke_login, rotate_login
 from stresswire.logins import LoginBook, check_name, new_token, sha256_of

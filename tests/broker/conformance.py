@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Concatenate, ParamSpec
 
-from broker.embedded import EmbeddedBus
+from broker.embedded.bus import EmbeddedBus
 from tests.broker.aio import run
 from tests.broker.wire import (
     CONNACK,

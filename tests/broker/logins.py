@@ -1,7 +1,7 @@
 """The logins of the broker's tests: one of each role, and a second device."""
 
+from broker.auth.acl import Credentials, Identity
 from broker.contract import Role
-from broker.rights import Credentials, Identity
 
 PASSWORD = "right"
 LOGINS: dict[str, Role] = {

@@ -10,7 +10,7 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]
 from amqtt.contexts import BrokerConfig  # type: ignore[import-untyped]
 from amqtt.plugins.base import BaseAuthPlugin  # type: ignore[import-untyped]
 
-from broker.rights import Credentials
+from broker.auth.acl import Credentials
 from tests.broker.logins import authenticate
 
 

@@ -4,11 +4,11 @@ import logging
 
 import pytest
 
-from broker.admission import MAX_CLIENT_ID, Admission, RefusedError, session_key
-from broker.notices import EVERY_S, Notices
-from broker.packets import Connect, ReturnCode, Will
-from broker.rights import Identity
-from broker.throttle import KEYS_KEPT, Throttle
+from broker.auth.acl import Identity
+from broker.auth.connect_policy import MAX_CLIENT_ID, Admission, RefusedError, session_key
+from broker.pacing.log_limiter import EVERY_S, Notices
+from broker.pacing.token_bucket import KEYS_KEPT, Throttle
+from broker.protocol.packets import Connect, ReturnCode, Will
 from tests.broker.logins import PASSWORD, authenticate
 
 

@@ -2,7 +2,7 @@
 
 import random
 
-from broker.backoff import Backoff
+from broker.pacing.backoff import Backoff
 
 
 def test_the_limit_doubles_up_to_the_most_and_starts_again() -> None:

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from broker.bus import BUFFER_BYTES, Message, Subscription
-from broker.fair import LINE, OVERHEAD
-from broker.topics import topic_matches
+from broker.pacing.fair_queue import LINE, OVERHEAD
+from broker.protocol.topics import topic_matches
 from tests.broker.aio import run, turns
 
 

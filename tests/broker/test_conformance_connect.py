@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from broker.auth.acl import Credentials, Identity
 from broker.contract import STRESS_ALERT
-from broker.rights import Credentials, Identity
 from tests.broker.aio import run
 from tests.broker.conformance import Server, gone, send, served, serving, take
 from tests.broker.wire import (

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from broker.connection import Connection
+from broker.embedded.connection import Connection
 from tests.broker.conformance import KEPT, Server, back, send, served, take
 from tests.broker.wire import (
     PUBACK,

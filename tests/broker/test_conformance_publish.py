@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from broker.rights import Identity
+from broker.auth.acl import Identity
 from tests.broker.conformance import KEPT, Server, back, send, served, take
 from tests.broker.wire import (
     PUBACK,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.outbox import Limits, Outbox, Outgoing
+from broker.protocol.outbound import Limits, Outbox, Outgoing
 from tests.broker.conformance import KEPT, Server, back, send, served, take
 from tests.broker.wire import (
     PUBACK,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from broker.packets import Type
+from broker.protocol.packets import Type
 from tests.broker.conformance import Server, send, served, take
 from tests.broker.wire import (
     CONNACK,

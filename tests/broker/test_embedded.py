@@ -12,9 +12,9 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]
 from paho.mqtt.enums import CallbackAPIVersion
 
 from broker.bus import BusError, Message, Subscription
-from broker.embedded import EmbeddedBus
-from broker.engine import Engine
-from broker.upstream import UNANSWERED
+from broker.embedded.amqtt_adapter import Engine
+from broker.embedded.bus import EmbeddedBus
+from broker.embedded.publisher import UNANSWERED
 from tests.broker.aio import run, turns, until
 from tests.harness import Process, free_port
 

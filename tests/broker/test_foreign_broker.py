@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from broker import mqtt
 from broker.address import MqttAddress
-from broker.mqtt import MqttBus
+from broker.external import bus as mqtt
+from broker.external.bus import MqttBus
 from tests.broker import wire
 from tests.broker.aio import run, until
 

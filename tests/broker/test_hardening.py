@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from broker.connection import MAX_PACKET
-from broker.embedded import EmbeddedBus
-from broker.engine import ControlStream, Engine
-from broker.house import Patience
-from broker.router import QUEUED
+from broker.embedded.amqtt_adapter import ControlStream, Engine
+from broker.embedded.bus import EmbeddedBus
+from broker.embedded.connection import MAX_PACKET
+from broker.embedded.context import Patience
+from broker.embedded.router import QUEUED
 from tests.broker import wire
 from tests.broker.aio import run
 from tests.broker.logins import PASSWORD, authenticate

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker.admission import MAX_SESSIONS_OF_A_DEVICE
-from broker.connection import MAX_PACKET
-from broker.embedded import MAX_STRANGERS, EmbeddedBus
-from broker.fair import LINE
-from broker.house import Patience
-from broker.packets import Framer, MalformedError, Type, UnsupportedVersionError
+from broker.auth.connect_policy import MAX_SESSIONS_OF_A_DEVICE
+from broker.embedded.bus import MAX_STRANGERS, EmbeddedBus
+from broker.embedded.connection import MAX_PACKET
+from broker.embedded.context import Patience
+from broker.pacing.fair_queue import LINE
+from broker.protocol.packets import Framer, MalformedError, Type, UnsupportedVersionError
 from tests.broker import wire
 from tests.broker.aio import run, turns, until
 from tests.broker.logins import PASSWORD, authenticate
@@ -351,7 +351,7 @@ def test_one_who_sends_and_does_not_read_is_not_read_from() -> None:
 
 SLOW_SERVER = """
 import asyncio, sys
-from broker.embedded import EmbeddedBus
+from broker.embedded.bus import EmbeddedBus
 async def main():
     async with EmbeddedBus("127.0.0.1", int(sys.argv[1])) as bus:
         await bus.open()

@@ -12,8 +12,8 @@ import pytest
 from broker.address import MqttAddress, parse_url
 from broker.bus import BusError, Message, Subscription
 from broker.contract import DATA_RECEIVED
-from broker.embedded import EmbeddedBus
-from broker.mqtt import MqttBus
+from broker.embedded.bus import EmbeddedBus
+from broker.external.bus import MqttBus
 from tests.broker import wire
 from tests.broker.aio import run, turns, until
 from tests.broker.logins import PASSWORD, authenticate
@@ -365,7 +365,7 @@ def test_a_subscription_that_the_broker_refuses_is_no_health() -> None:
 
 
 def test_a_broker_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("broker.mqtt.KEEPALIVE_S", 1)
+    monkeypatch.setattr("broker.external.bus.KEEPALIVE_S", 1)
 
     async def main() -> None:
         async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.inbox import Inbox, Received
-from broker.outbox import WINDOW, Limits, Outbox, Outgoing
-from broker.packets import Framer, MalformedError, Publish, Type, read_packet_id, read_publish
+from broker.protocol.inbound import Inbox, Received
+from broker.protocol.outbound import WINDOW, Limits, Outbox, Outgoing
+from broker.protocol.packets import Framer, MalformedError, Publish, Type, read_packet_id, read_publish
 from tests.broker import wire
 
 PLENTY = 1_000_000

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from broker.auth.acl import Identity, may_publish, may_receive, may_retain, may_subscribe
 from broker.contract import CHANNELS, SENSOR_DATA, Role
-from broker.embedded import EmbeddedBus
-from broker.rights import Identity, may_publish, may_receive, may_retain, may_subscribe
+from broker.embedded.bus import EmbeddedBus
 from tests.broker import wire
 from tests.broker.aio import run
 from tests.broker.logins import PASSWORD, authenticate

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.embedded import EmbeddedBus
-from broker.house import Patience
+from broker.embedded.bus import EmbeddedBus
+from broker.embedded.context import Patience
 from tests.broker import wire
 from tests.broker.aio import run, until
 from tests.broker.wire import Client

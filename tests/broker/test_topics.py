@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.topics import MAX_LEVELS, FilterIndex, RetainedMessages, topic_matches, valid_filter
+from broker.protocol.topics import MAX_LEVELS, FilterIndex, RetainedMessages, topic_matches, valid_filter
 
 LEVELS = st.sampled_from(["", "a", "b", "$x"])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map("/".join).filter(bool)

@@ -1,4 +1,4 @@
-"""Tables over `broker/decoding.py`, then properties: whatever the bytes, an answer and never an exception."""
+"""Tables over `broker/contract/samples.py`, then properties: whatever the bytes, an answer and never an exception."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.contract import CLOCK_FLOOR, MAX_BATCH, MAX_COUNT, MAX_PAYLOAD_BYTES, MAX_SEQ, RANGES, ErrorCode
-from broker.decoding import Decoded, Key, Refusal, Sample, decode, key_of, parse_time, sha256_of, valid_device_id
+from broker.contract.samples import Decoded, Key, Refusal, Sample, decode, key_of, parse_time, sha256_of, valid_device_id
 
 DEVICE = "ESP32_001"
 NOW = datetime(2024, 12, 10, 10, 30, tzinfo=UTC)

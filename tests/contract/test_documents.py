@@ -13,7 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from broker import contract
 from broker.contract import CHANNELS, EVENTS, RANGES, Name
-from gateway.catalogue import ENDPOINTS
+from gateway.http.routes.catalogue import ENDPOINTS
 from tools.contract.__main__ import ROOT
 
 JS = ROOT / "tests/js"

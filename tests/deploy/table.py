@@ -1,7 +1,7 @@
-"""The topics and filters that both profiles are held against; `broker.rights` says what is to come out."""
+"""The topics and filters that both profiles are held against; `broker.auth.acl` says what is to come out."""
 
+from broker.auth.acl import Identity
 from broker.contract import CHANNELS, ROOT
-from broker.rights import Identity
 from tests.deploy.brokers import DEVICE, SIBLING
 
 WHO = Identity(DEVICE, "device")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from broker.auth.acl import may_publish, may_subscribe
 from broker.contract import CHANNELS, DATA_RECEIVED, MAX_PAYLOAD_BYTES, SENSOR_DATA
-from broker.rights import may_publish, may_subscribe
 from tests.deploy import chain
 from tests.deploy.brokers import (
     ANYBODY,

@@ -13,7 +13,7 @@ from typing import Self
 import aiohttp
 
 from broker.contract import DATA_RECEIVED, SENSOR_DATA
-from gateway.routes import POST_DATA
+from gateway.http.routes.samples import POST_DATA
 from stresswire.simulate import person
 from tests.broker import wire
 from tests.broker.wire import Client

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import socketio  # type: ignore[import-untyped]
 
-from gateway.access import HOLDERS, Right, Visitor
-from gateway.catalogue import ENDPOINTS
-from gateway.endpoints import DEVICE, Endpoint
+from gateway.access.browser_sessions import COOKIE
+from gateway.access.forwarded import Client
+from gateway.access.permissions import HOLDERS, Right, Visitor
 from gateway.headers import CSRF_HEADER
-from gateway.proxies import Client
-from gateway.sessions import COOKIE
+from gateway.http.routes.catalogue import ENDPOINTS
+from gateway.http.routing import DEVICE, Endpoint
 from tests.broker.aio import until
 from tests.databases import locked
 from tests.gateway.people import PEOPLE, Guarded, Reply, ask

@@ -9,11 +9,11 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Row
 
-from gateway.access import Visitor
-from gateway.endpoints import VISITOR, Endpoints
-from gateway.limits import Limits
-from gateway.proxies import Client
-from gateway.record import Record
+from gateway.access.forwarded import Client
+from gateway.access.permissions import Visitor
+from gateway.access.rate_limit import Limits
+from gateway.http.routes.history import Record
+from gateway.http.routing import VISITOR, Endpoints
 from storage.database import Database
 from storage.history import History
 from storage.records import insert_readings

@@ -12,8 +12,8 @@ import socketio  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator
 
 from broker.contract import DEVICE_COMMAND, DEVICE_STATUS
-from gateway.devices import ORDERED
-from gateway.pages import OPENAPI
+from gateway.http.routes.devices import ORDERED
+from gateway.http.routes.pages import OPENAPI
 from stresswire.simulate import person
 from tests.gateway.people import Guarded, ask
 from tests.harness import Frontend, Process, Stack, publish, wait_until

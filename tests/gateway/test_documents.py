@@ -9,9 +9,9 @@ import yaml
 
 from broker.address import MqttAddress
 from broker.authority import Authority
-from gateway.documents import Asked, Documents
-from gateway.guard import POLICY
-from gateway.pages import ASYNCAPI, DOCS, INDEX, LOGIN, OPENAPI, STATIC_FOLDER, TEST_PAGE
+from gateway.http.api_documents import Asked, Documents
+from gateway.http.middleware import POLICY
+from gateway.http.routes.pages import ASYNCAPI, DOCS, INDEX, LOGIN, OPENAPI, STATIC_FOLDER, TEST_PAGE
 from tests.gateway.people import ask
 from tests.harness import REPOSITORY, Stack
 

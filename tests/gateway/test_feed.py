@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.feed import MAX_BEHIND, Feed, Kind
+from gateway.socketio.send_queue import MAX_BEHIND, Feed, Kind
 
 KIND: Kind = ("new_sensor_data", "a")
 

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway import engine
+from gateway.socketio import server as engine
 
 PATH = "/socket.io/?EIO=4&transport=websocket"
 SOON_S = 0.2

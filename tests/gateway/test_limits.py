@@ -16,16 +16,16 @@ from aiohttp.test_utils import make_mocked_request
 from pydantic import TypeAdapter
 from pydantic.networks import IPvAnyNetwork
 
+from broker.auth.acl import Identity
 from broker.contract import MAX_PAYLOAD_BYTES
-from broker.rights import Identity
-from gateway import endpoints
-from gateway.access import Right, Visitor
-from gateway.catalogue import ENDPOINTS
-from gateway.endpoints import VISITOR, Call, Content, Endpoint, Endpoints, read_body
-from gateway.limits import Limits
-from gateway.listener import Listener
-from gateway.proxies import Client, Proxies
-from gateway.refused import RefusedError
+from gateway.access.forwarded import Client, Proxies
+from gateway.access.permissions import Right, Visitor
+from gateway.access.rate_limit import Limits
+from gateway.errors import RefusedError
+from gateway.http import routing as endpoints
+from gateway.http.listener import Listener
+from gateway.http.routes.catalogue import ENDPOINTS
+from gateway.http.routing import VISITOR, Call, Content, Endpoint, Endpoints, read_body
 from tests.gateway.people import ask
 from tests.harness import Frontend, Stack, wait_until
 

@@ -16,7 +16,7 @@ import pytest
 import socketio  # type: ignore[import-untyped]
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.operations import HEALTH, METRICS, READY
+from gateway.http.routes.system import HEALTH, METRICS, READY
 from tests.certificates import Certificate, self_signed, signed
 from tests.databases import locked
 from tests.gateway.people import Guarded, ask

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from engineio.packet import MESSAGE, Packet  # type: ignore[import-untyped]
 
-from gateway.engine import MAX_PACKETS, PACKETS_A_POLL, Waiting
+from gateway.socketio.server import MAX_PACKETS, PACKETS_A_POLL, Waiting
 from tests.gateway.people import ask
 from tests.harness import Process, Stack, node, wait_until
 

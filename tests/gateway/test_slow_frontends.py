@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from broker.contract import Name
-from gateway.engine import SEND_BUFFER, WAITING_BYTES
+from gateway.socketio.server import SEND_BUFFER, WAITING_BYTES
 from tests.arduino import Arduino
 from tests.gateway.people import ask
 from tests.harness import Frontend, Stack, wait_until

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broker.contract import ErrorDetail
-from broker.decoding import Refusal, Sample
+from broker.contract.samples import Refusal, Sample
 from ingest.clock import Taken, taken
 from tests.ingest.fakes import NOW
 

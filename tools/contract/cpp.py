@@ -14,7 +14,7 @@ from broker.contract import (
     ReceiptStatus,
     SensorSample,
 )
-from gateway.routes import POST_DATA
+from gateway.http.routes.samples import POST_DATA
 from tools.contract.description import HEADER, SOCKET_PATH, constants
 
 _SPOKEN = (SensorSample, DataReceived, DeviceStatus, DeviceCommand, CommandResult)

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from broker import contract
 from broker.contract import CommandId, DataReceived, DeviceId
-from gateway.access import HOLDERS, Right
-from gateway.catalogue import ENDPOINTS
-from gateway.endpoints import DEVICE, JSON, Content, Endpoint, RowId
-from gateway.routes import POST_DATA
-from gateway.sessions import COOKIE
+from gateway.access.browser_sessions import COOKIE
+from gateway.access.permissions import HOLDERS, Right
+from gateway.http.routes.catalogue import ENDPOINTS
+from gateway.http.routes.samples import POST_DATA
+from gateway.http.routing import DEVICE, JSON, Content, Endpoint, RowId
 from tools.contract.description import HTTP_HOST, TITLE, VERSION, doc_of, ecma
 from tools.contract.document import to_yaml
 from tools.contract.schemas import DIALECT, SENSOR_PAYLOAD, components, reference

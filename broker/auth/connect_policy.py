@@ -1,0 +1,91 @@
+"""Who is let in: decided from the CONNECT alone, before any session is touched. No I/O; the clock comes in."""
+
+from collections.abc import Callable
+from typing import Final
+
+from broker.auth.acl import Authenticate, Credentials, Identity, may_publish
+from broker.contract import DEVICE_STATUS, MAX_DEVICE_ID, name_of
+from broker.pacing.token_bucket import Guesses
+from broker.protocol.packets import Connect, ReturnCode
+from broker.protocol.topics import too_deep
+
+MAX_SESSIONS: Final = 20_000
+"""Sessions of all clients, connected or not; for one more the oldest goes whose client is away."""
+MAX_SESSIONS_OF_A_DEVICE: Final = 10
+MAX_SESSIONS_OF_A_LOGIN: Final = 1_000
+"""So that no login can take all: a device connects once, and now and then under another client identifier."""
+MAX_CLIENT_ID: Final = 256
+
+
+class RefusedError(Exception):
+    """A client is not let in; `code` is what its CONNACK says, the message what the log does."""
+
+    def __init__(self, code: ReturnCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Admission:
+    """Checks logins.
+
+    The right token is always let in: nobody locks others out by guessing, also not behind a hospital's one address.
+
+    Args:
+        authenticate: says who a client is; None: there are no logins, and everybody may do everything.
+        now_s: a clock that never goes back.
+    """
+
+    def __init__(self, authenticate: Authenticate | None, now_s: Callable[[], float]) -> None:
+        self.failed_logins = 0
+        self._authenticate = authenticate
+        self._guesses = Guesses(now_s)
+
+    def admit(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
+        """Who the client is; None where there are no logins. Raises `RefusedError`."""
+        if not connect.client_id and not connect.clean:
+            raise RefusedError(ReturnCode.IDENTIFIER_REJECTED, "an empty client identifier without a clean session")
+        if len(connect.client_id) > MAX_CLIENT_ID:
+            raise RefusedError(
+                ReturnCode.IDENTIFIER_REJECTED, f"a client identifier of more than {MAX_CLIENT_ID} characters"
+            )
+        who = self._identify(connect, address, certificate)
+        will = connect.will
+        if will is not None and not _may_leave(who, will.topic):
+            raise RefusedError(ReturnCode.NOT_AUTHORIZED, f"{_name(who)} may not have a will on {will.topic[:200]!r}")
+        return who
+
+    def _identify(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
+        if self._authenticate is None:
+            return None
+        who = self._authenticate(Credentials(connect.username, connect.password, certificate))
+        if who is not None:
+            return who
+        name = (connect.username or "")[:MAX_DEVICE_ID]
+        if self._guesses.wait_s(address, name):
+            raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, "too many failed logins")
+        self.failed_logins += 1
+        self._guesses.count(address, name)
+        raise RefusedError(ReturnCode.BAD_CREDENTIALS, f"no such login, or a wrong token, for {name!r}")
+
+
+def sessions_allowed(who: Identity | None) -> int:
+    """How many sessions a login may have."""
+    if who is None:
+        return MAX_SESSIONS
+    return MAX_SESSIONS_OF_A_DEVICE if who.role == "device" else MAX_SESSIONS_OF_A_LOGIN
+
+
+def session_key(who: Identity | None, client_id: str) -> str:
+    """The name of the client's session: bound to its login, so a client identifier reaches nobody else's session."""
+    return client_id if who is None else f"{who.login}/{client_id}"
+
+
+def _may_leave(who: Identity | None, topic: str) -> bool:
+    """Whether a will may be on `topic`: a device's only on its status, so that no sample comes from one who is gone."""
+    if who is not None and who.role == "device" and name_of(topic) != DEVICE_STATUS.name:
+        return False
+    return may_publish(who, topic) and not too_deep(topic)
+
+
+def _name(who: Identity | None) -> str:
+    return "a client" if who is None else f"the {who.role} {who.login}"

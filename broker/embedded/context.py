@@ -1,0 +1,90 @@
+"""What connections stand on: the transport below, and what they all share."""
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
+
+from broker.auth.connect_policy import Admission
+from broker.embedded.amqtt_adapter import Engine
+from broker.embedded.router import Router
+from broker.pacing.log_limiter import Notices
+
+if TYPE_CHECKING:
+    from broker.embedded.connection import Connection
+
+WRITE_AHEAD: Final = 64 * 1024
+"""Bytes that are given to the wire beyond what the client has taken."""
+
+
+class Patience(Struct, frozen=True):
+    """How long a client may take, in seconds.
+
+    `connect_s`: for its CONNECT, and for the TLS handshake before it. `stall_s`: without taking any of what waits for it.
+    `close_s`: for the last bytes on a connection that is closed.
+    """
+
+    connect_s: float = 10.0
+    stall_s: float = 30.0
+    close_s: float = 5.0
+
+
+class Wire(Protocol):
+    """A transport: TCP, TLS or a WebSocket. None of its methods waits or raises."""
+
+    def write(self, data: bytes) -> None:
+        """Send; the transport tells `Connection.writable` when more than `WRITE_AHEAD` bytes wait."""
+        ...
+
+    def unsent(self) -> int:
+        """Bytes that were written and not yet sent."""
+        ...
+
+    def pause(self) -> None:
+        """Stop reading."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
+
+    def finish(self) -> None:
+        """Write no more, where the transport can say so, and go on reading: with something unread a close is a reset, which
+        may overtake what was written last.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close after what was written."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once."""
+        ...
+
+
+class Counts(Struct):
+    """What has happened at the door since the start."""
+
+    refused: int = 0
+    malformed: int = 0
+    timed_out: int = 0
+    stalled: int = 0
+    forbidden: int = 0
+    lost_wills: int = 0
+
+
+class House(Struct, frozen=True):
+    """What all connections share.
+
+    `present`: all connections; `strangers`: those without a CONNECT yet; `live`: the newest of each session.
+    """
+
+    router: Router
+    engine: Engine
+    admission: Admission
+    present: set["Connection"]
+    strangers: dict["Connection", None]
+    live: dict[str, "Connection"]
+    counts: Counts
+    notices: Notices
+    patience: Patience

@@ -1,0 +1,236 @@
+"""From a publisher to every subscriber, in this process and on the network; and the sessions of those on the network."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from broker.auth.acl import Identity, may_receive, may_retain
+from broker.bus import Message, Subscription
+from broker.protocol.inbound import Received
+from broker.protocol.outbound import Limits, Outbox, Outgoing
+from broker.protocol.topics import FilterIndex, RetainedMessages, cost_bytes
+
+log = logging.getLogger(__name__)
+
+QUEUED: Final = Limits(messages=10_000, bytes=2 * 1024 * 1024)
+"""What may wait for one client, connected or not."""
+RETAINED_TOPICS: Final = 20_000
+RETAINED_BYTES: Final = 64 * 1024 * 1024
+MAX_FILTERS: Final = 10_000
+MAX_FILTER_BYTES: Final = 8 * 1024 * 1024
+"""Of all filters of one session together, as they are indexed."""
+
+
+class Recipient(Protocol):
+    """The live connection of a session."""
+
+    def pump(self) -> None:
+        """Write what the outbox has, as far as the client takes it."""
+        ...
+
+    def write_now(self, packet: bytes) -> bool:
+        """Write past the outbox; False where the client does not keep up."""
+        ...
+
+    def overflowed(self) -> None:
+        """Too many messages at QoS 1 or 2 wait for this client."""
+        ...
+
+
+class Session:
+    """What is kept for one client: who it is, what it is to be sent, and the QoS 2 messages that it has not released.
+    A session that was not clean outlives its connection.
+    """
+
+    def __init__(self, key: str, who: Identity | None, *, clean: bool) -> None:
+        self.key = key
+        self.who = who
+        self.clean = clean
+        self.outbox = Outbox(QUEUED)
+        self.received: Received = {}
+        self.recipient: Recipient | None = None
+        self.filter_bytes = 0
+
+    def send(self, message: Outgoing, qos: int) -> None:
+        """Send, or keep for the next connection where there will be one."""
+        recipient, outbox = self.recipient, self.outbox
+        if recipient is None:
+            if qos and not self.clean:
+                outbox.put(message, qos)
+            return
+        if qos == 0 and outbox.idle and recipient.write_now(message.plain()):
+            return
+        if outbox.put(message, qos):
+            recipient.pump()
+        else:
+            recipient.overflowed()
+
+
+class Arrival(Struct, frozen=True):
+    """A message from the network. `acknowledged` is called by each durable subscriber."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    acknowledged: Callable[[], Awaitable[None]]
+
+
+def login_of(who: Identity | None) -> str:
+    """The login's name; empty where there are no logins."""
+    return "" if who is None else who.login
+
+
+async def nothing() -> None:
+    """What is acknowledged where nobody waits for it."""
+
+
+class Router:
+    """Knows every subscription. Synchronous: whoever publishes has reached everybody when it returns."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Session] = {}
+        self.retained = RetainedMessages(RETAINED_TOPICS, RETAINED_BYTES)
+        self.local: list[Subscription] = []
+        self._local = FilterIndex[Subscription]()
+        self._index = FilterIndex[str]()
+        self._dropped_before = 0
+        self._by_login: dict[str, dict[str, None]] = {}
+
+    @property
+    def dropped(self) -> int:
+        """Messages that clients were too slow for, since the start."""
+        return self._dropped_before + sum(session.outbox.dropped for session in self.sessions.values())
+
+    # --- subscribers in this process
+
+    def subscribe_here(self, subscription: Subscription) -> None:
+        """Take part inside this process."""
+        self.local.append(subscription)
+        for topic_filter in subscription.filters:
+            self._local.add(topic_filter, subscription, subscription.qos)
+
+    def held_up_by(self, topic: str) -> Subscription | None:
+        """A durable subscriber here that must have a message on `topic` and has no room."""
+        return next((one for one in self._local.match(topic) if one.durable and one.full_for(topic)), None)
+
+    def arrive(self, arrival: Arrival) -> int:
+        """A message from the network, once nobody is `held_up_by` it; how many acknowledgements are to be awaited."""
+        awaited = 0
+        for subscription in self._local.match(arrival.topic):
+            durable = subscription.durable
+            awaited += durable
+            message = Message(
+                arrival.topic, arrival.payload, trusted=False, ack=arrival.acknowledged if durable and arrival.qos else None
+            )
+            subscription.offer(message)
+        self._keep(arrival.topic, arrival.payload, arrival.qos, retain=arrival.retain)
+        self._route(arrival.topic, arrival.payload, arrival.qos)
+        return awaited if arrival.qos else 0
+
+    async def publish(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
+        """A message of the pipeline itself; a durable subscriber without room holds it up."""
+        for subscription in self._local.match(topic):
+            message = Message(topic, payload, trusted=True)
+            if subscription.durable:
+                await subscription.put(message)
+            else:
+                subscription.offer(message)
+        self._keep(topic, payload, qos, retain=retain)
+        self._route(topic, payload, qos)
+
+    # --- subscribers on the network
+
+    def attach(self, key: str, who: Identity | None, recipient: Recipient, *, clean: bool) -> Session:
+        """The session of a client that has just been accepted, new or its old one."""
+        session = self.sessions.get(key)
+        if session is None:
+            session = self.sessions[key] = Session(key, who, clean=clean)
+        session.recipient = recipient
+        session.outbox.reconnected()
+        return session
+
+    def detach(self, key: str, recipient: Recipient) -> None:
+        """The connection is gone."""
+        session = self.sessions.get(key)
+        if session is not None and session.recipient is recipient:
+            session.recipient = None
+            session.outbox.disconnected()
+
+    def forget(self, key: str) -> None:
+        """End a session: its subscriptions, and what waits for it."""
+        self._index.remove_all(key)
+        session = self.sessions.pop(key, None)
+        if session is not None:
+            self.release(key, session.who)
+            self._dropped_before += session.outbox.dropped
+
+    def reserve(self, key: str, who: Identity | None) -> None:
+        """Count a session, from before its client is accepted until it is `released`."""
+        self._by_login.setdefault(login_of(who), {})[key] = None
+
+    def release(self, key: str, who: Identity | None) -> None:
+        """Count it no more, unless it is kept."""
+        keys = self._by_login.get(login_of(who))
+        if keys is not None and key not in self.sessions:
+            keys.pop(key, None)
+            if not keys:
+                del self._by_login[login_of(who)]
+
+    def sessions_of(self, who: Identity | None) -> int:
+        """How many sessions a login has, those that are just coming to be included."""
+        return len(self._by_login.get(login_of(who), ()))
+
+    def oldest_away(self, who: Identity | None) -> str | None:
+        """The oldest session of a login whose client is not connected."""
+        kept = (self.sessions.get(key) for key in self._by_login.get(login_of(who), ()))
+        return next((session.key for session in kept if session is not None and session.recipient is None), None)
+
+    def subscribe(self, session: Session, topic_filter: str, qos: int) -> bool:
+        """Subscribe a session; False where it has too many filters."""
+        filters = self._index.filters(session.key)
+        if topic_filter not in filters:
+            size = session.filter_bytes + cost_bytes(topic_filter)
+            if len(filters) >= MAX_FILTERS or size > MAX_FILTER_BYTES:
+                return False
+            session.filter_bytes = size
+        self._index.add(topic_filter, session.key, qos)
+        return True
+
+    def unsubscribe(self, key: str, topic_filter: str) -> bool:
+        """Unsubscribe a session; whether there was such a subscription."""
+        removed = self._index.remove(topic_filter, key)
+        if removed and key in self.sessions:
+            self.sessions[key].filter_bytes -= cost_bytes(topic_filter)
+        return removed
+
+    def send_retained(self, key: str, topic_filter: str, qos: int) -> None:
+        """What is retained on a filter's topics, to a session that has just subscribed [MQTT-3.3.1-6]."""
+        session = self.sessions.get(key)
+        if session is not None:
+            session.outbox.supply(topic_filter, self._retained_for(session, topic_filter, qos))
+            if session.recipient is not None:
+                session.recipient.pump()
+
+    def _retained_for(self, session: Session, topic_filter: str, qos: int) -> Iterator[tuple[Outgoing, int]]:
+        """Made as the client takes them: each as it is then, so that what is retained never overtakes what is newer."""
+        for topic in [kept.topic for kept in self.retained.match(topic_filter)]:
+            kept = self.retained.get(topic)
+            if kept is not None and may_receive(session.who, topic):
+                yield Outgoing(topic, kept.payload, retain=True), min(qos, kept.qos)
+
+    def _keep(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
+        if retain and may_retain(topic) and not self.retained.keep(topic, payload, qos):
+            log.warning("no room to retain another topic: %d topics are retained", len(self.retained))
+
+    def _route(self, topic: str, payload: bytes, qos: int) -> None:
+        found = self._index.match(topic)
+        if not found:
+            return
+        message = Outgoing(topic, payload)
+        for key, subscribed_qos in found.items():
+            session = self.sessions.get(key)
+            if session is not None and may_receive(session.who, topic):
+                session.send(message, min(qos, subscribed_qos))

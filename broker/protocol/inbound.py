@@ -1,0 +1,97 @@
+"""What one client has sent and still waits for: the receiving side of a connection, without I/O.
+
+A PUBLISH at QoS 1 or 2 is answered once everybody who has to commit it has done so, and the answers go out in the order of
+the messages [MQTT-4.6.0-2] [MQTT-4.6.0-3]. A QoS 2 message is known by its identifier until its PUBREL, also across the
+connections of one session, and is taken once [MQTT-4.3.3-2].
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from broker.protocol import packets
+from broker.protocol.packets import Type
+
+
+class Answer:
+    """The PUBACK or PUBREC of one message: due once `awaits` of those who took it have committed it."""
+
+    __slots__ = ("awaits", "inbox", "kind", "packet_id")
+
+    def __init__(self, inbox: "Inbox", kind: Type, packet_id: int) -> None:
+        self.awaits = 0
+        self.inbox = inbox
+        self.kind = kind
+        self.packet_id = packet_id
+
+    async def committed(self) -> None:
+        """One of those who took the message has committed it."""
+        self.awaits -= 1
+        self.inbox.settle(self)
+
+
+Received = dict[int, Answer | None]
+"""A session's QoS 2 messages without PUBREL; None once its PUBREC may be said, and said again."""
+
+
+class Inbox:
+    """The answers that one connection owes.
+
+    Args:
+        due: called when the next answer has become due; `take` then gives the bytes.
+    """
+
+    def __init__(self, due: Callable[[], None]) -> None:
+        self._due = due
+        self._owed: deque[Answer] = deque()
+        self._received: Received = {}
+
+    def __len__(self) -> int:
+        return len(self._owed)
+
+    def attach(self, received: Received) -> None:
+        """The session that the connection belongs to."""
+        self._received = received
+
+    def expect(self, qos: int, packet_id: int) -> Answer:
+        """A new message at QoS 1 or 2; whoever hands it on sets `awaits`, and then calls `settle`."""
+        answer = Answer(self, Type.PUBACK if qos == 1 else Type.PUBREC, packet_id)
+        if qos == 2:
+            self._received[packet_id] = answer
+        self._owed.append(answer)
+        return answer
+
+    def repeated(self, packet_id: int) -> bool:
+        """Whether a message at QoS 2 was taken before; then its PUBREC is owed once more."""
+        if packet_id not in self._received:
+            return False
+        answer = self._received[packet_id]
+        if answer is None:
+            answer = Answer(self, Type.PUBREC, packet_id)
+            self._owed.append(answer)
+            self.settle(answer)
+        elif answer.inbox is not self:
+            answer.inbox = self  # sent on an earlier connection, and still to be committed
+            self._owed.append(answer)
+        return True
+
+    def release(self, packet_id: int) -> bytes:
+        """A PUBREL; returns the PUBCOMP."""
+        self._received.pop(packet_id, None)
+        return packets.acknowledgement(Type.PUBCOMP, packet_id)
+
+    def settle(self, answer: Answer) -> None:
+        """See whether an answer is due."""
+        if answer.awaits:
+            return
+        if self._received.get(answer.packet_id) is answer:
+            self._received[answer.packet_id] = None
+        if self._owed and self._owed[0].awaits == 0:
+            self._due()
+
+    def take(self) -> bytes:
+        """All answers that are due now."""
+        answers = bytearray()
+        while self._owed and self._owed[0].awaits == 0:
+            answer = self._owed.popleft()
+            answers += packets.acknowledgement(answer.kind, answer.packet_id)
+        return bytes(answers)

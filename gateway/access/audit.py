@@ -1,0 +1,40 @@
+"""What people change in the database: with who did it, and soon, or an answer that says that it is not known."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from broker.contract import ANSWER_TIMEOUT_S
+from gateway.access.permissions import Visitor
+from gateway.errors import RefusedError, database_away
+from storage.audit import Deed, record_deed
+from storage.writer import RowsRefusedError, Writer, WriterStoppedError
+
+Result = TypeVar("Result")
+
+
+def deed_of(visitor: Visitor, at: datetime, action: str, subject: str, detail: str | None = None) -> Deed:
+    """What a visitor does, for the audit."""
+    return Deed(at, visitor.login, visitor.address, action, subject, detail)
+
+
+async def change(writer: Writer, deed: Deed, work: Callable[[Connection], Result]) -> Result:
+    """Run `work` in a transaction that also keeps `deed`, and return what it returned. Raises `RefusedError` where the
+    database does not take it in time: the writer does not give up, but whoever asked waits no longer.
+    """
+
+    def transaction(connection: Connection) -> Result:
+        result = work(connection)
+        record_deed(connection, deed)
+        return result
+
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            return await writer.run(transaction)
+    except (TimeoutError, WriterStoppedError) as error:
+        raise database_away("the database does not answer now: it may or may not be done") from error
+    except RowsRefusedError as error:
+        raise RefusedError(400, "invalid", f"the database does not take it: {error}") from error

@@ -1,0 +1,140 @@
+"""Finds out who asks: a token, a name with its token, or the cookie of a browser that is signed in."""
+
+import base64
+import hmac
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from aiohttp import hdrs, web
+from sqlalchemy.exc import SQLAlchemyError
+
+from broker.auth.acl import Credentials, Identity
+from broker.contract import MAX_DEVICE_ID
+from broker.pacing.token_bucket import Guesses
+from gateway.access.browser_sessions import COOKIE, Sessions, csrf_of, id_of
+from gateway.access.forwarded import Client
+from gateway.access.origins import Origins
+from gateway.access.permissions import Visitor
+from gateway.errors import database_away, forbidden, too_many, unauthorized
+from gateway.headers import CSRF_HEADER, HOST
+from storage.sessions import Session
+
+SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+MAX_TOKEN: Final = 512
+
+
+class Logins(Protocol):
+    """Says who a client is, without waiting for anything."""
+
+    def identify(self, shown: Credentials) -> Identity | None:
+        """Who shows a name and its token."""
+
+    def owner(self, token: str) -> Identity | None:
+        """Whose token it is."""
+
+    def session_of(self, who: Identity) -> Session | None:
+        """What a browser's session keeps of a login."""
+
+    def holder(self, session: Session) -> Identity | None:
+        """Whose session it is, as long as the login is what it was."""
+
+
+class Door:
+    """Recognises visitors.
+
+    Args:
+        logins: None: nobody needs one.
+        sessions: of browsers.
+        origins: whose pages a cookie is believed from.
+        now_s: a clock that never goes back.
+    """
+
+    def __init__(self, logins: Logins | None, sessions: Sessions, origins: Origins, now_s: Callable[[], float]) -> None:
+        self._logins = logins
+        self._sessions = sessions
+        self._origins = origins
+        self._guesses = Guesses(now_s)
+
+    async def visitor(self, request: web.Request, client: Client) -> Visitor:
+        """Who sends a request. Raises `RefusedError` where what is shown is wrong, or a page may not do that."""
+        if self._logins is None:
+            return Visitor(client, free=True)
+        shown = request.headers.get(hdrs.AUTHORIZATION)
+        if shown is not None:
+            return Visitor(client, self._identified(self._logins, _credentials(shown), client.address))
+        cookie = request.cookies.get(COOKIE)
+        if cookie is not None and cookie.isascii() and self._own_page(request):
+            return await self._signed_in(self._logins, request, cookie, client)
+        return Visitor(client)
+
+    def by_token(self, token: object, client: Client) -> Visitor:
+        """Who shows a token in Socket.IO's `auth`. Raises `RefusedError`."""
+        if self._logins is None:
+            return Visitor(client, free=True)
+        if not isinstance(token, str):
+            raise unauthorized("auth.token must be a string")
+        return Visitor(client, self._identified(self._logins, Credentials(password=_bytes(token)), client.address))
+
+    def sign_in(self, name: str, token: str, address: str) -> Session:
+        """What to keep of who signs in. Raises `RefusedError`."""
+        if self._logins is None:
+            raise forbidden("no login is needed here")
+        who = self._identified(self._logins, Credentials(name, token.encode()), address)
+        session = self._logins.session_of(who)
+        if session is None:
+            raise unauthorized("the login has just ended")
+        return session
+
+    def _identified(self, logins: Logins, shown: Credentials, address: str) -> Identity:
+        """Who shows these. The right token is always let in, whoever guesses from the same address."""
+        token = (shown.password or b"").decode(errors="replace")
+        if len(token) > MAX_TOKEN:
+            raise unauthorized(f"a token has at most {MAX_TOKEN} characters")
+        who = logins.owner(token) if shown.username is None else logins.identify(shown)
+        if who is not None:
+            return who
+        name = (shown.username or "")[:MAX_DEVICE_ID]
+        wait_s = self._guesses.wait_s(address, name)
+        if wait_s:
+            raise too_many("too many failed logins", wait_s)
+        self._guesses.count(address, name)
+        raise unauthorized("no such login, or a wrong, revoked or expired token")
+
+    async def _signed_in(self, logins: Logins, request: web.Request, cookie: str, client: Client) -> Visitor:
+        try:
+            session = await self._sessions.find(cookie)
+        except SQLAlchemyError as error:
+            raise database_away() from error
+        who = None if session is None else logins.holder(session)
+        if who is None:
+            return Visitor(client)
+        csrf = csrf_of(cookie)
+        shown = request.headers.get(CSRF_HEADER, "").encode()
+        if request.method not in SAFE_METHODS and not hmac.compare_digest(shown, csrf.encode()):
+            raise forbidden(f"a browser that is signed in must send the header {CSRF_HEADER}, from /api/me")
+        return Visitor(client, who, session=id_of(cookie), csrf=csrf)
+
+    def _own_page(self, request: web.Request) -> bool:
+        """A cookie is believed from our own pages: others, also those that may read our answers, bring a token."""
+        origin = request.headers.get(hdrs.ORIGIN)
+        return origin is None or self._origins.own(origin, request.get(HOST))
+
+
+def _bytes(token: str) -> bytes:
+    """A token as bytes, also one that is no Unicode text (a lone surrogate), which then is nobody's."""
+    return token.encode(errors="surrogatepass")
+
+
+def _credentials(header: str) -> Credentials:
+    """What an Authorization header says: Bearer, or Basic with the login's name as user."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer" and value:
+        return Credentials(password=_bytes(value.strip()))
+    if scheme.lower() == "basic":
+        try:
+            name, colon, token = base64.b64decode(value, validate=True).decode().partition(":")
+        except ValueError:  # also binascii's and Unicode's
+            name, colon, token = "", "", ""
+        if colon:
+            return Credentials(name, token.encode())
+    raise unauthorized("Authorization must be: Bearer TOKEN, or Basic with the login's name and token")

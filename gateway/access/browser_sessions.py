@@ -1,0 +1,63 @@
+"""Browsers that are signed in: a random cookie, of which the database knows the SHA-256."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.access.audit import change
+from storage import sessions as rows
+from storage.audit import Deed
+from storage.reader import Reader
+from storage.sessions import Session
+from storage.writer import Writer
+
+COOKIE: Final = "__Host-stresswire"
+"""The prefix makes browsers insist on Secure, on the whole host and on no other."""
+LIFETIME: Final = timedelta(hours=12)
+_RANDOM_BYTES: Final = 32
+
+
+class Sessions:
+    """Begins, finds and ends them. Finding raises SQLAlchemy's errors, changing `RefusedError`."""
+
+    def __init__(self, reader: Reader, writer: Writer, now: Callable[[], datetime]) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._now = now
+
+    async def begin(self, session: Session, address: str) -> str:
+        """A new session; returns its cookie."""
+        cookie, now = secrets.token_urlsafe(_RANDOM_BYTES), self._now()
+        await change(
+            self._writer,
+            Deed(now, session.login, address, "sign_in"),
+            lambda connection: rows.add_session(connection, id_of(cookie), session, now, now + LIFETIME),
+        )
+        return cookie
+
+    async def find(self, cookie: str) -> Session | None:
+        """The session of a cookie, unless it has ended."""
+        return await self._reader.run(lambda connection: rows.find_session(connection, id_of(cookie), self._now()))
+
+    async def end(self, session_id: str, login: str | None, address: str) -> None:
+        """Sign out."""
+        deed = Deed(self._now(), login, address, "sign_out")
+        await change(self._writer, deed, lambda connection: rows.end_session(connection, session_id))
+
+    async def ended(self, ids: Collection[str]) -> set[str]:
+        """Those of `ids` that have ended."""
+        lasting = await self._reader.run(lambda connection: rows.lasting_sessions(connection, ids, self._now()))
+        return set(ids) - lasting
+
+
+def id_of(cookie: str) -> str:
+    """What the database knows of a cookie."""
+    return hashlib.sha256(cookie.encode()).hexdigest()
+
+
+def csrf_of(cookie: str) -> str:
+    """What a page of ours says to change anything: only who has the cookie, or may read our answers, knows it."""
+    return hmac.new(cookie.encode(), b"csrf", hashlib.sha256).hexdigest()

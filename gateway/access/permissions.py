@@ -1,0 +1,90 @@
+"""Who may do what at the gateway: a table of roles, and one question. No I/O."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from broker.auth.acl import Identity
+from broker.contract import Role
+from gateway.access.forwarded import Client
+
+
+class Right(StrEnum):
+    """What a route or an event needs."""
+
+    NONE = "none"
+    """Also strangers may."""
+    SIGNED_IN = "signed_in"
+    SEND = "send"
+    """Send samples as a device."""
+    WATCH = "watch"
+    ANNOTATE = "annotate"
+    """Say what was; a device of itself."""
+    OPERATE = "operate"
+    """Acknowledge alerts, send commands."""
+    ADMINISTER = "administer"
+
+
+HOLDERS: Final[Mapping[Right, frozenset[Role]]] = {
+    Right.SIGNED_IN: frozenset({"device", "viewer", "operator", "admin", "service"}),
+    Right.SEND: frozenset({"device", "service"}),
+    Right.WATCH: frozenset({"viewer", "operator", "admin", "service"}),
+    Right.ANNOTATE: frozenset({"device", "operator", "admin"}),
+    Right.OPERATE: frozenset({"operator", "admin"}),
+    Right.ADMINISTER: frozenset({"admin"}),
+}
+"""The roles that have a right; `NONE` needs no role."""
+
+
+class Visitor(Struct, frozen=True):
+    """Who asks, and by which way. `identity` is None for strangers, and for everybody where there are no logins (`free`).
+
+    `session` is the SHA-256 of a browser's cookie, `csrf` what such a browser must say to change anything.
+    """
+
+    client: Client
+    identity: Identity | None = None
+    free: bool = False
+    session: str | None = None
+    csrf: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the visitor comes from."""
+        return self.client.address
+
+    @property
+    def stranger(self) -> bool:
+        """Whether signing in might help."""
+        return self.identity is None and not self.free
+
+    @property
+    def login(self) -> str | None:
+        """The login's name, for the audit."""
+        return None if self.identity is None else self.identity.login
+
+    @property
+    def devices(self) -> frozenset[str] | None:
+        """The only devices that this visitor may see; None: every one."""
+        if self.identity is None:
+            return None if self.free else frozenset()
+        return frozenset({self.identity.login}) if self.identity.role == "device" else self.identity.devices
+
+    @property
+    def sends_as(self) -> str | None:
+        """The device whose samples this visitor sends; None: of any."""
+        return None if self.identity is None or self.identity.role != "device" else self.identity.login
+
+    def sees(self, device_id: str) -> bool:
+        """Whether this visitor may be told of a device."""
+        return self.devices is None or device_id in self.devices
+
+    def may(self, right: Right, device_id: str | None = None) -> bool:
+        """Whether the visitor has a right, for a device where one is named."""
+        if self.free or right is Right.NONE:
+            return True
+        if self.identity is None or self.identity.role not in HOLDERS[right]:
+            return False
+        return device_id is None or self.identity.concerns(device_id)

@@ -1,0 +1,151 @@
+"""What every request goes through: limits, who it is, CORS, security headers, and errors as JSON."""
+
+import errno
+import logging
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from broker.contract import MAX_PAYLOAD_BYTES, ErrorCode
+from gateway.access.authentication import SAFE_METHODS, Door
+from gateway.access.forwarded import CLIENT, Proxies
+from gateway.access.origins import Origins
+from gateway.access.rate_limit import Limits
+from gateway.errors import RefusedError, forbidden
+from gateway.headers import CSRF_HEADER, HOST, IDEMPOTENCY_KEY, check_headers
+from gateway.http.listener import Handler as Serve
+from gateway.http.listener import sign
+from gateway.http.routing import VISITOR, refusal_response
+from gateway.metrics import Metrics
+from gateway.socketio.arduino import as_eio_4, refuse_eio_3
+
+log = logging.getLogger(__name__)
+
+SOCKET_IO: Final = "/socket.io/"
+_METHODS: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+_HEADERS: Final = f"Authorization, Content-Type, {IDEMPOTENCY_KEY}, If-None-Match, {CSRF_HEADER}"
+_HSTS: Final = "Strict-Transport-Security"
+_EXPOSED: Final = "ETag, Retry-After"
+POLICY: Final = (
+    "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; frame-ancestors 'none'; base-uri 'none';"
+    " form-action 'self'"
+)
+_SECURITY: Final = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_CODES: Final[dict[int, ErrorCode]] = {404: "not_found", 413: "too_large", 503: "timeout"}
+
+
+class Guard:
+    """The middleware, and what comes before it."""
+
+    def __init__(self, origins: Origins, proxies: Proxies, limits: Limits, door: Door, metrics: Metrics) -> None:
+        self._origins = origins
+        self._proxies = proxies
+        self._limits = limits
+        self._door = door
+        self._metrics = metrics
+        self._leaving = False
+
+    def leave(self) -> None:
+        """From now on every response ends its connection, so that the next request goes to another instance."""
+        self._leaving = True
+
+    async def enter(self, request: web.BaseRequest, handler: Serve) -> web.StreamResponse:
+        """Look at the headers before aiohttp does, which would answer some of them by an error of its own."""
+        try:
+            host = check_headers(request)
+        except RefusedError as error:
+            response = self._refuse(error)
+            await self.add_headers(request, response)
+            return response
+        if host is not None:
+            request[HOST] = host
+        return await handler(request)
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let a request pass, or say why not."""
+        try:
+            response = await self._pass(request, handler)
+        except RefusedError as error:
+            response = refusal_response(error)
+        except web.HTTPException as error:
+            response = _as_json(error)
+        except ConnectionError:
+            raise  # the client is gone: there is nobody to answer, and nothing to log
+        except Exception as error:  # whatever a client sends, it gets an answer and the listener goes on
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                return self._refuse(RefusedError(404, "not_found", "no page can have that name"))
+            log.exception("%s %r failed", request.method, request.path[:200])
+            response = refusal_response(RefusedError(500, "internal", "an error of the server's own"))
+        self._count(response)
+        return response
+
+    def _refuse(self, error: RefusedError) -> web.Response:
+        response = refusal_response(error)
+        self._count(response)
+        return response
+
+    def _count(self, response: web.StreamResponse) -> None:
+        self._metrics.requests.labels(f"{response.status // 100}xx").inc()
+
+    async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        host = request.get(HOST)
+        if not self._origins.serve(host):
+            raise forbidden(f"{host} is not served here; if it shall be, name http://{host} in STRESSWIRE_CORS_ORIGINS")
+        client = request[CLIENT] = self._proxies.client(request)
+        self._limits.count_address(client.address)
+        if request.path.startswith(SOCKET_IO):
+            # Who it is, is asked when the namespace is joined.
+            return await refuse_eio_3(request) or await handler(as_eio_4(request))
+        if _is_preflight(request):
+            return web.Response(status=204)
+        origin = request.headers.get(hdrs.ORIGIN)
+        if request.method not in SAFE_METHODS and not self._origins.allow(origin, host):
+            raise forbidden(f"pages from {origin} may not change anything here; name it in STRESSWIRE_CORS_ORIGINS")
+        request[VISITOR] = await self._door.visitor(request, client)
+        return await handler(request)
+
+    async def add_headers(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """CORS and security headers, right before a response goes out: one that streams, too."""
+        sign(response)
+        if (self._leaving or response.status == 408) and not isinstance(response, web.WebSocketResponse):
+            response.force_close()
+        if request.path.startswith(SOCKET_IO):
+            return  # python-socketio sets its own
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and self._origins.allow(origin, request.get(HOST)):
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = _METHODS
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = _HEADERS
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+        response.headers[hdrs.VARY] = f"{hdrs.ORIGIN}, {hdrs.AUTHORIZATION}, {hdrs.COOKIE}"
+        for name, value in _SECURITY.items():
+            response.headers.setdefault(name, value)
+        if CLIENT in request and request[CLIENT].secure:
+            response.headers[_HSTS] = "max-age=31536000"
+        if request.path.startswith("/api/"):
+            response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+
+
+def _is_preflight(request: web.Request) -> bool:
+    return request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+
+
+def _as_json(error: web.HTTPException) -> web.StreamResponse:
+    """Aiohttp's own errors with our body; a redirect stays what it is."""
+    if error.status < 400:
+        return error
+    reason = f"a message must be at most {MAX_PAYLOAD_BYTES} bytes" if error.status == 413 else error.reason
+    refused = RefusedError(error.status, _CODES.get(error.status, "invalid"), reason)
+    allowed = error.headers.get(hdrs.ALLOW)
+    refused.headers = {hdrs.ALLOW: allowed} if allowed else {}
+    return refusal_response(refused)

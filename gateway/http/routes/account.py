@@ -1,0 +1,146 @@
+"""Signing in and out, who one is, and who did what."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from broker.contract import MAX_DEVICE_ID, Role
+from gateway.access.authentication import MAX_TOKEN, Door
+from gateway.access.browser_sessions import COOKIE, LIFETIME, Sessions
+from gateway.access.permissions import Right, Visitor
+from gateway.errors import RefusedError
+from gateway.headers import HOST
+from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest
+from storage.audit import AuditEntry, deeds
+from storage.reader import Reader
+
+
+class SignIn(Struct, frozen=True):
+    """A login's name and its token."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_DEVICE_ID)]
+    token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN)]
+
+
+class Me(Struct, frozen=True):
+    """Who asks. `auth`: whether logins are needed; `devices`: the only ones that this login may see, null: every one.
+
+    `csrf` is for a browser that is signed in: what it sends as X-CSRF-Token with all that changes anything.
+    """
+
+    login: str | None
+    role: Role | None
+    devices: tuple[str, ...] | None
+    csrf: str | None
+    auth: bool
+
+
+class AuditItem(Struct, frozen=True):
+    """Who did what, when, from where. `login` is null where no logins are needed, `address` at the command line."""
+
+    id: int
+    at: datetime
+    login: str | None
+    address: str | None
+    action: str
+    subject: str | None
+    detail: str | None
+
+
+class Audit(Struct, frozen=True):
+    """A page of the audit."""
+
+    data: tuple[AuditItem, ...]
+    count: int
+
+
+SIGN_IN: Final = Endpoint(
+    method="POST",
+    path="/api/session",
+    operation="sign_in",
+    summary="Signs a browser in: sets a cookie that no script can read.",
+    right=Right.NONE,
+    body=SignIn,
+    answers={204: Content("Signed in.")},
+)
+SIGN_OUT: Final = Endpoint(
+    method="DELETE",
+    path="/api/session",
+    operation="sign_out",
+    summary="Ends the session of the browser that asks.",
+    right=Right.NONE,
+    answers={204: Content("Signed out.")},
+)
+ME: Final = Endpoint(
+    method="GET",
+    path="/api/me",
+    operation="me",
+    summary="Who asks, and what that login may see.",
+    right=Right.NONE,
+    answers={200: Content("Who asks.", Me)},
+)
+AUDIT: Final = Endpoint(
+    method="GET",
+    path="/api/audit",
+    operation="audit",
+    summary="Who did what, newest first.",
+    right=Right.ADMINISTER,
+    query=PageRequest,
+    answers={200: Content("A page of the audit.", Audit)},
+)
+ENDPOINTS: Final = (SIGN_IN, SIGN_OUT, ME, AUDIT)
+
+
+class Account:
+    """The handlers."""
+
+    def __init__(self, door: Door, sessions: Sessions, reader: Reader) -> None:
+        self._door = door
+        self._sessions = sessions
+        self._reader = reader
+
+    def add_to(self, endpoints: Endpoints) -> None:
+        """Register them."""
+        endpoints.add(SIGN_IN, self._sign_in)
+        endpoints.add(SIGN_OUT, self._sign_out)
+        endpoints.add(ME, self._me)
+        endpoints.add(AUDIT, self._audit)
+
+    async def _sign_in(self, call: Call) -> web.Response:
+        session = self._door.sign_in(call.body.name, call.body.token, call.visitor.address)
+        host = call.request.get(HOST)
+        if not (call.visitor.client.secure or (host is not None and host.loopback)):
+            raise RefusedError(400, "invalid", "a browser signs in over https, or on this machine itself")
+        cookie = await self._sessions.begin(session, call.visitor.address)
+        response = web.Response(status=204)
+        seconds = int(LIFETIME.total_seconds())
+        response.set_cookie(COOKIE, cookie, max_age=seconds, path="/", secure=True, httponly=True, samesite="Strict")
+        return response
+
+    async def _sign_out(self, call: Call) -> web.Response:
+        if call.visitor.session is not None:
+            await self._sessions.end(call.visitor.session, call.visitor.login, call.visitor.address)
+        response = web.Response(status=204)
+        response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Strict")
+        return response
+
+    async def _me(self, call: Call) -> Me:
+        return me(call.visitor)
+
+    async def _audit(self, call: Call) -> Audit:
+        request: PageRequest = call.query
+        found = await self._reader.run(lambda connection: deeds(connection, request.limit, request.before_id))
+        return Audit(tuple(map(_item, found)), len(found))
+
+
+def me(visitor: Visitor) -> Me:
+    """Who a visitor is."""
+    role = None if visitor.identity is None else visitor.identity.role
+    devices = None if visitor.devices is None else tuple(sorted(visitor.devices))
+    return Me(visitor.login, role, devices, visitor.csrf, auth=not visitor.free)
+
+
+def _item(entry: AuditEntry) -> AuditItem:
+    return AuditItem(entry.id, *entry.deed)

@@ -1,0 +1,91 @@
+"""The pages for people, and the documents of the interfaces that they and tools read."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from broker.address import MqttAddress
+from broker.authority import Authority
+from gateway.access.permissions import Right
+from gateway.headers import HOST
+from gateway.http.api_documents import Asked, Document, Documents
+from gateway.http.middleware import POLICY
+from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, Handle
+
+STATIC: Final = "/static/"
+STATIC_FOLDER: Final = Path(__file__).parents[2] / "static"
+_NOT_BUILT: Final = "The pages have not been built: run `make install`, or install with pip.\n"
+# The icons of the OpenAPI renderer stand in its style sheet.
+_DOCS_POLICY: Final = {"Content-Security-Policy": f"{POLICY}; img-src 'self' data:"}
+
+
+def _open(path: str, operation: str, summary: str, answer: Content) -> Endpoint:
+    return Endpoint(method="GET", path=path, operation=operation, summary=summary, right=Right.NONE, answers={200: answer})
+
+
+_page: Final = partial(_open, answer=Content("The page.", ("text/html",)))
+_document: Final = partial(_open, answer=Content("The document.", (JSON,)))
+
+
+INDEX: Final = _page("/", "index", "A page that says what is here.")
+TEST_PAGE: Final = _page("/api/websocket/test", "websocket_test", "A page that tries the connection.")
+LOGIN: Final = _page("/login", "login", "A page to sign in; goes on to the path that the query parameter `next` names.")
+DOCS: Final = _page("/docs", "docs", "A page that shows both documents.")
+OPENAPI: Final = _document("/openapi.json", "openapi", "What HTTP clients may ask: this document.")
+ASYNCAPI: Final = _document("/asyncapi.json", "asyncapi", "The messages of MQTT and Socket.IO, as AsyncAPI 3.0.")
+ENDPOINTS: Final = (INDEX, TEST_PAGE, LOGIN, DOCS, OPENAPI, ASYNCAPI)
+
+
+class Pages:
+    """The handlers. `folder` holds what the build of `frontend/` made; `broker` says where the MQTT broker is."""
+
+    def __init__(self, folder: Path, broker: Callable[[], MqttAddress]) -> None:
+        self._folder = folder
+        self._broker = broker
+        self._documents = Documents.read(folder) if (folder / "openapi.json").is_file() else None
+
+    def add_to(self, app: web.Application, endpoints: Endpoints) -> None:
+        """Register every route."""
+        endpoints.add(INDEX, self._file("index.html"))
+        endpoints.add(TEST_PAGE, self._file("device-test.html"))
+        endpoints.add(LOGIN, self._file("login.html"))
+        endpoints.add(DOCS, self._file("docs.html", _DOCS_POLICY))
+        endpoints.add(OPENAPI, self._openapi)
+        endpoints.add(ASYNCAPI, self._asyncapi)
+        if self._folder.is_dir():
+            app.router.add_static(STATIC, self._folder)
+
+    def _file(self, name: str, headers: dict[str, str] | None = None) -> Handle:
+        async def handle(_call: Call) -> web.StreamResponse:
+            page = self._folder / name
+            return web.FileResponse(page, headers=headers) if page.is_file() else _not_built()
+
+        return handle
+
+    async def _openapi(self, call: Call) -> web.Response:
+        return _not_built() if self._documents is None else _json(self._documents.openapi_for(_asked(call)))
+
+    async def _asyncapi(self, call: Call) -> web.Response:
+        if self._documents is None:
+            return _not_built()
+        return _json(self._documents.asyncapi_for(_asked(call), self._broker()))
+
+
+def _asked(call: Call) -> Asked:
+    host = call.request.get(HOST)
+    if host is None:  # HTTP/1.0: by the address that the client reached
+        host = Authority(*call.request.get_extra_info("sockname", ("127.0.0.1", None))[:2])
+    return Asked(host, call.visitor.client.secure)
+
+
+def _json(document: Document) -> web.Response:
+    headers = {hdrs.CACHE_CONTROL: "no-cache"}  # the servers in it depend on who asks
+    return web.Response(body=msgspec.json.encode(document), content_type=JSON, headers=headers)
+
+
+def _not_built() -> web.Response:
+    return web.Response(status=503, text=_NOT_BUILT)

@@ -1,0 +1,191 @@
+"""The HTTP routes as a table: what each needs, takes and answers. Here rights are checked, and OpenAPI is made of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from aiohttp import ClientPayloadError, hdrs, web
+from msgspec import Meta, Struct
+
+from broker.contract import MAX_COUNT, DataReceived, encode, field_of
+from broker.contract.samples import valid_device_id
+from gateway.access.permissions import Right, Visitor
+from gateway.access.rate_limit import Limits
+from gateway.errors import RefusedError, database_away, forbidden, unauthorized
+from storage.database import AWAY
+
+JSON: Final = "application/json"
+VISITOR: Final = web.RequestKey("visitor", Visitor)
+BODY_S: Final = 20.0
+"""How long a body may take; a device on a weak link sends 256 KiB in it."""
+DEVICE: Final = "device_id"
+"""The part of a path that names a device."""
+
+
+RowId = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+
+
+class PageRequest(Struct, frozen=True):
+    """A page of rows, newest first; `before_id` goes on after an earlier page."""
+
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+    before_id: RowId | None = None
+
+
+class Content(Struct, frozen=True):
+    """What an answer means, and its body: one of these types of ours, or media types."""
+
+    description: str
+    body: type[Struct] | tuple[type[Struct], ...] | tuple[str, ...] | None = None
+
+    @property
+    def types(self) -> tuple[type[Struct], ...]:
+        """The types of ours that the body may have."""
+        return tuple(one for one in self._options if isinstance(one, type))
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """The media types of a body that is no type of ours."""
+        return tuple(one for one in self._options if isinstance(one, str))
+
+    @property
+    def _options(self) -> tuple[type[Struct] | str, ...]:
+        if self.body is None:
+            return ()
+        return self.body if isinstance(self.body, tuple) else (self.body,)
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """One route. `query` and `body` are types of ours; a request that does not fit is refused by name of the field."""
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    operation: str
+    summary: str
+    right: Right
+    answers: Mapping[int, Content]
+    query: type[Struct] | None = None
+    body: type[Struct] | None = None
+    description: str | None = None
+
+
+class Call(Struct, frozen=True):
+    """A request that may be answered. `device_id` is empty where the path names none."""
+
+    request: web.Request
+    visitor: Visitor
+    device_id: str
+    query: Any
+    body: Any
+
+
+Handle = Callable[[Call], Awaitable[Struct | web.StreamResponse | None]]
+
+
+class Endpoints:
+    """Registers routes in `app`; every handler runs behind the checks."""
+
+    def __init__(self, app: web.Application, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+
+    def add(self, endpoint: Endpoint, handle: Handle) -> None:
+        """Register a route. What the handler returns is encoded; None is 204."""
+
+        async def checked(request: web.Request) -> web.StreamResponse:
+            visitor = visitor_of(request)
+            self._limits.count_login(visitor)
+            device_id = _device_id(request)
+            check(visitor, endpoint.right, device_id)
+            call = Call(request, visitor, device_id or "", _query(endpoint, request), await _body(endpoint, request))
+            try:
+                answer = await handle(call)
+            except AWAY as error:
+                raise database_away() from error
+            if answer is None:
+                return web.Response(status=204)
+            return answer if isinstance(answer, web.StreamResponse) else json_response(answer)
+
+        self._app.router.add_route(endpoint.method, endpoint.path, checked)
+        if endpoint.method == hdrs.METH_GET:
+            self._app.router.add_route(hdrs.METH_HEAD, endpoint.path, checked)
+
+
+def visitor_of(request: web.Request) -> Visitor:
+    """Who asks, as the middleware found out."""
+    return request[VISITOR]
+
+
+def check(visitor: Visitor, right: Right, device_id: str | None = None) -> None:
+    """Raises `RefusedError` where the visitor has not that right, for that device."""
+    if visitor.may(right, device_id):
+        return
+    if visitor.stranger:
+        raise unauthorized("this needs a login")
+    if device_id is not None and visitor.may(right):
+        raise forbidden(f"{visitor.login} has nothing to do with {device_id}")
+    raise forbidden(f"{visitor.login} has not the right to {right.value}")
+
+
+def json_response(body: Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """`body` as JSON."""
+    return web.Response(body=encode(body), status=status, content_type=JSON, headers=headers)
+
+
+async def read_body(request: web.Request) -> bytes:
+    """The body, whole. Raises `RefusedError` where it does not come in time, or is not what its headers say."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise RefusedError(408, "timeout", f"the body must come within {BODY_S:g} s") from error
+    except (web.RequestPayloadError, ClientPayloadError) as error:
+        raise RefusedError(400, "not_json", "the body does not have its Content-Encoding") from error
+
+
+def refusal_response(error: RefusedError) -> web.Response:
+    """What a refused request is answered with."""
+    body = DataReceived(status="error", error=error.detail, message=error.detail.message)
+    return json_response(body, error.status, error.headers)
+
+
+def _device_id(request: web.Request) -> str | None:
+    named = request.match_info.get(DEVICE)
+    if named is None:
+        return None
+    device_id = valid_device_id(named)
+    if device_id is None:
+        raise RefusedError(404, "not_found", "no device can have that name", DEVICE)
+    return device_id
+
+
+def _query(endpoint: Endpoint, request: web.Request) -> Any:
+    if endpoint.query is None:
+        return None
+    # A parameter that comes twice means its last value, as everywhere.
+    return _converted(lambda: msgspec.convert(dict(request.query), endpoint.query, strict=False))
+
+
+async def _body(endpoint: Endpoint, request: web.Request) -> Any:
+    if endpoint.body is None:
+        return None
+    if request.content_type != JSON:
+        raise RefusedError(415, "not_json", f"Content-Type must be {JSON}, got {request.content_type}")
+    body = await read_body(request)
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise RefusedError(400, "not_utf8", "the body is not UTF-8") from error
+    return _converted(lambda: msgspec.json.decode(body, type=endpoint.body))
+
+
+def _converted(convert: Callable[[], Any]) -> Any:
+    try:
+        return convert()
+    except msgspec.ValidationError as error:
+        raise RefusedError(400, "invalid", f"cannot read the request: {error}", field_of(error)) from error
+    except msgspec.DecodeError as error:
+        raise RefusedError(400, "not_json", f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise RefusedError(400, "too_deep", "the body is nested too deeply") from error

@@ -1,0 +1,208 @@
+"""From a client's payload to a message on the bus, and from the bus's answer back to the client.
+
+A sample that came over HTTP or Socket.IO takes the same way as one over MQTT. To find its answer it needs a key: where it
+has none it is stamped with one of ours.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from broker.bus import Bus
+from broker.contract import (
+    ANONYMOUS_DEVICE,
+    ANSWER_TIMEOUT_S,
+    COMMAND_RESULT,
+    SENSOR_DATA,
+    STAMP,
+    DataReceived,
+    ErrorDetail,
+    encode,
+)
+from broker.contract.samples import Key, sha256_of, valid_device_id
+from gateway.bridge import Inbound
+
+MAX_WAITING = 10_000
+"""Samples that wait for their answer at once; what comes beyond it is told to come again."""
+_STAMP_DIGITS = 31
+
+Route = tuple[str, str]
+"""The device, and the payload's SHA-256. Not the key: two senders may give one key to different contents at once."""
+
+
+class Malformed(NamedTuple):
+    """A payload that could not be decoded, to be refused by ingest like any other."""
+
+    payload: bytes
+
+
+class Prepared(NamedTuple):
+    """What is published for a client's payload, and how its answer will be known."""
+
+    device_id: str
+    payload: bytes
+    route: Route
+
+
+class Answer(NamedTuple):
+    """`data_received`, read and as it came, and the device that it is for."""
+
+    device_id: str
+    received: DataReceived
+    raw: bytes
+
+
+class Uplink:
+    """Publishes samples and waits for their answers.
+
+    Args:
+        bus: where samples go.
+        process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
+    """
+
+    def __init__(self, bus: Bus, process_id: str) -> None:
+        self._bus = bus
+        self._boot = STAMP + process_id
+        self._seq = 0
+        self._waiting: dict[Route, list[asyncio.Future[Answer]]] = {}
+        self._count = 0
+
+    async def send(self, data: object, sender: str | None = None, idempotency_key: str | None = None) -> Answer:
+        """Publish decoded JSON (or a `Malformed`) and wait for the answer, at most `ANSWER_TIMEOUT_S`.
+
+        `sender`: the device that sends, where it has a login; who names another one is refused by ingest, as over MQTT.
+        """
+        if self._count >= MAX_WAITING:
+            return _unknown(ANONYMOUS_DEVICE, "the gateway is busy: not taken, send it again later")
+        prepared = prepare(data, self._next(idempotency_key), sender)
+        with self._wait(prepared.route) as answer:
+            try:
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    topic = SENSOR_DATA.topic(prepared.device_id)
+                    await self._bus.publish(topic, prepared.payload, qos=SENSOR_DATA.qos)
+                    return await answer
+            except TimeoutError:
+                message = f"no answer in {ANSWER_TIMEOUT_S:g} s: it may or may not be stored; safe to repeat with a key"
+                return _unknown(prepared.device_id, message)
+
+    async def report(self, device_id: str, result: bytes) -> None:
+        """Publish a device's answer to an order: a `CommandResult`, encoded."""
+        await self._bus.publish(COMMAND_RESULT.topic(device_id), result, qos=COMMAND_RESULT.qos)
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for their answers."""
+        return self._count
+
+    def resolve(self, message: Inbound) -> None:
+        """Hand an answer from the bus to whoever waits for it here."""
+        received: DataReceived = message.payload
+        for waiting in self._waiting.get((message.device_id, received.sha256 or ""), ()):
+            if not waiting.done():
+                waiting.set_result(Answer(message.device_id, received, message.raw))
+
+    @contextmanager
+    def _wait(self, route: Route) -> Iterator[asyncio.Future[Answer]]:
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._count += 1
+        self._waiting.setdefault(route, []).append(answer)
+        try:
+            yield answer
+        finally:
+            self._count -= 1
+            self._waiting[route].remove(answer)
+            if not self._waiting[route]:
+                del self._waiting[route]
+
+    def _next(self, idempotency_key: str | None) -> "Stamp":
+        if idempotency_key is not None:
+            return Stamp(None, 0, idempotency_key)
+        stamp = Stamp(self._boot, self._seq, None)
+        self._seq += _SEQS_A_MESSAGE
+        return stamp
+
+
+class Stamp(NamedTuple):
+    """Keys for the elements of one message: our own, or made from the client's `Idempotency-Key`."""
+
+    boot: str | None
+    first_seq: int
+    idempotency_key: str | None
+
+    def key(self, device_id: str, index: int) -> Key:
+        """The key of the element at `index`."""
+        if self.boot is not None:
+            return Key(self.boot, self.first_seq + index)
+        digest = hashlib.sha256(f"{device_id}\0{self.idempotency_key}".encode()).hexdigest()
+        return Key(STAMP + digest[:_STAMP_DIGITS], index)
+
+
+_SEQS_A_MESSAGE = 1_000  # more than a batch may hold
+
+
+def prepare(data: object, stamp: Stamp, sender: str | None = None) -> Prepared:
+    """What to publish for `data`. Whether it is valid is for ingest to say, where it is also kept."""
+    if isinstance(data, str):
+        data = _unwrap(data)
+    if isinstance(data, bytes):  # a Socket.IO client's binary attachment
+        data = Malformed(data)
+    if isinstance(data, Malformed):
+        return _prepared(sender or ANONYMOUS_DEVICE, data.payload)
+    elements = data if isinstance(data, list) else [data]
+    device_id = sender or next(filter(None, map(_device_id, elements)), ANONYMOUS_DEVICE)
+    stamped = [_stamped(element, device_id, index, stamp) for index, element in enumerate(elements)]
+    try:
+        # The standard library keeps NaN, which ingest then refuses by name; msgspec would write null.
+        text = json.dumps(stamped if isinstance(data, list) else stamped[0], separators=(",", ":"), default=_told)
+    except RecursionError:
+        return _prepared(device_id, b"nested too deeply")
+    return _prepared(device_id, text.encode())
+
+
+def _prepared(device_id: str, payload: bytes) -> Prepared:
+    return Prepared(device_id, payload, (device_id, sha256_of(payload)))
+
+
+def _told(value: object) -> object:
+    """What stands in JSON for a binary attachment: nothing that is accepted anywhere."""
+    if isinstance(value, bytes):
+        return {"binary_bytes": len(value)}
+    raise TypeError(f"cannot be JSON: {type(value).__name__}")
+
+
+def _unwrap(text: str) -> object:
+    """The JSON that a client sent as a string."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return Malformed(text.encode(errors="replace"))
+
+
+def _device_id(element: object) -> str | None:
+    return valid_device_id(element.get("device_id")) if isinstance(element, dict) else None
+
+
+def _stamped(element: Any, device_id: str, index: int, stamp: Stamp) -> Any:
+    if not isinstance(element, dict):
+        return element
+    boot = element.get("boot")
+    if isinstance(boot, str) and boot.startswith(STAMP):
+        # A client may not send our stamps. Twice the sign is never valid, so ingest refuses it and keeps it.
+        return {**element, "boot": STAMP + boot}
+    if boot is None and element.get("seq") is None:
+        key = stamp.key(device_id, index)
+        return {**element, "boot": key.boot, "seq": key.seq}
+    return element
+
+
+def _unknown(device_id: str, message: str) -> Answer:
+    received = refusal(ErrorDetail("timeout", message))
+    return Answer(device_id, received, encode(received))
+
+
+def refusal(error: ErrorDetail) -> DataReceived:
+    """An answer that the gateway itself gives."""
+    return DataReceived(status="error", error=error, message=error.message)

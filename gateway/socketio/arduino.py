@@ -1,0 +1,64 @@
+"""What clients send that Socket.IO 5 would refuse, and what they are told instead.
+
+arduinoWebSockets' SocketIOclient 2.7, as seen on the wire:
+
+* Its URL says ``EIO=3``, or no EIO at all, though what it speaks afterwards is understood: the request is read as EIO=4.
+* It sends ``Origin: file://``, which no page of a browser does.
+* Sketches written for Socket.IO 2 emit without having joined the namespace: the first event joins.
+
+socket.io-client 1 and 2 really speak Engine.IO 3: their heart beats the other way round, and their packets are framed
+differently. They are answered in their own language with an error that says what to do, which they show as `error`.
+"""
+
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+
+from broker.contract import MAX_PAYLOAD_BYTES
+from gateway.socketio import server as engine
+
+DEVICE_ORIGIN: Final = "file://"
+_ARDUINO: Final = "arduino-WebSocket-Client"
+_EVENT: Final = "2"
+TOO_OLD: Final = "this server speaks Socket.IO 3 and later: use socket.io-client 4 (npm install socket.io-client@4)"
+_OPEN: Final = '0{"sid":"refused","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'
+_ERROR: Final = f'44"{TOO_OLD}"'
+
+
+class Server(engine.Server):
+    """The server, where a device's first event joins it to the namespace."""
+
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        # There is no public hook before a packet is dropped for want of a namespace.
+        unjoined = isinstance(data, str) and data.startswith(_EVENT) and self.manager.sid_from_eio_sid(eio_sid, "/") is None
+        if unjoined and is_device(self.environ[eio_sid]["aiohttp.request"]):
+            await self._handle_connect(eio_sid, "/", None)
+        await super()._handle_eio_message(eio_sid, data)
+
+
+def is_device(request: web.Request) -> bool:
+    """Whether the client says that it is an ESP32, or is known to be one."""
+    return request.query.get("type") == "esp32" or request.headers.get(hdrs.USER_AGENT, "").startswith(_ARDUINO)
+
+
+def as_eio_4(request: web.Request) -> web.Request:
+    """A device's first request, with the protocol's version that it means; any other request as it is."""
+    if "sid" in request.query or request.query.getall("EIO", []) == ["4"] or not is_device(request):
+        return request
+    return request.clone(rel_url=request.rel_url.update_query(EIO="4"))
+
+
+async def refuse_eio_3(request: web.Request) -> web.StreamResponse | None:
+    """The answer to a client that speaks Engine.IO 3; None for all others."""
+    if request.query.get("EIO") != "3" or is_device(request):
+        return None
+    socket = web.WebSocketResponse(max_msg_size=MAX_PAYLOAD_BYTES)
+    if request.query.get("transport") == "websocket" and socket.can_prepare(request):
+        await socket.prepare(request)
+        await socket.send_str(_OPEN)
+        await socket.send_str(_ERROR)
+        await socket.close()
+        return socket
+    # Engine.IO 3 frames packets by their length in characters.
+    text = "".join(f"{len(packet)}:{packet}" for packet in (_OPEN, _ERROR))
+    return web.Response(text=text, content_type="text/plain", charset="utf-8")

@@ -1,0 +1,304 @@
+"""python-socketio's server with bounds: on what waits for a client, on what a client may have in work, and on idle sockets.
+
+python-socketio and python-engineio are untyped and are imported here alone.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+from typing import Any, Final
+
+import engineio  # type: ignore[import-untyped]
+import engineio.packet  # type: ignore[import-untyped]
+import engineio.payload  # type: ignore[import-untyped]
+import socketio  # type: ignore[import-untyped]
+import socketio.exceptions  # type: ignore[import-untyped]
+from aiohttp import hdrs, web
+from msgspec import Raw
+
+from broker.contract import MAX_PAYLOAD_BYTES, SENSOR_DATA
+from gateway.errors import RefusedError
+from gateway.http.routing import read_body
+
+MAX_SOCKETS: Final = 10_000
+"""Sockets at once, joined or not."""
+IN_WORK: Final = 64
+"""Events of one client that may be in work; it is not read further before one is done."""
+WAITING_BYTES: Final = 256 * 1024
+"""What may wait for a client; of live events beyond it only the newest are kept for it."""
+OVERRUN_BYTES: Final = 2 * 1024 * 1024
+"""A client for which more than this waits asks for answers and does not read them: it is cut off."""
+JOIN_S: Final = 30.0
+"""A socket that is not in the namespace for so long is closed: one that never joined, and one that has left."""
+FAREWELL_S: Final = 5.0
+"""How long a connection may take to end in good order."""
+SEND_BUFFER: Final = 128 * 1024
+"""The system's own, which may else take megabytes for a client that does not read; what is in it is not news any more."""
+MAX_ATTACHMENTS: Final = 8
+MAX_BODY: Final = MAX_PAYLOAD_BYTES + 1024
+"""Bytes of one message, or of one body of long polling: a payload and what Socket.IO adds around it."""
+MAX_PACKETS: Final = MAX_BODY // len(f'42["{SENSOR_DATA.name.value}",{{"hr":70}}]|')
+"""Packets in one body: as many of the shortest sample as its bytes have room for. The library's own limit of 16 loses the
+rest of what a client has gathered during an outage, behind an answer that says 200."""
+PACKETS_A_POLL: Final = 16
+"""Packets in one answer to a poll: clients in Python take no more by default."""
+
+_SEPARATOR: Final = b"\x1e"
+_BODY: Final = web.RequestKey("engineio_body", bytes)
+
+NAMESPACE: Final = "/"
+JoinRefusedError = socketio.exceptions.ConnectionRefusedError
+
+
+# A setting of the library's module: it has no other place for it.
+engineio.payload.Payload.max_decode_packets = MAX_PACKETS
+
+
+class Waiting(asyncio.Queue[Any]):
+    """What waits for a client, in packets; knows its size in characters, and gives `PACKETS_A_POLL` at most after a `get`.
+
+    asyncio names `_put` and `_get` for overriding.
+    """
+
+    size = 0
+    _given = 0
+
+    async def get(self) -> Any:
+        """Wait for a packet, the first one of an answer."""
+        while True:
+            self._given = 0
+            try:
+                return await super().get()
+            except asyncio.QueueEmpty:
+                continue  # another request for the same socket took its share meanwhile
+
+    def get_nowait(self) -> Any:
+        """Raises `asyncio.QueueEmpty` where nothing waits, and where an answer is full."""
+        if self._given >= PACKETS_A_POLL:
+            raise asyncio.QueueEmpty
+        item = super().get_nowait()
+        self._given += 1
+        return item
+
+    def _put(self, item: Any) -> None:
+        self.size += _size(item)
+        super()._put(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self.size -= _size(item)
+        return item
+
+
+def _size(packet: Any) -> int:
+    return len(packet.data) if packet is not None and isinstance(packet.data, str | bytes) else 0
+
+
+class _Engine(engineio.AsyncServer):  # type: ignore[misc]
+    """Its sockets' queues know their size, and it knows each WebSocket's transport."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.connections: dict[str, asyncio.Transport] = {}
+        # There is no public way to hand over a body that has been read.
+        driver: dict[str, Any] = self._async  # type: ignore[has-type]
+        self._async = {**driver, "translate_request": partial(_environ, driver["translate_request"])}
+
+    def create_queue(self, *_args: Any, **_options: Any) -> Waiting:
+        return Waiting()
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """End a socket: what waits is sent, if the client reads; python-engineio would wait for that, maybe for ever."""
+        known = self.sockets.get(sid)
+        if known is not None:
+            await known.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+            known.queue.put_nowait(None)
+            self.sockets.pop(sid, None)
+
+    async def handle_request(self, request: web.Request) -> Any:
+        sid = request.query.get("sid")
+        upgraded = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+        if request.query.get("transport") == "websocket" and not web.WebSocketResponse().can_prepare(request):
+            raise RefusedError(400, "invalid", "transport=websocket needs the handshake of a WebSocket")
+        if upgraded and request.transport is not None:
+            _limit(request.transport)
+            if sid is not None and sid in self.sockets:
+                self.connections[sid] = request.transport
+        elif sid is None and len(self.sockets) >= MAX_SOCKETS:
+            raise web.HTTPServiceUnavailable(reason="too many sockets are open; try again later")
+        if request.method == hdrs.METH_POST and sid is not None and sid in self.sockets:
+            request = await self._read(sid, request)
+        try:
+            return await super().handle_request(request)
+        except ValueError as error:
+            # A packet that is none ends python-engineio's loop, which then forgets the socket.
+            await self._give_up(request.transport)
+            raise RefusedError(400, "invalid", f"not a packet of Engine.IO: {error}") from error
+
+    async def _read(self, sid: str, request: web.Request) -> web.Request:
+        """The request with its body. A socket whose client sends what is no list of packets is ended: python-engineio would
+        drop all of it and answer 200.
+        """
+        try:
+            body = await read_body(request.clone(client_max_size=MAX_BODY))
+            packets = body.count(_SEPARATOR) + 1
+            if packets > MAX_PACKETS:
+                raise RefusedError(413, "too_large", f"a body must hold at most {MAX_PACKETS} packets, got {packets}")
+            engineio.payload.Payload(encoded_payload=body.decode())
+        except (RefusedError, web.HTTPRequestEntityTooLarge):
+            await self.disconnect(sid)
+            raise
+        except (ValueError, LookupError) as error:
+            await self.disconnect(sid)
+            raise RefusedError(400, "invalid", "the body is no list of packets of Engine.IO") from error
+        request[_BODY] = body
+        return request
+
+    async def _give_up(self, transport: asyncio.Transport | None) -> None:
+        for sid in [sid for sid, known in self.connections.items() if known is transport]:
+            await self.disconnect(sid)
+        if transport is not None:
+            transport.abort()
+
+
+class _Body:
+    """A body that has been read, as the library reads one."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def read(self, limit: int) -> bytes:
+        return self._body[:limit]
+
+
+def _environ(translate: Callable[[web.Request], dict[str, Any]], request: web.Request) -> dict[str, Any]:
+    """What the library is told of a request; of a body that has been read, the length is that of what came."""
+    environ, body = translate(request), request.get(_BODY)
+    return environ if body is None else {**environ, "wsgi.input": _Body(body), "CONTENT_LENGTH": str(len(body))}
+
+
+class Server(socketio.AsyncServer):  # type: ignore[misc]
+    """One namespace. `joined` runs when a client has been told that it is in it: what it sends then comes after that.
+
+    Args:
+        events: the names that a client may emit; all else is ignored.
+        joined: is given the client's `sid`.
+        options: python-socketio's.
+    """
+
+    def __init__(self, events: Collection[str], joined: Callable[[str], Awaitable[None]], **options: Any) -> None:
+        super().__init__(**options)
+        self._events = frozenset(events)
+        self._joined = joined
+        self._in_work: dict[str, asyncio.Semaphore] = {}
+        self._outside_s: dict[str, float] = {}
+        """Since when a socket has not been in the namespace."""
+
+    @property
+    def sockets(self) -> int:
+        """Sockets that are open, joined or not."""
+        return len(self.eio.sockets)
+
+    def waiting(self, eio_sid: str) -> Waiting | None:
+        """What waits for a socket; None where it is gone."""
+        known = self.eio.sockets.get(eio_sid)
+        return None if known is None or known.closed else known.queue
+
+    def packet(self, event: str, data: bytes) -> Any:
+        """An event, encoded once for all who are sent it."""
+        encoded = self.packet_class(2, namespace=NAMESPACE, data=[event, Raw(data)]).encode()
+        return engineio.packet.Packet(engineio.packet.MESSAGE, encoded)
+
+    def left(self, eio_sid: str) -> None:
+        """A client has left the namespace; its socket may still be open."""
+        if self.waiting(eio_sid) is not None:
+            self._outside_s[eio_sid] = asyncio.get_running_loop().time()
+
+    async def close_idle(self) -> None:
+        """Close the sockets that are outside the namespace for too long."""
+        late_s = asyncio.get_running_loop().time() - JOIN_S
+        for eio_sid, since_s in list(self._outside_s.items()):
+            if since_s < late_s:
+                del self._outside_s[eio_sid]
+                await self.close_socket(eio_sid)
+
+    async def close_socket(self, eio_sid: str) -> None:
+        """Close a socket, whatever waits for it; one that is gone does not matter."""
+        known = self.eio.sockets.get(eio_sid)
+        if known is not None:
+            transport = self.eio.connections.get(eio_sid)
+            await known.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
+            self.eio.sockets.pop(eio_sid, None)
+            if transport is not None:
+                transport.abort()
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: Any) -> Any:
+        self._outside_s[eio_sid] = asyncio.get_running_loop().time()
+        request: web.Request = environ["aiohttp.request"]
+        if request.headers.get(hdrs.UPGRADE) and request.transport is not None:
+            self.eio.connections[eio_sid] = request.transport
+        return await super()._handle_eio_connect(eio_sid, environ)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: Any = None) -> None:
+        self._in_work.pop(eio_sid, None)
+        self._binary_packet.pop(eio_sid, None)
+        transport = self.eio.connections.pop(eio_sid, None)
+        if transport is not None:
+            # One that is not read from can not be told that this is the end.
+            asyncio.get_running_loop().call_later(FAREWELL_S, transport.abort)
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        self._outside_s.pop(eio_sid, None)  # it has left the namespace with this
+
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        await super()._handle_eio_message(eio_sid, data)
+        begun = self._binary_packet.get(eio_sid)
+        if begun is not None and begun.attachment_count > MAX_ATTACHMENTS:
+            del self._binary_packet[eio_sid]
+            raise ValueError(f"more than {MAX_ATTACHMENTS} attachments")
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        if self.manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None and namespace in (None, NAMESPACE):
+            return  # joined already: a second time would be a second client of the same socket
+        await super()._handle_connect(eio_sid, namespace, data)
+        sid = self.manager.sid_from_eio_sid(eio_sid, NAMESPACE)
+        if sid is not None and self.manager.is_connected(sid, NAMESPACE):
+            self._outside_s.pop(eio_sid, None)
+            await self._joined(sid)
+
+    async def _handle_event(self, eio_sid: str, namespace: str | None, id: Any, data: Any) -> None:  # noqa: A002
+        if not isinstance(data, list) or not data or data[0] not in self._events:
+            return  # also `connect` and `disconnect`, which python-socketio would take for its own
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE)
+        if sid is None or not self.manager.is_connected(sid, NAMESPACE):
+            return
+        await self._in_work.setdefault(eio_sid, asyncio.Semaphore(IN_WORK)).acquire()
+        await super()._handle_event(eio_sid, namespace, id, data)
+
+    async def _handle_event_internal(
+        self,
+        server: Any,
+        sid: str,
+        eio_sid: str,
+        data: Any,
+        namespace: str,
+        id: Any,  # noqa: A002
+    ) -> None:
+        try:
+            await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
+        finally:
+            slots = self._in_work.get(eio_sid)
+            if slots is not None:
+                slots.release()
+            waiting = self.waiting(eio_sid)
+            if waiting is not None and waiting.size > OVERRUN_BYTES:
+                await self.close_socket(eio_sid)
+
+    def _engineio_server_class(self) -> type[_Engine]:
+        return _Engine
+
+
+def _limit(transport: asyncio.Transport) -> None:
+    raw = transport.get_extra_info("socket")
+    if raw is not None:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
