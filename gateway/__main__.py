@@ -2,7 +2,7 @@
 
 import sys
 
-from stresswire.cli import main
+from stresswire.cli.main import main
 
 sys.argv.insert(1, "gateway")
 main()

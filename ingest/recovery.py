@@ -4,10 +4,10 @@ import logging
 
 from sqlalchemy import Connection
 
-from ingest.lanes import Device
+from ingest.device_streams import Device
 from models.alerts import AlertPolicy, step
 from models.decision import may_alert
-from storage.records import load_state, readings_after
+from storage.readings import load_state, readings_after
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from broker.bus import Bus, Message
 from broker.contract import SENSOR_DATA, ErrorDetail, device_of
 from broker.contract.samples import Refusal
 from broker.pacing.supervisor import Supervisor
-from ingest.arrivals import Arrival, Stamps, arrive
+from ingest.alert_outbox import AlertOutbox
+from ingest.decoded_message import Arrival, Stamps, arrive
 from ingest.defects import REFUSED, Defects
-from ingest.lanes import Devices
+from ingest.device_streams import Devices
 from ingest.metrics import Metrics
-from ingest.outbox import AlertOutbox
-from ingest.share import Share
+from ingest.shard import Share
 from ingest.transaction import Outcome, store
 from models.drift import Drift
 from models.predictor import Predictor

@@ -12,14 +12,14 @@ from sqlalchemy import Connection
 
 from broker.contract import LATE_AFTER_S, MAX_DEVICE_ID, AlertState, ErrorDetail, Quality, StressLevel
 from broker.contract.samples import Refusal
-from ingest.arrivals import Arrival, Incoming, raw_of
-from ingest.lanes import Device, Devices, Lane
+from ingest.decoded_message import Arrival, Incoming, raw_of
+from ingest.device_streams import Device, Devices, Lane
+from ingest.receipts import Publication, Result, Stored, alert_message, answer, new_reading
 from ingest.recovery import recover
-from ingest.results import Publication, Result, Stored, alert_message, answer, new_reading
 from models.alerts import step
 from models.decision import may_alert
 from models.predictor import Prediction, Predictor, Reading
-from storage.records import (
+from storage.readings import (
     Newest,
     RecordKey,
     StoredReading,

@@ -1,5 +1,5 @@
 """`python -m stresswire`: the same as `stresswire`."""
 
-from stresswire.cli import main
+from stresswire.cli.main import main
 
 main()

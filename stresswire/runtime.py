@@ -26,8 +26,8 @@ from storage.database import Database
 from storage.history import History
 from storage.writer import Writer
 from stresswire import __version__, garbage
-from stresswire.front_door import address_of, demo_address, embedded, login_book, watching
-from stresswire.logins import LoginBook
+from stresswire.embedded_broker import address_of, demo_address, embedded, login_book, watching
+from stresswire.login_cache import LoginBook
 from stresswire.metrics import new_registry, served, watch_bus, watched_supervisor
 from stresswire.model_in_use import load_model
 from stresswire.settings import Bind, Settings

@@ -26,7 +26,7 @@ from pydantic_settings import (
 
 from broker.address import MqttAddress, parse_url
 from broker.authority import Authority, is_loopback, is_opaque_origin, parse_authority, parse_origin
-from ingest.share import Share
+from ingest.shard import Share
 from models.files import text_of
 
 PREFIX = "STRESSWIRE_"

@@ -13,10 +13,10 @@ from broker.bus import BusError
 from broker.embedded.bus import EmbeddedBus
 from models.errors import ModelError
 from storage.database import Database, DatabaseError
-from stresswire.doctor import Finding, examine
+from stresswire.cli.doctor import Finding, examine
+from stresswire.cli.one_line import one_line
+from stresswire.labelled_readings import own_labels
 from stresswire.model_in_use import load_model
-from stresswire.one_line import one_line
-from stresswire.own_labels import own_labels
 from stresswire.settings import PREFIX, Settings, SettingsError, load_settings, usable_settings
 from stresswire.tls import server_context
 from tests.broker.aio import run
@@ -182,7 +182,7 @@ class Record(NamedTuple):
 
 
 def logins_of(database: Database) -> None:
-    from stresswire.logins import LoginBook  # noqa: PLC0415
+    from stresswire.login_cache import LoginBook  # noqa: PLC0415
     from stresswire.runtime import utc_now  # noqa: PLC0415
 
     LoginBook(database, utc_now)

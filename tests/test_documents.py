@@ -19,7 +19,7 @@ from gateway.http.routes.catalogue import ENDPOINTS
 from gateway.mqtt_websocket import MQTT
 from models.recordings import PREDICTION_COLUMNS, REQUIRED
 from stresswire import __version__
-from stresswire.cli import app
+from stresswire.cli.main import app
 from stresswire.settings import _SECRETS, PREFIX, Settings
 
 HERE = Path(__file__).parents[1]

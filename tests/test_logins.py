@@ -16,7 +16,7 @@ from broker.auth.acl import Credentials, Identity
 from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE
 from storage.database import READERS, Database
 from storage.logins import LoginError, add_login, revoke_login, rotate_login
-from stresswire.logins import LoginBook, check_name, new_token, sha256_of
+from stresswire.login_cache import LoginBook, check_name, new_token, sha256_of
 from tests.broker.aio import run, until
 from tests.storage.rows import NOON
 
@@ -275,7 +275,7 @@ def test_while_the_database_is_away_what_was_known_goes_on(
     told: list[str] = []
 
     def said() -> list[str]:
-        return [record.message for record in caplog.records if record.name == "stresswire.logins"]
+        return [record.message for record in caplog.records if record.name == "stresswire.login_cache"]
 
     async def main() -> None:
         watching = asyncio.create_task(book.run(told.append))
@@ -292,7 +292,7 @@ def test_while_the_database_is_away_what_was_known_goes_on(
         await until(lambda: "again" in said()[-1])
         watching.cancel()
 
-    caplog.set_level(logging.INFO, logger="stresswire.logins")
+    caplog.set_level(logging.INFO, logger="stresswire.login_cache")
     run(main)
     assert "unable to open database file" in said()[0]
     assert len(said()) == 2, "it was said more than once"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.share import Share
+from ingest.shard import Share
 from tests.broker.aio import until
 from tests.faults.ledger import Fleet
 from tests.faults.scene import Workers

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from broker.bus import Message
-from ingest import outbox
-from ingest.outbox import AlertOutbox
+from ingest import alert_outbox as outbox
+from ingest.alert_outbox import AlertOutbox
 from ingest.service import Ingest
 from ingest.transaction import Outcome
 from storage.database import Database
-from stresswire.cli import main
+from stresswire.cli.main import main
 
 Arm = Callable[[Callable[[], None]], None]
 

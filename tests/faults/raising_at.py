@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from stresswire.cli import main
+from stresswire.cli.main import main
 
 MESSAGE: Final = "brought about"
 POISON_HR: Final = 66.0
@@ -29,9 +29,9 @@ POINTS: Final = {
     "a reading is made": Point("ingest.transaction", "new_reading", poison=True),
     "every message is decoded": Point("ingest.service", "arrive", times=1_000_000),
     "answers are sent": Point("ingest.service:Ingest", "_tell"),
-    "alerts are read": Point("ingest.outbox", "unsent_after"),
-    "alerts are settled": Point("ingest.outbox", "settle"),
-    "alerts are never read": Point("ingest.outbox", "unsent_after", times=1_000_000),
+    "alerts are read": Point("ingest.alert_outbox", "unsent_after"),
+    "alerts are settled": Point("ingest.alert_outbox", "settle"),
+    "alerts are never read": Point("ingest.alert_outbox", "unsent_after", times=1_000_000),
     "messages are awaited": Point("broker.bus:Subscription", "__anext__"),
     "sockets are never looked after": Point("gateway.socketio.events:Sockets", "run", times=1_000_000),
     "answers are taken": Point("gateway.sample_requests:Uplink", "resolve"),
@@ -41,7 +41,7 @@ POINTS: Final = {
     "numbers are told": Point("gateway.socketio.events:Sockets", "_tell_stats"),
     "history is read": Point("gateway.socketio.events:Sockets", "_page"),
     "health is asked": Point("gateway.service:Gateway", "health"),
-    "logins are read": Point("stresswire.logins:LoginBook", "_say"),
+    "logins are read": Point("stresswire.login_cache:LoginBook", "_say"),
     "a person is simulated": Point("stresswire.simulate", "_sample"),
     "the connection is served": Point("broker.external.bus:MqttBus", "_serve"),
     "the connection is read": Point("broker.external.bus:MqttBus", "_on_message"),

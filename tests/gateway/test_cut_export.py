@@ -16,7 +16,7 @@ from gateway.http.routes.history import Record
 from gateway.http.routing import VISITOR, Endpoints
 from storage.database import Database
 from storage.history import History
-from storage.records import insert_readings
+from storage.readings import insert_readings
 from tests.storage.rows import row
 
 READINGS = 20_000

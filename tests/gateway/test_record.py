@@ -170,7 +170,7 @@ def test_a_command_that_cannot_write_says_why(full: Stack, tmp_path: Path) -> No
 
 
 def test_parquet_without_its_package_says_what_to_install(full: Stack, tmp_path: Path) -> None:
-    hidden = "import sys; sys.modules['pyarrow'] = None; from stresswire.cli import main; main()"
+    hidden = "import sys; sys.modules['pyarrow'] = None; from stresswire.cli.main import main; main()"
     command = [sys.executable, "-c", hidden, "export", str(tmp_path / "out.parquet")]
     done = subprocess.run(command, cwd=full.database.parent.parent, capture_output=True, text=True, timeout=60, check=False)
     assert_one_line(done, "stresswire[parquet]")

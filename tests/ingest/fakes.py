@@ -11,8 +11,8 @@ from sqlalchemy import Select, text
 
 from broker.bus import BusError, Message, Subscription
 from broker.contract import SENSOR_DATA, name_of
-from ingest.arrivals import Arrival, Stamps, arrive
-from ingest.lanes import Devices
+from ingest.decoded_message import Arrival, Stamps, arrive
+from ingest.device_streams import Devices
 from ingest.transaction import Outcome, store
 from models.predictor import Predictor
 from storage.database import Database

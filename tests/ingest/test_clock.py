@@ -6,7 +6,7 @@ import pytest
 
 from broker.contract import ErrorDetail
 from broker.contract.samples import Refusal, Sample
-from ingest.clock import Taken, taken
+from ingest.event_time import Taken, taken
 from tests.ingest.fakes import NOW
 
 OWN = datetime(2024, 12, 1, tzinfo=UTC)

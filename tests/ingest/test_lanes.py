@@ -2,8 +2,8 @@
 
 import pytest
 
-from ingest import lanes
-from ingest.lanes import MAX_DEVICES, NUDGE_S, SAME_S, Device, Devices, Lane
+from ingest import device_streams as lanes
+from ingest.device_streams import MAX_DEVICES, NUDGE_S, SAME_S, Device, Devices, Lane
 from models.alerts import AlertState
 
 T0 = 1.7e9

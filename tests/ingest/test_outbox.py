@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ingest import outbox
-from ingest.outbox import AlertOutbox
+from ingest import alert_outbox as outbox
+from ingest.alert_outbox import AlertOutbox
 from storage.database import Database
-from storage.records import Unsent, insert_unsent, unsent_after
+from storage.readings import Unsent, insert_unsent, unsent_after
 from storage.writer import Writer
 from tests.broker.aio import run, turns, until
 from tests.ingest.fakes import FakeBus

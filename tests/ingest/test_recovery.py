@@ -15,8 +15,8 @@ from ingest.recovery import recover
 from ingest.transaction import store
 from models.predictor import Predictor
 from storage.database import Database
-from storage.people import reset_baseline
-from storage.records import Newest, newest, reset_done, unsent_after
+from storage.devices import reset_baseline
+from storage.readings import Newest, newest, reset_done, unsent_after
 from storage.tables import DeviceState
 from tests.databases import refuse
 from tests.ingest.fakes import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, sample, stream

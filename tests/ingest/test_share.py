@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from ingest.share import Share
+from ingest.shard import Share
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])

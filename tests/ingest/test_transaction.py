@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from broker.contract import MAX_BATCH, NewSensorData
-from ingest.arrivals import Arrival
-from ingest.results import Publication
+from ingest.decoded_message import Arrival
+from ingest.receipts import Publication
 from ingest.transaction import store
 from models.predictor import Predictor
 from storage.tables import HistoryStress

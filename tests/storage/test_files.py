@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from storage.database import Database, DatabaseError
 from storage.files import Files, FilesChangedError
 from storage.reader import Reader
-from storage.records import save_state
+from storage.readings import save_state
 from storage.tables import DeviceState
 from storage.writer import Writer, WriterStoppedError
 from tests.broker.aio import run, until

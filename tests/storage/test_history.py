@@ -13,7 +13,7 @@ from sqlalchemy import text
 from broker.contract import HistoryRequest, NewSensorData
 from storage.database import Database
 from storage.history import History, HistoryError, parse_request
-from storage.records import insert_readings
+from storage.readings import insert_readings
 from tests.broker.aio import run
 from tests.postgres import fast_postgres
 from tests.storage.rows import NOON, row

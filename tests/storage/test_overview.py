@@ -17,7 +17,7 @@ from broker.contract import BUCKETS_MAX, HistoryBucket, HistoryData
 from storage import database as storage_database
 from storage.database import Database
 from storage.history import History, HistoryError, parse_request
-from storage.records import insert_readings, refused_one_by_one
+from storage.readings import insert_readings, refused_one_by_one
 from storage.rollups import CHANNELS, WIDTHS_S
 from tests.broker.aio import run
 from tests.storage.rows import NOON, row

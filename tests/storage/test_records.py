@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, func, select, text
 
 from storage.database import Database
-from storage.records import (
+from storage.readings import (
     RecordKey,
     ReplayedReading,
     StoredReading,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from storage.database import Database
-from storage.records import insert_readings, save_state
+from storage.readings import insert_readings, save_state
 from storage.tables import DeviceState
 from storage.writer import CrossedError, RowsRefusedError, Writer
 from tests.broker.aio import run, until

@@ -21,9 +21,9 @@ from gateway.access.audit import change, deed_of
 from gateway.access.permissions import Right, Visitor
 from gateway.errors import RefusedError, forbidden, history_refused
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest, json_response
-from storage import people
+from storage import devices as people
+from storage.devices import Action, AlertWanted, Said
 from storage.history import HistoryError, instant
-from storage.people import Action, AlertWanted, Said
 from storage.reader import Reader
 from storage.writer import Writer
 

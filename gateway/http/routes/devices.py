@@ -31,7 +31,7 @@ from gateway.access.permissions import Right
 from gateway.bridge import Inbound
 from gateway.errors import RefusedError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, json_response
-from storage import people
+from storage import devices as people
 from storage.history import reading
 from storage.reader import Reader
 from storage.writer import Writer, WriterStoppedError

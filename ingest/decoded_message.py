@@ -7,8 +7,8 @@ from typing import NamedTuple
 from broker.bus import Message
 from broker.contract import STAMP, ErrorDetail, SensorSample, device_of, encode
 from broker.contract.samples import Key, Refusal, Sample, decode
-from ingest.clock import taken
-from storage.records import RecordKey
+from ingest.event_time import taken
+from storage.readings import RecordKey
 
 
 class Incoming(NamedTuple):

@@ -20,12 +20,12 @@ from storage.export import ExportError, Format, export_to
 from storage.history import HistoryError, scope_of
 from storage.logins import LoginError
 from stresswire import __version__, runtime
-from stresswire.cli_logins import device, token
-from stresswire.cli_models import evaluate, model, train
-from stresswire.doctor import doctor
+from stresswire.cli.doctor import doctor
+from stresswire.cli.logins import device, token
+from stresswire.cli.models import evaluate, model, train
+from stresswire.cli.one_line import one_line
+from stresswire.cli.progress import progress_lines
 from stresswire.model_in_use import load_model
-from stresswire.one_line import one_line
-from stresswire.progress import progress_lines
 from stresswire.replay import choose, replay
 from stresswire.settings import SettingsError, load_settings
 from stresswire.simulate import simulate

@@ -14,7 +14,7 @@ from broker.contract import SENSOR_DATA, Role
 from storage.audit import Deed, record_deed
 from storage.logins import Login, LoginError, add_login, logins, revoke_login, rotate_login
 from stresswire import runtime
-from stresswire.logins import check_name, new_token, sha256_of
+from stresswire.login_cache import check_name, new_token, sha256_of
 from stresswire.settings import load_settings
 
 Result = TypeVar("Result")

@@ -12,7 +12,7 @@ from models.adaptation import NO_SPAN, Labelled, label_of
 from models.errors import ModelError
 from models.recordings import Recording, Row
 from storage.database import Database
-from storage.people import Said, SaidRow, labelled_spans, readings_between
+from storage.devices import Said, SaidRow, labelled_spans, readings_between
 
 BEFORE: Final = timedelta(hours=1)
 """So much of the record before the first label is read as well: a baseline needs a past."""

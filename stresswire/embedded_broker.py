@@ -13,7 +13,7 @@ from broker.embedded.bus import MAX_CONNECTIONS, EmbeddedBus
 from broker.external.bus import MqttBus
 from broker.pacing.supervisor import Supervisor
 from storage.database import Database
-from stresswire.logins import LoginBook
+from stresswire.login_cache import LoginBook
 from stresswire.settings import PREFIX, Bind, Settings, SettingsError
 from stresswire.tls import server_context
 

@@ -14,10 +14,10 @@ from models.drift import LARGE, Drift, verdict
 from models.errors import ModelError
 from models.predictor import Predictor
 from storage.database import Database, DatabaseError, sqlite_file, with_driver
-from storage.people import newest_values
+from storage.devices import newest_values
 from stresswire import runtime
+from stresswire.cli.one_line import one_line
 from stresswire.model_in_use import load_model
-from stresswire.one_line import one_line
 from stresswire.settings import Settings, SettingsError, usable_settings
 
 READINGS: Final = 20_000

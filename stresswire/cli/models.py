@@ -10,9 +10,9 @@ from models.card import TEXT_NAME, Card
 from models.errors import ModelError
 from models.versions import Versions
 from stresswire import runtime
+from stresswire.cli.one_line import one_line
+from stresswire.cli.progress import progress_bar, progress_lines
 from stresswire.model_in_use import load_model, load_shared
-from stresswire.one_line import one_line
-from stresswire.progress import progress_bar, progress_lines
 from stresswire.settings import Settings, load_settings
 
 Labelled = Annotated[
@@ -105,7 +105,7 @@ def _about(versions: Versions, version: str) -> str:
 
 def _adapt(settings: Settings, devices: list[str]) -> None:
     from models.adaptation import adapt, write_adapted  # noqa: PLC0415 - as in `train`
-    from stresswire.own_labels import own_labels  # noqa: PLC0415
+    from stresswire.labelled_readings import own_labels  # noqa: PLC0415
 
     with runtime.open_database(settings) as database:
         record = own_labels(database, devices)

@@ -21,7 +21,7 @@ from broker.contract import (
     encode,
 )
 from broker.contract.samples import Key, Refusal, sha256_of
-from ingest.arrivals import Arrival, Incoming
+from ingest.decoded_message import Arrival, Incoming
 from models.predictor import Prediction
 
 
