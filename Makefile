@@ -55,10 +55,10 @@ firmware:
 
 firmware-test: install-test
 	@$(MAKE) --no-print-directory firmware
-	@$(PYTEST) tests/firmware
+	@$(PYTEST) tests/system/firmware
 
 faults: install-test
-	@$(PYTEST) tests/faults --runs 25 --numprocesses 0 --capture no
+	@$(PYTEST) tests/system/faults --runs 25 --numprocesses 0 --capture no
 
 check: install-dev
 	@$(BIN)/ruff check .

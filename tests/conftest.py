@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
-from tests.harness import Stack, mosquitto
-from tests.postgres import PostgresServer, fast_postgres
+from tests.support.harness import Stack, mosquitto
+from tests.support.postgres import PostgresServer, fast_postgres
 
 CASES = "cases"
 

@@ -1,0 +1,233 @@
+"""What the documents name is there: files, make targets, commands, settings and their defaults, topics, payloads."""
+
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import typer
+from pydantic import SecretStr
+
+from broker.contract import CHANNELS, ROOT, DataReceived, SensorSample
+from gateway.http.middleware import SOCKET_IO
+from gateway.http.routes.catalogue import ENDPOINTS
+from gateway.mqtt_websocket import MQTT
+from models.recordings import PREDICTION_COLUMNS, REQUIRED
+from stresswire import __version__
+from stresswire.cli.main import app
+from stresswire.settings import _SECRETS, PREFIX, Settings
+
+HERE = Path(__file__).parents[2]
+README = (HERE / "README.md").read_text()
+CONTRIBUTING = (HERE / "CONTRIBUTING.md").read_text()
+FIRMWARE = HERE / "firmware" / "esp32_pubsubclient"
+DOCUMENTS = [
+    HERE / "README.md",
+    HERE / "CONTRIBUTING.md",
+    *sorted((HERE / "docs").glob("*.md")),
+    FIRMWARE / "README.md",
+    *sorted((FIRMWARE / "docs").glob("*.md")),
+]
+SETTINGS = {f"{PREFIX}{name.upper()}": field.default for name, field in Settings.model_fields.items()}
+UNSET = "unset"
+
+
+def code(text: str) -> Iterator[str]:
+    """What a document shows as code: a line of a block, or a span; without a shell comment behind it."""
+    fenced = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    for block in fenced.findall(text):
+        yield from block.splitlines()
+    rest = fenced.sub("", text)
+    for indented in re.findall(r"^ {4}(\S.*)$", rest, re.MULTILINE):
+        yield re.sub(r"\s{2,}#.*", "", indented)
+    yield from re.findall(r"`([^`\n]+)`", re.sub(r"^ {4}.*$", "", rest, flags=re.MULTILINE))
+
+
+def found(pattern: str, text: str = README) -> set[str]:
+    """Every match in a document's code; a test over none would pass without the feature."""
+    matches = {match for line in code(text) for match in re.findall(pattern, line)}
+    assert matches
+    return matches
+
+
+def anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def tracked() -> list[Path]:
+    """The files of the repository, also those that are about to be committed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=HERE, capture_output=True, check=True
+    )
+    paths = [HERE / name for name in listed.stdout.decode().split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+# --- links
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_images_lead_somewhere(document: Path) -> None:
+    text = document.read_text()
+    links = re.findall(r"!?\[[^\]]*\]\(([^)\s]+)\)", text)
+    for link in links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, fragment = link.partition("#")
+        target = document if not name else (document.parent / name).resolve()
+        assert target.exists(), link
+        assert target.is_relative_to(HERE), link
+        if fragment:
+            assert fragment in map(anchor, re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)), link
+
+
+def test_readme_links_to_what_a_reader_looks_for() -> None:
+    links = set(re.findall(r"\]\(([^)]+)\)", README))
+    assert links >= {
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "docs/dataflow.svg",
+        "docs/asyncapi.yaml",
+        "docs/openapi.yaml",
+        "models/shipped/MODEL_CARD.md",
+    }
+
+
+# --- commands
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_make_targets_exist(text: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (HERE / "Makefile").read_text(), re.MULTILINE))
+    assert found(r"(?:^|[\s/])make ([a-z-]+)", text) <= targets
+
+
+def test_contributing_tells_every_make_target() -> None:
+    targets = re.search(r"^\.PHONY: (.*)$", (HERE / "Makefile").read_text(), re.MULTILINE)
+    assert targets is not None
+    told = found(r"^make ([a-z-]+)$", CONTRIBUTING)
+    assert told >= set(targets[1].split()) - {"install-dev"}
+
+
+def commands() -> dict[str, Any]:
+    group: Any = typer.main.get_command(app)
+    return dict(group.commands)
+
+
+def test_stresswire_commands_and_their_options_exist() -> None:
+    shown = [shlex.split(line, comments=True) for line in code(README) if re.match(r"(\S*/)?stresswire ", line)]
+    assert {words[1] for words in shown} >= {"up", "replay", "predict", "train"}
+    for _, name, *arguments in shown:
+        command = commands()[name]
+        if hasattr(command, "commands"):
+            command = command.commands[arguments[0]]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in arguments if word.startswith("--")} <= options, name
+
+
+def test_parts_that_run_apart_exist() -> None:
+    parts = found(r"python -m (\w+)$")
+    assert parts == {"broker", "ingest", "gateway"}
+    assert all((HERE / part / "__main__.py").is_file() for part in parts)
+
+
+def test_columns_of_recordings_are_those_of_the_code() -> None:
+    assert found(r"subject,t,.*") >= {",".join(REQUIRED)}
+    assert ",".join(PREDICTION_COLUMNS) in README
+
+
+# --- settings
+
+
+def table() -> dict[str, str]:
+    rows = re.findall(rf"^\| `({PREFIX}\w+)` \| ([^|]*) \|", README, re.MULTILINE)
+    return {name: default.strip("` ") for name, default in rows}
+
+
+def as_told(default: object) -> str:
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
+    if isinstance(default, float):
+        return f"{default:g}"
+    return UNSET if default is None or default == () else str(default)
+
+
+def test_settings_table_has_every_setting_with_its_default() -> None:
+    assert table() == {name: as_told(default) for name, default in SETTINGS.items()}
+
+
+@pytest.mark.parametrize("path", ["README.md", "CHANGELOG.md", "Dockerfile", "compose.yaml"])
+def test_variables_are_settings(path: str) -> None:
+    files = {f"{PREFIX}{name.upper()}_FILE" for name in _SECRETS}
+    named = set(re.findall(rf"{PREFIX}\w+", (HERE / path).read_text()))
+    assert named
+    assert named <= SETTINGS.keys() | files
+
+
+# --- the contract
+
+
+def test_topics_are_the_contracts() -> None:
+    last = found(rf"{re.escape(ROOT)}/[^/\s]+/([\w<>]+)")
+    assert last - {"<name>"} <= {channel.name.value for channel in CHANNELS}
+
+
+def test_paths_are_the_gateways() -> None:
+    served = {endpoint.path for endpoint in ENDPOINTS} | {MQTT, SOCKET_IO}
+    named = set(re.findall(r"(?:127\.0\.0\.1:5000|`)(/[\w/.]*)", README + (HERE / "CHANGELOG.md").read_text()))
+    assert named
+    assert named <= served
+
+
+def test_samples_are_valid() -> None:
+    samples = [msgspec.json.decode(text, type=SensorSample) for text in found(r" -[dm] '(\{.*?\})'")]
+    assert all(sample.hr and sample.temp and sample.eda for sample in samples)
+    for argument in found(r'"(\[\\"esp32_sensor_data\\".*\])"'):
+        event, sample = json.loads(argument.replace('\\"', '"'))
+        assert event == "esp32_sensor_data"
+        msgspec.convert(sample, SensorSample)
+
+
+def test_answers_are_valid() -> None:
+    answers = re.findall(r"^```json\n(.*?)\n```$", README, re.MULTILINE | re.DOTALL)
+    read = [msgspec.json.decode(text, type=DataReceived) for text in answers]
+    assert [one.status for one in read] == ["success", "error"]
+    known = set(DataReceived.__struct_fields__)
+    assert all(json.loads(text).keys() <= known for text in answers)
+
+
+# --- the repository
+
+
+def test_changelog_tells_this_version() -> None:
+    versions = re.findall(r"^## \[([^\]]+)\]", (HERE / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert next(version for version in versions if version != "Unreleased") == __version__
+
+
+def test_no_paths_of_somebodys_machine() -> None:
+    folders = "work|home|root|Users|mnt|srv"
+    machine = re.compile(rf"(?<![\w.}}/:*-])(?:/(?:{folders})/[A-Za-z_]|[A-Z]:\\\\?Users)")
+    paths = tracked()
+    assert HERE / "README.md" in paths
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        assert (where := machine.search(text)) is None, f"{path.name}: {where}"
+
+
+def test_locks_name_no_host() -> None:
+    locks = [path for path in tracked() if path.name.endswith(".lock") or path.name == "package-lock.json"]
+    assert len(locks) >= 4
+    for path in locks:
+        lines = path.read_text().splitlines()
+        hosts = [line for line in lines if "://" in line and not re.search(r'"(url|funding|homepage|deprecated)":', line)]
+        assert hosts == [], path.name
+        assert not [line for line in lines if line.startswith("--")], path.name

@@ -1,0 +1,270 @@
+"""Starts the real things for the tests: the product, Mosquitto, and clients, on free loopback ports."""
+
+import contextlib
+import getpass
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from broker.contract import ROOT
+from storage.database import with_driver
+from stresswire.simulate import person
+
+JS = Path(__file__).parents[1] / "js"
+REPOSITORY = Path(__file__).parents[2]
+START_S = 30.0
+MOSQUITTO = {
+    "allow_anonymous": "true",
+    "user": getpass.getuser(),  # as root it would take another, who cannot read the test's folder
+    "max_inflight_messages": 1_000,
+    "max_queued_messages": 100_000,
+}
+
+
+def _own_ports() -> Iterator[int]:
+    """Ports below those that the system gives to outgoing connections: nobody takes one before it is listened on.
+
+    The tests' workers share them out, and each comes round to a port again after some thousand others.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(10_000 + worker, 32_768, workers)
+    start = os.getpid() % len(ports)
+    return itertools.cycle([*ports[start:], *ports[:start]])
+
+
+_PORTS = _own_ports()
+
+
+def free_port() -> int:
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("cycle has no end")
+
+
+def wait_until(what: Callable[[], bool], timeout_s: float = START_S) -> None:
+    """Poll a condition of another process; fails with the caller's line when it does not come."""
+    end_s = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < end_s, "it did not come in time"
+        time.sleep(0.02)
+
+
+class Process:
+    """A process whose output is collected line by line; stopped at the end of the `with`."""
+
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("STRESSWIRE_")}
+        self._process = subprocess.Popen(
+            command,
+            env={**clean, **(env or {})},
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, text: str, timeout_s: float = START_S) -> None:
+        """Wait for a line with `text`; a process that ends or is silent instead is killed, and the test fails."""
+        try:
+            wait_until(lambda: text in self.output or self._process.poll() is not None, timeout_s)
+            assert text in self.output, f"ended before {text!r}:\n{self.output}"
+        except AssertionError:
+            self.__exit__()
+            raise
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def resident_mb(self) -> float:
+        """Its resident memory."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def send(self, sign: signal.Signals) -> None:
+        self._process.send_signal(sign)
+
+    def type(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def wait(self, timeout_s: float = START_S) -> int:
+        code = self._process.wait(timeout_s)
+        self._reader.join()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return code
+
+    def stop(self) -> int:
+        if self._process.poll() is None:
+            self._process.terminate()
+        return self.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stdout:
+            for line in stdout:
+                self.lines.append(line.rstrip("\n"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self.wait()
+
+
+def rows(database_url: str, query: str) -> list[Any]:
+    """What a query answers on the database that a process writes."""
+    engine = create_engine(with_driver(database_url), poolclass=NullPool)
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+class Stack(Process):
+    """`stresswire up` in a folder of its own, on free ports; `mqtt_url` puts it on an external broker, `database_url` on
+    another database than the folder's own SQLite.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        mqtt_url: str | None = None,
+        program: Sequence[str] = ("stresswire",),
+        **settings: str,
+    ) -> None:
+        self.database = folder / "var" / "stresswire.db"
+        self.embedded = mqtt_url is None
+        self.database_url = settings.get("database_url", f"sqlite:///{self.database}")
+        self.http_port = int(settings.setdefault("http_bind", f"127.0.0.1:{free_port()}").rpartition(":")[2])
+        mqtt_bind = settings.setdefault("mqtt_bind", f"127.0.0.1:{free_port()}")
+        self.mqtt_port = int((mqtt_url or mqtt_bind).rpartition(":")[2])
+        env = {
+            "PYTHONPATH": str(REPOSITORY),  # for a program that is the tests' own
+            **({"STRESSWIRE_MQTT_URL": mqtt_url} if mqtt_url else {}),
+            **{f"STRESSWIRE_{name.upper()}": value for name, value in settings.items()},
+        }
+        super().__init__([sys.executable, "-m", *program, "up", *arguments], env=env, cwd=folder)
+        self.wait_for("Ctrl-C stops.")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def rows(self, query: str) -> list[Any]:
+        return rows(self.database_url, query)
+
+    def count(self, table: str) -> int:
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608
+
+
+class Subscriber(Process):
+    """`mosquitto_sub` on every topic of ours."""
+
+    def __init__(self, port: int) -> None:
+        # Line by line, as on a terminal: it would else keep what it says to itself.
+        command = ["stdbuf", "-oL", "mosquitto_sub", "-p", str(port), "-t", f"{ROOT}/+/+", "-F", "%t %p", "-q", "1", "-d"]
+        super().__init__(command)
+        self.wait_for("Subscribed")
+
+    def payloads(self, name: str) -> list[dict[str, Any]]:
+        """The JSON payloads that came on topics whose last segment is `name`, in order."""
+        found = re.compile(rf"^{ROOT}/[^/ ]+/{name} (.*)$")
+        return [json.loads(match[1]) for line in list(self.lines) if (match := found.match(line))]
+
+
+def publish(port: int, device_id: str, payload: str | bytes, *, name: str = "esp32_sensor_data") -> None:
+    """`mosquitto_pub` of one message."""
+    topic = f"{ROOT}/{device_id}/{name}"
+    command = ["mosquitto_pub", "-p", str(port), "-t", topic, "-q", "1", "-s" if payload else "-n"]
+    subprocess.run(command, input=payload if isinstance(payload, bytes) else payload.encode(), check=True, timeout=START_S)
+
+
+def start_mosquitto(
+    folder: Path,
+    port: int,
+    options: Mapping[str, object],
+    *,
+    listen: str = "127.0.0.1",
+    prefix: Sequence[str] = (),
+) -> Process:
+    """A real Mosquitto, with these options beside or instead of the usual ones; `prefix` is a command that starts it."""
+    lines = {**MOSQUITTO, **options}
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} {listen}\n" + "".join(f"{name} {value}\n" for name, value in lines.items()))
+    program = "mosquitto" if not Path("/usr/sbin/mosquitto").exists() else "/usr/sbin/mosquitto"
+    process = Process([*prefix, program, "-c", str(config)])
+    process.wait_for("running")
+    return process
+
+
+@contextlib.contextmanager
+def mosquitto(folder: Path, *, port: int | None = None, **options: object) -> Iterator[str]:
+    """As `start_mosquitto`, for the time of the `with`; yields its URL."""
+    port = port or free_port()
+    with start_mosquitto(folder, port, options):
+        yield f"mqtt://127.0.0.1:{port}"
+
+
+def node(script: str, *arguments: object) -> Process:
+    """A script of `tests/js`."""
+    return Process(["node", str(JS / script), *map(str, arguments)], cwd=JS)
+
+
+class Frontend(Process):
+    """A React frontend's socket.io-client."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(["node", str(JS / "listen.cjs"), str(stack.http_port)], cwd=JS)
+        self.wait_for("connected")
+
+    def events(self, name: str) -> list[Any]:
+        """The data of every event of that name, in order."""
+        heard = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+        return [one["data"] for one in heard if one["event"] == name]
+
+    def emit(self, event: str, data: object) -> None:
+        self.type(json.dumps({"event": event, "data": data}))
+
+
+def write_recording(path: Path, subjects: Mapping[str, int], *, calm_s: int = 300, stress_s: int = 150) -> None:
+    """Simulated people, `subjects` seconds of each: calm, then stress, and again."""
+    with path.open("w") as file:
+        file.write("subject,t,hr,temp,eda\n")
+        for seed, (subject, seconds) in enumerate(subjects.items()):
+            states = person(seed, calm_s=calm_s, stress_s=stress_s)
+            for t, state in zip(range(seconds), states, strict=False):
+                file.write(f"{subject},{t},{state.hr:.2f},{state.temp:.2f},{state.eda:.3f}\n")
