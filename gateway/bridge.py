@@ -13,15 +13,13 @@ import msgspec
 from msgspec import Struct
 
 from broker.bus import Message
-from broker.contract import CHANNELS, Channel, device_of, name_of
-from broker.contract.samples import valid_device_id
+from broker.contract import CHANNELS, Channel
 from broker.pacing.log_limiter import Notices
 from gateway.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-_CHANNELS: Final = {channel.name.value: channel for channel in CHANNELS}
-_DECODERS: Final = {name: msgspec.json.Decoder(channel.payload).decode for name, channel in _CHANNELS.items()}
+_DECODERS: Final = {channel.name: msgspec.json.Decoder(channel.payload).decode for channel in CHANNELS}
 
 Reason = Literal["forged", "device_id", "not_utf8", "invalid", "internal"]
 
@@ -49,7 +47,8 @@ class Bridge:
         """The message, or None where it was refused: sent by the wrong side, on the topic of what can be no device, or not
         of the contract's type.
         """
-        channel = _CHANNELS[name_of(message.topic)]  # both buses hand over what our filters match, and no more
+        channel = message.channel
+        assert channel is not None  # noqa: S101 - both buses hand over what our filters match, and no more
         try:
             return _read(channel, message)
         except _RefusedError as error:
@@ -80,8 +79,8 @@ class _RefusedError(Exception):
 def _read(channel: Channel, message: Message) -> Inbound:
     if channel.sender == "pipeline" and not message.trusted:
         raise _RefusedError("forged", "only the pipeline may publish there")
-    device_id = valid_device_id(device_of(message.topic))
-    if device_id is None:
+    device_id = message.device_id
+    if not message.valid_device:
         raise _RefusedError("device_id", "no device can have that name")
     if channel.retained and not message.payload:
         return Inbound(channel, device_id, None, b"")

@@ -15,9 +15,9 @@ from broker.bus import Bus
 from broker.contract import (
     ANONYMOUS_DEVICE,
     ANSWER_TIMEOUT_S,
-    COMMAND_RESULT,
     SENSOR_DATA,
     STAMP,
+    Channel,
     DataReceived,
     ErrorDetail,
     encode,
@@ -88,9 +88,9 @@ class Uplink:
                 message = f"no answer in {ANSWER_TIMEOUT_S:g} s: it may or may not be stored; safe to repeat with a key"
                 return _unknown(prepared.device_id, message)
 
-    async def report(self, device_id: str, result: bytes) -> None:
-        """Publish a device's answer to an order: a `CommandResult`, encoded."""
-        await self._bus.publish(COMMAND_RESULT.topic(device_id), result, qos=COMMAND_RESULT.qos)
+    async def publish(self, channel: Channel, device_id: str, payload: bytes) -> None:
+        """Publish a device's message, encoded, on another channel than the samples'."""
+        await self._bus.publish(channel.topic(device_id), payload, qos=channel.qos, retain=channel.retained)
 
     @property
     def waiting(self) -> int:

@@ -17,13 +17,11 @@ from prometheus_client import CollectorRegistry
 from broker.address import MqttAddress
 from broker.bus import Bus, why
 from broker.contract import (
+    CHANNELS,
     COMMAND_RESULT,
     DATA_RECEIVED,
-    DEVICE_COMMAND,
     DEVICE_STATUS,
     MAX_PAYLOAD_BYTES,
-    NEW_SENSOR_DATA,
-    STRESS_ALERT,
     HealthStatus,
 )
 from broker.pacing.supervisor import Supervisor
@@ -61,6 +59,10 @@ FORWARDED_AT_ONCE = 20
 LAG_S = 30.0
 """Who waits longer for the database is not served well."""
 SHUTDOWN_S = 2.0
+
+
+_LIVE = tuple(one for one in CHANNELS if one.audience in ("frontend", "device") and one is not COMMAND_RESULT)
+"""Channels that are forwarded as they come; a command's result is also kept, which must not hold the others up."""
 
 
 class GatewayError(Exception):
@@ -152,8 +154,8 @@ class Gateway:
             [DATA_RECEIVED.topic("+")], qos=DATA_RECEIVED.qos, durable=False, buffer=ANSWERS_BUFFER
         )
         self._live = bus.subscribe(
-            [channel.topic("+") for channel in (NEW_SENSOR_DATA, STRESS_ALERT, DEVICE_STATUS, DEVICE_COMMAND)],
-            qos=STRESS_ALERT.qos,
+            [channel.topic("+") for channel in _LIVE],
+            qos=max(channel.qos for channel in _LIVE),
             durable=False,
             buffer=LIVE_BUFFER,
         )

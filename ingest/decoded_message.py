@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from broker.bus import Message
-from broker.contract import STAMP, ErrorDetail, SensorSample, device_of, encode
+from broker.contract import STAMP, ErrorDetail, SensorSample, encode
 from broker.contract.samples import Key, Refusal, Sample, decode
 from ingest.event_time import taken
 from storage.readings import RecordKey
@@ -55,7 +55,7 @@ class Stamps:
 
 def arrive(message: Message, received_at: datetime, stamps: Stamps) -> Arrival:
     """Decode `message` and give each sample its key and time."""
-    device_id = device_of(message.topic)
+    device_id = message.device_id
     decoded = decode(message.payload, device_id, now=received_at, trusted=message.trusted)
 
     def elements() -> Iterator[Incoming | Refusal]:

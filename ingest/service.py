@@ -11,7 +11,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus, Message
-from broker.contract import SENSOR_DATA, ErrorDetail, device_of
+from broker.contract import SENSOR_DATA, ErrorDetail
 from broker.contract.samples import Refusal
 from broker.pacing.supervisor import Supervisor
 from ingest.alert_outbox import AlertOutbox
@@ -130,7 +130,7 @@ class Ingest:
             return messages
         own: list[Message] = []
         for message in messages:
-            if self._share.owns(device_of(message.topic)):
+            if self._share.owns(message.device_id):
                 own.append(message)
             else:
                 await message.ack()
@@ -152,7 +152,7 @@ class Ingest:
         try:
             arrival = arrive(message, received_at, self._stamps)
         except Exception as error:  # noqa: BLE001 - `failed` logs it
-            device_id = device_of(message.topic)
+            device_id = message.device_id
             self._count_defect(self._undecoded, device_id, error)
             refusal = Refusal(error=REFUSED, raw=message.payload)
             return Arrival(device_id, message.payload, received_at, (refusal,), batch=False)

@@ -4,15 +4,11 @@ A device publishes and reads its own topics; a person reads what the channel's `
 a part of the pipeline and may use every channel. Where there are no logins (`None`) only `$` topics are closed.
 """
 
-import re
 from collections.abc import Callable
 
 from msgspec import Struct
 
-from broker.contract import CHANNELS, DEVICE_ID, ROOT, Role, device_of, name_of
-
-_names_a_device = re.compile(DEVICE_ID).match
-_CHANNELS = {channel.name.value: channel for channel in CHANNELS}
+from broker.contract import Role, Topic, parse_topic
 
 
 class Credentials(Struct, frozen=True):
@@ -45,49 +41,46 @@ def may_publish(who: Identity | None, topic: str) -> bool:
     """Whether `who` may publish on `topic`, also as a will."""
     if who is None:
         return not topic.startswith("$")
-    found = _channel_of(topic)
+    found = _ours(topic)
     if found is None:
         return False
-    device_id, name = found
     if who.role == "service":
         return True
-    return who.role == _CHANNELS[name].sender == "device" and who.login == device_id
+    return who.role == found.channel.sender == "device" and who.login == found.device_id
 
 
 def may_retain(topic: str) -> bool:
     """Whether a message on `topic` is kept for those who come later: on a topic of ours only where the contract says so."""
-    found = _channel_of(topic)
-    return found is None or _CHANNELS[found[1]].retained
+    found = _ours(topic)
+    return found is None or found.channel.retained
 
 
 def may_receive(who: Identity | None, topic: str) -> bool:
     """Whether `who` may be sent a message on `topic`."""
     if who is None:
         return not topic.startswith("$")
-    found = _channel_of(topic)
-    return found is not None and _may_read(who, *found)
+    found = _ours(topic)
+    return found is not None and _may_read(who, found)
 
 
 def may_subscribe(who: Identity | None, topic_filter: str) -> bool:
     """Whether all that `topic_filter` can match may be sent to `who`: a filter that asks for more is refused whole."""
     if who is None:
         return not topic_filter.startswith("$")
-    device_id, name = device_of(topic_filter), name_of(topic_filter)
-    if topic_filter != f"{ROOT}/{device_id}/{name}" or name not in _CHANNELS:
+    found = parse_topic(topic_filter)
+    if found is None:
         return False
-    # `+` concerns only who sees every device.
-    return (device_id == "+" or _names_a_device(device_id) is not None) and _may_read(who, device_id, name)
+    # `+` concerns only a person who sees every device.
+    return (found.device_id == "+" or found.valid) and _may_read(who, found)
 
 
-def _may_read(who: Identity, device_id: str, name: str) -> bool:
+def _may_read(who: Identity, topic: Topic) -> bool:
     if who.role == "service":
         return True
-    return who.role in _CHANNELS[name].readers and who.concerns(device_id)
+    return who.role in topic.channel.readers and who.concerns(topic.device_id)
 
 
-def _channel_of(topic: str) -> tuple[str, str] | None:
-    """The device and the channel's name of a topic of ours."""
-    device_id, name = device_of(topic), name_of(topic)
-    if name in _CHANNELS and topic == f"{ROOT}/{device_id}/{name}" and _names_a_device(device_id):
-        return device_id, name
-    return None
+def _ours(topic: str) -> Topic | None:
+    """Return the parts of a topic of the contract below a valid device id."""
+    found = parse_topic(topic)
+    return found if found is not None and found.valid else None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from broker.auth.acl import Authenticate, Credentials, Identity, may_publish
-from broker.contract import DEVICE_STATUS, MAX_DEVICE_ID, name_of
+from broker.contract import DEVICE_STATUS, MAX_DEVICE_ID, parse_topic
 from broker.pacing.token_bucket import Guesses
 from broker.protocol.packets import Connect, ReturnCode
 from broker.protocol.topics import too_deep
@@ -82,8 +82,10 @@ def session_key(who: Identity | None, client_id: str) -> str:
 
 def _may_leave(who: Identity | None, topic: str) -> bool:
     """Whether a will may be on `topic`: a device's only on its status, so that no sample comes from one who is gone."""
-    if who is not None and who.role == "device" and name_of(topic) != DEVICE_STATUS.name:
-        return False
+    if who is not None and who.role == "device":
+        found = parse_topic(topic)
+        if found is None or found.channel is not DEVICE_STATUS:
+            return False
     return may_publish(who, topic) and not too_deep(topic)
 
 

@@ -1,41 +1,10 @@
 """Who may do what at the gateway: a table of roles, and one question. No I/O."""
 
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Final
-
 from msgspec import Struct
 
 from broker.auth.acl import Identity
-from broker.contract import Role
+from broker.contract import HOLDERS, Right
 from gateway.access.forwarded import Client
-
-
-class Right(StrEnum):
-    """What a route or an event needs."""
-
-    NONE = "none"
-    """Also strangers may."""
-    SIGNED_IN = "signed_in"
-    SEND = "send"
-    """Send samples as a device."""
-    WATCH = "watch"
-    ANNOTATE = "annotate"
-    """Say what was; a device of itself."""
-    OPERATE = "operate"
-    """Acknowledge alerts, send commands."""
-    ADMINISTER = "administer"
-
-
-HOLDERS: Final[Mapping[Right, frozenset[Role]]] = {
-    Right.SIGNED_IN: frozenset({"device", "viewer", "operator", "admin", "service"}),
-    Right.SEND: frozenset({"device", "service"}),
-    Right.WATCH: frozenset({"viewer", "operator", "admin", "service"}),
-    Right.ANNOTATE: frozenset({"device", "operator", "admin"}),
-    Right.OPERATE: frozenset({"operator", "admin"}),
-    Right.ADMINISTER: frozenset({"admin"}),
-}
-"""The roles that have a right; `NONE` needs no role."""
 
 
 class Visitor(Struct, frozen=True):

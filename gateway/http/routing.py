@@ -8,9 +8,9 @@ import msgspec
 from aiohttp import ClientPayloadError, hdrs, web
 from msgspec import Meta, Struct
 
-from broker.contract import MAX_COUNT, DataReceived, encode, field_of
+from broker.contract import MAX_COUNT, DataReceived, Right, encode, field_of
 from broker.contract.samples import valid_device_id
-from gateway.access.permissions import Right, Visitor
+from gateway.access.permissions import Visitor
 from gateway.access.rate_limit import Limits
 from gateway.errors import RefusedError, database_away, forbidden, unauthorized
 from storage.database import AWAY

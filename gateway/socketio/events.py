@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -12,18 +13,17 @@ from msgspec import Raw, Struct
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.contract import (
+    CHANNELS,
     CLIENT_EVENTS,
-    COMMAND_RESULT,
     DATA_RECEIVED,
-    DEVICE_COMMAND,
-    DEVICE_STATUS,
+    EVENTS,
     SENSOR_DATA,
     AlertSubscription,
     AnnotationRequest,
     AnnotationSaved,
+    Channel,
     ClientStats,
     ClientType,
-    CommandResult,
     ConnectionStatus,
     ErrorDetail,
     EventsSkipped,
@@ -31,6 +31,7 @@ from broker.contract import (
     HistoryData,
     Name,
     Pong,
+    Right,
     ServerShutdown,
     encode,
 )
@@ -39,7 +40,7 @@ from gateway.access.authentication import Door
 from gateway.access.browser_sessions import Sessions
 from gateway.access.forwarded import CLIENT
 from gateway.access.origins import Origins
-from gateway.access.permissions import Right, Visitor
+from gateway.access.permissions import Visitor
 from gateway.access.rate_limit import Limits
 from gateway.bridge import Bridge, Inbound
 from gateway.errors import RefusedError
@@ -138,13 +139,20 @@ class Sockets:
         )
         self._sio.on("connect", self._connect)
         self._sio.on("disconnect", self._disconnect)
+        handlers = {
+            Name.REQUEST_HISTORY: self._page,
+            Name.SUBSCRIBE_ALERTS: self._subscribe,
+            Name.ANNOTATE: self._annotate,
+            Name.PING: self._pong,
+            Name.HEALTH_CHECK: self._check,
+        }
         self._answer(SENSOR_DATA.name, DATA_RECEIVED.name, Right.SEND, self._sample)
-        self._answer(Name.REQUEST_HISTORY, Name.HISTORY_DATA, Right.WATCH, self._page)
-        self._answer(Name.SUBSCRIBE_ALERTS, Name.ALERT_SUBSCRIPTION, Right.WATCH, self._subscribe)
-        self._answer(Name.ANNOTATE, Name.ANNOTATION_SAVED, Right.ANNOTATE, self._annotate)
-        self._answer(COMMAND_RESULT.name, None, Right.SEND, self._result)
-        self._answer(Name.PING, Name.PONG, Right.NONE, self._pong)
-        self._answer(Name.HEALTH_CHECK, Name.HEALTH_STATUS, Right.WATCH, self._check)
+        for channel in CHANNELS:
+            if channel.emitted and channel is not SENSOR_DATA:
+                self._answer(channel.name, None, Right.SEND, partial(self._publish, channel))
+        for event in EVENTS:
+            if event.sender == "client":
+                self._answer(event.name, event.reply, event.right, handlers[event.name])
 
     @property
     def stats(self) -> ClientStats:
@@ -165,13 +173,11 @@ class Sockets:
         """Send a message of the bus to whom it is for: encoded once, however many that are."""
         channel, device_id, name = message.channel, message.device_id, message.channel.name.value
         packet = self._sio.packet(name, _payload(message))
-        to_device = channel is DEVICE_COMMAND
-        right = Right.OPERATE if channel is COMMAND_RESULT else Right.WATCH
         for member in self._members.values():
-            if to_device:
+            if channel.audience == "device":
                 if member.kind == "esp32" and device_id in member.devices:
                     member.feed.offer((name, device_id), packet)
-            elif member.kind == "frontend" and member.visitor.may(right, device_id):
+            elif member.kind == "frontend" and member.visitor.may(channel.right, device_id):
                 self.skipped += member.feed.offer((name, device_id), packet)
 
     async def run(self, lost: Callable[[], int]) -> None:
@@ -339,18 +345,18 @@ class Sockets:
         except RefusedError as error:
             return not_saved(error.detail)
 
-    async def _result(self, _sid: str, member: Member, data: Any) -> None:
-        """A device's answer to an order goes where one over MQTT would."""
+    async def _publish(self, channel: Channel, _sid: str, member: Member, data: Any) -> None:
+        """Publish what a device emits on a channel of its own, as it would over MQTT."""
         if member.kind != "esp32" or not member.devices:
             return
         named = data.get("device_id") if isinstance(data, dict) else None
         device_id = named if isinstance(named, str) and named in member.devices else next(iter(member.devices))
         try:
-            result = encode(msgspec.convert(data, CommandResult))
+            payload = encode(msgspec.convert(data, channel.payload))
         except (msgspec.ValidationError, UnicodeError) as error:
-            self._bridge.refuse(COMMAND_RESULT, "invalid", f"from {device_id} over Socket.IO: {error}")
+            self._bridge.refuse(channel, "invalid", f"from {device_id} over Socket.IO: {error}")
         else:
-            await self._uplink.report(device_id, result)
+            await self._uplink.publish(channel, device_id, payload)
 
     async def _subscribe(self, _sid: str, _member: Member, _data: Any) -> AlertSubscription:
         return AlertSubscription("subscribed")
@@ -386,9 +392,14 @@ def _check_kind(visitor: Visitor, kind: ClientType) -> None:
 
 def _payload(message: Inbound) -> bytes:
     """The JSON for clients: the fields that the contract knows, since some clients end over what others put beside them (a
-    number of hundreds of digits). A device's status leaves its topic, which said whose it is.
+    number of hundreds of digits). What a device publishes leaves its topic, which said whose it is.
     """
     payload = message.payload
-    if message.channel is DEVICE_STATUS:
+    if message.channel in _NAMED_BY_TOPIC:
         payload = msgspec.structs.replace(payload, device_id=message.device_id)
     return encode(payload)
+
+
+_NAMED_BY_TOPIC: Final = frozenset(
+    channel for channel in CHANNELS if channel.sender == "device" and "device_id" in channel.payload.__struct_fields__
+)

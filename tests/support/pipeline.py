@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy import Select, text
 
 from broker.bus import BusError, Message, Subscription
-from broker.contract import SENSOR_DATA, name_of
+from broker.contract import SENSOR_DATA
 from ingest.decoded_message import Arrival, Stamps, arrive
 from ingest.device_streams import Devices
 from ingest.transaction import Outcome, store
@@ -101,7 +101,7 @@ class Told:
     def named(self, name: str) -> list[Any]:
         told = [(one.topic, one.payload) for one in self.outcome.publications]
         told += [(one.topic, one.payload) for one in self.outcome.alerts]
-        return [json.loads(payload) for topic, payload in told if name_of(topic) == name]
+        return [json.loads(payload) for topic, payload in told if topic.endswith(f"/{name}")]
 
     @property
     def answers(self) -> list[Any]:
@@ -143,7 +143,7 @@ class FakeBus:
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         assert not retain, "health data is never retained"
-        self.journal.append((f"{name_of(topic)} {qos}", payload))
+        self.journal.append((f"{topic.rpartition('/')[2]} {qos}", payload))
 
     async def deliver(self, topic: str, payload: bytes) -> None:
         if self.refuses:

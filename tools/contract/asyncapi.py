@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from broker import contract
-from broker.contract import ANONYMOUS_DEVICE, CHANNELS, EVENTS, SENSOR_DATA, Channel, Event, Name
+from broker.contract import ANONYMOUS_DEVICE, CHANNELS, MESSAGES, SENSOR_DATA, Channel, Event, Name
 from tools.contract.description import (
     HTTP_HOST,
     MQTT_HOST,
@@ -21,10 +21,6 @@ from tools.contract.schemas import SENSOR_PAYLOAD, components, reference
 
 _BINDING = "0.2.0"
 _LOGIN = {"type": "userPassword", "description": "Where the broker asks for logins: the login's name and its token."}
-_MQTT_ANSWERS = {
-    SENSOR_DATA.name: contract.DATA_RECEIVED.name,
-    contract.DEVICE_COMMAND.name: contract.COMMAND_RESULT.name,
-}
 
 
 def render() -> str:
@@ -49,7 +45,7 @@ def render() -> str:
                 **{_socket_id(event.name): _socket_operation(event) for event in socket_events()},
             },
             "components": {
-                "messages": {message.name.value: _message(message) for message in (*CHANNELS, *EVENTS)},
+                "messages": {message.name.value: _message(message) for message in MESSAGES},
                 "schemas": components(),
             },
         }
@@ -122,13 +118,12 @@ def _operation(channel_id: str, name: Name, received: bool, summary: str) -> dic
 def _mqtt_operation(channel: Channel) -> dict[str, Any]:
     operation = _operation(channel.name.value, channel.name, channel.sender == "device", channel.summary)
     operation["bindings"] = {"mqtt": {"qos": channel.qos, "retain": channel.retained, "bindingVersion": _BINDING}}
-    answer = _MQTT_ANSWERS.get(channel.name)
-    return operation | (_reply(answer.value) if answer else {})
+    return operation | (_reply(channel.reply.value) if channel.reply else {})
 
 
 def _socket_operation(event: SocketEvent) -> dict[str, Any]:
     operation = _operation(_socket_id(event.name), event.name, event.sender == "client", event.summary)
-    return operation | (_reply(_socket_id(event.answer)) if event.answer else {})
+    return operation | (_reply(_socket_id(event.reply)) if event.reply else {})
 
 
 def _reply(channel_id: str) -> dict[str, Any]:

@@ -7,9 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from broker import contract
-from broker.contract import CommandId, DataReceived, DeviceId
+from broker.contract import HOLDERS, CommandId, DataReceived, DeviceId, Right
 from gateway.access.browser_sessions import COOKIE
-from gateway.access.permissions import HOLDERS, Right
 from gateway.http.routes.catalogue import ENDPOINTS
 from gateway.http.routes.samples import POST_DATA
 from gateway.http.routing import DEVICE, JSON, Content, Endpoint, RowId

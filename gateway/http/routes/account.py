@@ -6,10 +6,10 @@ from typing import Annotated, Final
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from broker.contract import MAX_DEVICE_ID, Role
+from broker.contract import MAX_DEVICE_ID, Right, Role
 from gateway.access.authentication import MAX_TOKEN, Door
 from gateway.access.browser_sessions import COOKIE, LIFETIME, Sessions
-from gateway.access.permissions import Right, Visitor
+from gateway.access.permissions import Visitor
 from gateway.errors import RefusedError
 from gateway.headers import HOST
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest

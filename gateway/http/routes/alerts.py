@@ -15,10 +15,11 @@ from broker.contract import (
     DeviceId,
     ErrorDetail,
     Probability,
+    Right,
     StressLevel,
 )
 from gateway.access.audit import change, deed_of
-from gateway.access.permissions import Right, Visitor
+from gateway.access.permissions import Visitor
 from gateway.errors import RefusedError, forbidden, history_refused
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest, json_response
 from storage import devices as people

@@ -24,10 +24,10 @@ from broker.contract import (
     DeviceId,
     DeviceStatus,
     NewSensorData,
+    Right,
     encode,
 )
 from gateway.access.audit import change, deed_of
-from gateway.access.permissions import Right
 from gateway.bridge import Inbound
 from gateway.errors import RefusedError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, json_response

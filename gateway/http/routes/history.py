@@ -9,8 +9,7 @@ from typing import Annotated, Final
 from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
-from broker.contract import DataReceived, DeviceId, HistoryData, HistoryRequest, encode
-from gateway.access.permissions import Right
+from broker.contract import DataReceived, DeviceId, HistoryData, HistoryRequest, Right, encode
 from gateway.errors import RefusedError, history_refused, too_many
 from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints
 from storage.database import AWAY

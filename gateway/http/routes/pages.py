@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from broker.address import MqttAddress
 from broker.authority import Authority
-from gateway.access.permissions import Right
+from broker.contract import Right
 from gateway.headers import HOST
 from gateway.http.api_documents import Asked, Document, Documents
 from gateway.http.middleware import POLICY

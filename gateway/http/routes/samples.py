@@ -8,21 +8,20 @@ from aiohttp import hdrs, web
 
 from broker.contract import (
     ANSWER_TIMEOUT_S,
-    CHANNELS,
     CLIENT_EVENTS,
-    EVENTS,
     MAX_PAYLOAD_BYTES,
+    MESSAGES,
     ClientStats,
     DataReceived,
     ErrorCode,
     ErrorDetail,
     EventInfo,
     HealthStatus,
+    Right,
     SystemStatus,
     WebSocketInfo,
 )
 from gateway import json_codec as wire
-from gateway.access.permissions import Right
 from gateway.errors import RETRY_AFTER_S
 from gateway.headers import IDEMPOTENCY_KEY
 from gateway.http.middleware import SOCKET_IO
@@ -74,8 +73,7 @@ INFO_BODY: Final = WebSocketInfo(
     path=SOCKET_IO,
     client_types=("esp32", "frontend"),
     events=tuple(
-        EventInfo(one.name.value, "client" if one.name in CLIENT_EVENTS else "server", one.summary)
-        for one in (*CHANNELS, *EVENTS)
+        EventInfo(one.name.value, "client" if one.name in CLIENT_EVENTS else "server", one.summary) for one in MESSAGES
     ),
 )
 

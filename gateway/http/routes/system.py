@@ -8,8 +8,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from broker.contract import HealthStatus
-from gateway.access.permissions import Right
+from broker.contract import HealthStatus, Right
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, json_response
 
 

@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 from pydantic.networks import IPvAnyNetwork
 
 from broker.auth.acl import Identity
-from broker.contract import MAX_PAYLOAD_BYTES
+from broker.contract import MAX_PAYLOAD_BYTES, Right
 from gateway.access.forwarded import Client, Proxies
-from gateway.access.permissions import Right, Visitor
+from gateway.access.permissions import Visitor
 from gateway.access.rate_limit import Limits
 from gateway.errors import RefusedError
 from gateway.http import routing as endpoints

@@ -12,7 +12,7 @@ import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from broker import contract
-from broker.contract import CHANNELS, EVENTS, RANGES, Name
+from broker.contract import CHANNELS, MESSAGES, RANGES, Name
 from gateway.http.routes.catalogue import ENDPOINTS
 from tools.contract.__main__ import ROOT
 
@@ -93,7 +93,7 @@ def test_asyncapi_channel(channel: contract.Channel) -> None:
 def test_asyncapi_has_every_event_as_a_socketio_channel() -> None:
     channels = load("asyncapi.yaml")["channels"].values()
     addresses = {channel["address"] for channel in channels if channel["servers"] == [{"$ref": "#/servers/socketio"}]}
-    assert addresses == set(Name) == {message.name for message in (*CHANNELS, *EVENTS)}
+    assert addresses == set(Name) == {message.name for message in MESSAGES}
 
 
 @pytest.mark.parametrize("name", ["asyncapi.yaml", "openapi.yaml"])

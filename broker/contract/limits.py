@@ -1,0 +1,112 @@
+"""Ranges, limits and the named sets of strings that messages may hold."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+ROOT = "stress/v1"
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+MAX_BATCH = 500
+HISTORY_DEFAULT = 100
+HISTORY_MAX = 1000
+BUCKETS_MAX = 2000
+"""Buckets of one answer; finer ones over the same range are refused, or with `auto` not chosen."""
+ANSWER_TIMEOUT_S = 10.0
+"""How long the gateway waits for the answer to a sample before it says that the outcome is unknown."""
+CLOCK_FLOOR = datetime.fromisoformat("2020-01-01T00:00:00Z")
+"""A device clock before this was never set."""
+CLOCK_AHEAD_S = 60.0
+LATE_AFTER_S = 600.0
+"""An alert found in data older than this is `late`: recorded and sent, but nobody is to be alarmed."""
+
+ANONYMOUS_DEVICE = "unknown"
+STAMP = "~"
+"""First character of a `boot` that the pipeline gave to a sample without a key; clients may not send it."""
+# Python's `$` also matches before a final newline: hence the look-ahead.
+MAX_DEVICE_ID = 64
+MAX_BOOT = 32
+DEVICE_ID = rf"^[A-Za-z0-9_:-]{{1,{MAX_DEVICE_ID}}}(?!\n)$"
+BOOT = rf"^~?[A-Za-z0-9_:-]{{1,{MAX_BOOT}}}(?!\n)$"
+NAME_RULE = "letters, digits, _, : and -"
+MAX_COMMAND_ID = 32
+MAX_COMMAND = 64
+MAX_COMMAND_TEXT = 256
+MAX_SEQ = 2**32 - 1
+MAX_COUNT = 2**53 - 1
+"""The largest whole number that JavaScript keeps exactly."""
+
+
+class Range(Struct, frozen=True):
+    """The values of a channel that are accepted, both ends included."""
+
+    low: float
+    high: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.low:g}-{self.high:g} {self.unit}"
+
+
+RANGES = {
+    "hr": Range(25, 240, "bpm"),
+    "temp": Range(10, 45, "degrees Celsius"),
+    "eda": Range(0, 100, "microsiemens"),
+}
+
+Hr = Annotated[float, Meta(ge=RANGES["hr"].low, le=RANGES["hr"].high, description="heart rate, bpm")]
+Temp = Annotated[
+    float, Meta(ge=RANGES["temp"].low, le=RANGES["temp"].high, description="skin temperature, degrees Celsius")
+]
+Eda = Annotated[float, Meta(ge=RANGES["eda"].low, le=RANGES["eda"].high, description="skin conductance, microsiemens")]
+DeviceId = Annotated[str, Meta(pattern=DEVICE_ID, description="the device's name")]
+Boot = Annotated[str, Meta(pattern=BOOT, description="one string per boot, at least 64 random bits")]
+Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ, description="a counter within the boot")]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+
+StressLevel = Literal["normal", "elevated", "high_stress"]
+AlertState = Literal["raised", "cleared"]
+Quality = Literal[
+    "clock_unsynced",
+    "warming_up",
+    "gap",
+    "no_hr",
+    "no_temp",
+    "no_eda",
+    "low_eda",
+    "off_skin",
+    "frozen_hr",
+    "frozen_temp",
+    "frozen_eda",
+]
+"""What limits a reading: its time, a stream too young (`gap`: after a silence), a sensor without contact or stuck."""
+Resolution = Literal["raw", "auto", "minute", "hour", "day"]
+"""Single readings, or buckets of that width, in UTC; `auto` is the finest of which `BUCKETS_MAX` cover the range."""
+ClientType = Literal["esp32", "frontend"]
+Role = Literal["device", "viewer", "operator", "admin", "service"]
+"""Who a login is: a device speaks for itself, people watch or act, a service is a part of the pipeline."""
+ErrorCode = Literal[
+    "not_utf8",
+    "not_json",
+    "too_large",
+    "too_deep",
+    "too_many",
+    "empty",
+    "wrong_type",
+    "missing",
+    "out_of_range",
+    "not_finite",
+    "invalid",
+    "reserved",
+    "device_mismatch",
+    "conflict",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "rate_limited",
+    "database",
+    "timeout",
+    "internal",
+]
