@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from broker.bus import Message
 from broker.contract import CHANNELS, Channel
-from broker.pacing.log_limiter import Notices
+from broker.pacing.log_limiter import LogLimiter
 from gateway.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Bridge:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._notices = Notices(log, time.monotonic)
+        self._notices = LogLimiter(log, time.monotonic)
 
     def read(self, message: Message) -> Inbound | None:
         """The message, or None where it was refused: sent by the wrong side, on the topic of what can be no device, or not

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import WSMsgType, hdrs, web
 
 from broker.embedded.connection import MAX_PACKET, Connection
-from broker.embedded.context import WRITE_AHEAD, Wire
+from broker.embedded.context import WRITE_AHEAD, Transport
 from broker.protocol.packets import FIXED_HEADER
 from gateway.access.origins import Origins
 from gateway.headers import HOST
@@ -16,7 +16,7 @@ MQTT: Final = "/mqtt"
 _SUBPROTOCOL: Final = "mqtt"
 
 
-Connect = Callable[[Wire, str], Connection]
+Connect = Callable[[Transport, str], Connection]
 """Lets an MQTT client in, at the embedded broker: its transport, and its address."""
 
 
@@ -61,7 +61,7 @@ async def _read(socket: web.WebSocketResponse, wire: "_Frames", connection: Conn
         await wire.readable.wait()
 
 
-class _Frames(Wire):
+class _Frames(Transport):
     """What the connection writes, in binary frames."""
 
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:

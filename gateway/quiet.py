@@ -8,7 +8,7 @@ from typing import Final
 EVERY_S: Final = 10.0
 
 
-class OneLine(logging.Filter):
+class RateLimitedLogFilter(logging.Filter):
     """Turns the records of `errors` into warnings of one line, one in `EVERY_S`; all others pass as they are."""
 
     def __init__(self, *errors: type[BaseException], now_s: Callable[[], float] = time.monotonic) -> None:

@@ -55,7 +55,7 @@ class Answer(NamedTuple):
     raw: bytes
 
 
-class Uplink:
+class SampleRequests:
     """Publishes samples and waits for their answers.
 
     Args:

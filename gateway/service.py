@@ -25,27 +25,27 @@ from broker.contract import (
     HealthStatus,
 )
 from broker.pacing.supervisor import Supervisor
-from gateway.access.authentication import Door, Logins
+from gateway.access.authentication import Authenticator, Logins
 from gateway.access.browser_sessions import Sessions
-from gateway.access.forwarded import Network, Proxies
+from gateway.access.forwarded import Forwarded, Network
 from gateway.access.origins import Origins
 from gateway.access.rate_limit import Limits
 from gateway.bridge import Bridge
 from gateway.http.listener import Listener
-from gateway.http.middleware import Guard
+from gateway.http.middleware import Middleware
 from gateway.http.routes.account import Account
 from gateway.http.routes.alerts import Alerts
 from gateway.http.routes.devices import Devices
 from gateway.http.routes.history import Record
 from gateway.http.routes.pages import STATIC_FOLDER, Pages
 from gateway.http.routes.samples import Routes
-from gateway.http.routes.system import Operations
+from gateway.http.routes.system import HealthRoutes
 from gateway.http.routing import Endpoints
 from gateway.metrics import Metrics
 from gateway.mqtt_websocket import Connect, MqttSocket
-from gateway.quiet import OneLine
-from gateway.sample_requests import Uplink
-from gateway.socketio.events import Sockets
+from gateway.quiet import RateLimitedLogFilter
+from gateway.sample_requests import SampleRequests
+from gateway.socketio.events import SocketEvents
 from storage.history import History
 from storage.writer import Writer
 
@@ -144,10 +144,10 @@ class Gateway:
         origins = Origins(access.origins, loopback=access.loopback)
         limits = Limits(access.rate_by_login, access.rate_by_address, time.monotonic)
         sessions = Sessions(history, writer, now)
-        door = Door(access.logins, sessions, origins, time.monotonic)
-        self._uplink = Uplink(bus, process_id)
+        door = Authenticator(access.logins, sessions, origins, time.monotonic)
+        self._uplink = SampleRequests(bus, process_id)
         alerts = Alerts(history, writer, now)
-        self.sockets = Sockets(
+        self.sockets = SocketEvents(
             self._uplink, self._bridge, alerts, history, self.health, origins, door, sessions, limits, metrics, now=now
         )
         self._answers = bus.subscribe(
@@ -163,12 +163,12 @@ class Gateway:
         self._results = bus.subscribe(
             [COMMAND_RESULT.topic("+")], qos=COMMAND_RESULT.qos, durable=False, buffer=RESULTS_BUFFER
         )
-        guard = self._guard = Guard(origins, Proxies(access.trusted_proxies), limits, door, metrics)
+        guard = self._guard = Middleware(origins, Forwarded(access.trusted_proxies), limits, door, metrics)
         self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard.middleware])
         self._app.on_response_prepare.append(guard.add_headers)
         endpoints = Endpoints(self._app, limits)
         Routes(self._uplink, self.health, lambda: self.sockets.stats, metrics).add_to(endpoints)
-        Operations(self.health, registry).add_to(endpoints)
+        HealthRoutes(self.health, registry).add_to(endpoints)
         Record(history).add_to(endpoints)
         self._devices = Devices(bus, history, writer, now)
         self._devices.add_to(endpoints)
@@ -179,7 +179,7 @@ class Gateway:
             MqttSocket(mqtt, origins).add_to(self._app)
         self.sockets.attach(self._app)
         self._server_log = logging.getLogger("gateway.server")
-        self._server_log.addFilter(OneLine(web.RequestPayloadError, HttpProcessingError))
+        self._server_log.addFilter(RateLimitedLogFilter(web.RequestPayloadError, HttpProcessingError))
         self._runner = web.AppRunner(self._app, shutdown_timeout=SHUTDOWN_S)
 
     async def health(self) -> HealthStatus:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from broker.bus import Message
 from broker.contract import STAMP, ErrorDetail, SensorSample, encode
-from broker.contract.samples import Key, Refusal, Sample, decode
+from broker.contract.samples import Key, RejectedSample, Sample, decode
 from ingest.event_time import taken
 from storage.readings import RecordKey
 
@@ -26,16 +26,16 @@ class Arrival(NamedTuple):
     device_id: str
     payload: bytes
     received_at: datetime
-    elements: tuple[Incoming | Refusal, ...]
+    elements: tuple[Incoming | RejectedSample, ...]
     batch: bool
 
     def refused(self, error: ErrorDetail) -> "Arrival":
         """The same message, every valid element of which is refused."""
 
-        def refusal(element: Incoming | Refusal) -> Refusal:
-            if isinstance(element, Refusal):
+        def refusal(element: Incoming | RejectedSample) -> RejectedSample:
+            if isinstance(element, RejectedSample):
                 return element
-            return Refusal(error=error, raw=raw_of(element), key=Key(element.key.boot, element.key.seq))
+            return RejectedSample(error=error, raw=raw_of(element), key=Key(element.key.boot, element.key.seq))
 
         return self._replace(elements=tuple(map(refusal, self.elements)))
 
@@ -58,10 +58,10 @@ def arrive(message: Message, received_at: datetime, stamps: Stamps) -> Arrival:
     device_id = message.device_id
     decoded = decode(message.payload, device_id, now=received_at, trusted=message.trusted)
 
-    def elements() -> Iterator[Incoming | Refusal]:
+    def elements() -> Iterator[Incoming | RejectedSample]:
         times = taken(decoded.elements, received_at)
         for element, time in zip(decoded.elements, times, strict=True):
-            if isinstance(element, Refusal) or time is None:
+            if isinstance(element, RejectedSample) or time is None:
                 yield element  # type: ignore[misc]
             else:
                 key = element.key
@@ -71,9 +71,9 @@ def arrive(message: Message, received_at: datetime, stamps: Stamps) -> Arrival:
     return Arrival(device_id, message.payload, received_at, tuple(elements()), decoded.batch)
 
 
-def raw_of(element: Incoming | Refusal) -> bytes:
+def raw_of(element: Incoming | RejectedSample) -> bytes:
     """An element as it came; of one that was decoded, its fields."""
-    if isinstance(element, Refusal):
+    if isinstance(element, RejectedSample):
         return element.raw
     sample = element.sample
     return encode(

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from broker.contract import ErrorDetail
-from broker.pacing.log_limiter import Notices
+from broker.pacing.log_limiter import LogLimiter
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ class Defects:
 
     def __init__(self) -> None:
         self._devices: set[str] = set()
-        self._notices = Notices(log, time.monotonic)
+        self._notices = LogLimiter(log, time.monotonic)
 
     def failed(self, device_id: str, error: Exception) -> None:
         """A message failed alone. Raises `error` where it is not the message's doing."""

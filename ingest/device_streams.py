@@ -26,7 +26,7 @@ NUDGED_S: Final = 1.0
 _VERSION: Final = 1
 
 
-class Lane:
+class StreamState:
     """One stream: its features, its alert, the row of the alert that is raised, and its newest time.
 
     `newest_s` runs ahead of the features between routing a batch and scoring it; `told_s` is the timestamp that it stems
@@ -43,13 +43,13 @@ class Lane:
         self.told_s = features.newest_s
 
     @classmethod
-    def new(cls) -> "Lane":
+    def new(cls) -> "StreamState":
         """A stream of which nothing is known."""
         return cls(FeatureState(), AlertState(), None)
 
-    def copy(self) -> "Lane":
+    def copy(self) -> "StreamState":
         """A twin that moves by itself."""
-        return Lane(self.features.copy(), self.alert, self.alert_id)
+        return StreamState(self.features.copy(), self.alert, self.alert_id)
 
     def forget_person(self) -> None:
         """Know nothing of the person any more; the alert, and the time up to which samples came, stay."""
@@ -77,7 +77,9 @@ class Device:
 
     __slots__ = ("backfill", "last_id", "live", "saved_s")
 
-    def __init__(self, live: Lane, backfill: Lane | None = None, saved_s: float | None = None, last_id: int = 0) -> None:
+    def __init__(
+        self, live: StreamState, backfill: StreamState | None = None, saved_s: float | None = None, last_id: int = 0
+    ) -> None:
         self.live = live
         self.backfill = backfill
         self.saved_s = saved_s
@@ -86,7 +88,7 @@ class Device:
     @classmethod
     def new(cls) -> "Device":
         """A device that was never heard of."""
-        return cls(Lane.new())
+        return cls(StreamState.new())
 
     def copy(self) -> "Device":
         """A twin that can be moved without moving this one, for a transaction that may fail."""
@@ -99,7 +101,7 @@ class Device:
         self.backfill = None
         self.saved_s = None
 
-    def route(self, t_s: float, received_s: float) -> tuple[Lane, float]:
+    def route(self, t_s: float, received_s: float) -> tuple[StreamState, float]:
         """The lane that takes a sample at `t_s`, received at `received_s`, and the time at which it takes it."""
         if self.live.newest_s is not None and self.live.newest_s - NUDGED_S > received_s + CLOCK_AHEAD_S:
             self.live.rewind()
@@ -108,7 +110,7 @@ class Device:
             return self.live, placed_s
         placed_s = None if self.backfill is None else self.backfill.place(t_s)
         if self.backfill is None or placed_s is None:
-            self.backfill = Lane.new()
+            self.backfill = StreamState.new()
             placed_s = self.backfill.place(t_s)
             assert placed_s is not None  # noqa: S101 - nothing is older than nothing
         return self.backfill, placed_s
@@ -132,7 +134,9 @@ class Device:
             raise ValueError("the snapshot of a device cannot be read") from error
         if read.version != _VERSION or not read.lanes:
             raise ValueError(f"the snapshot of a device is of version {read.version}, not {_VERSION}")
-        lanes = [Lane(FeatureState.from_bytes(features), alert, alert_id) for features, alert, alert_id in read.lanes]
+        lanes = [
+            StreamState(FeatureState.from_bytes(features), alert, alert_id) for features, alert, alert_id in read.lanes
+        ]
         return cls(lanes[0], lanes[1] if len(lanes) > 1 else None, saved_s)
 
 

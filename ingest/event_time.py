@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from broker.contract.samples import Refusal, Sample
+from broker.contract.samples import RejectedSample, Sample
 
 
-class Taken(NamedTuple):
+class EventTime(NamedTuple):
     """`synced`: the time is the device's own."""
 
     at: datetime
     synced: bool
 
 
-def taken(elements: Sequence[Sample | Refusal], received_at: datetime) -> list[Taken | None]:
+def taken(elements: Sequence[Sample | RejectedSample], received_at: datetime) -> list[EventTime | None]:
     """The time of each sample of a message, None for what was refused.
 
     A sample without a usable timestamp takes the server's time, less how much longer the device had been up at the
@@ -22,15 +22,15 @@ def taken(elements: Sequence[Sample | Refusal], received_at: datetime) -> list[T
     """
     uptimes = [element.uptime_ms for element in elements if isinstance(element, Sample) and element.uptime_ms is not None]
     last_ms = uptimes[-1] if uptimes else 0
-    return [None if isinstance(element, Refusal) else _taken(element, received_at, last_ms) for element in elements]
+    return [None if isinstance(element, RejectedSample) else _taken(element, received_at, last_ms) for element in elements]
 
 
-def _taken(sample: Sample, received_at: datetime, last_ms: int) -> Taken:
+def _taken(sample: Sample, received_at: datetime, last_ms: int) -> EventTime:
     if sample.timestamp is not None:
-        return Taken(sample.timestamp, synced=True)
+        return EventTime(sample.timestamp, synced=True)
     behind_ms = 0 if sample.uptime_ms is None else max(0, last_ms - sample.uptime_ms)
     # Nobody's buffer reaches back further than this; an uptime that says so is a device's mistake.
-    return Taken(received_at - timedelta(milliseconds=min(behind_ms, _LONGEST_MS)), synced=False)
+    return EventTime(received_at - timedelta(milliseconds=min(behind_ms, _LONGEST_MS)), synced=False)
 
 
 _LONGEST_MS = 30 * 24 * 3600 * 1000

@@ -20,7 +20,7 @@ from broker.contract import (
     StressPrediction,
     encode,
 )
-from broker.contract.samples import Key, Refusal, sha256_of
+from broker.contract.samples import Key, RejectedSample, sha256_of
 from ingest.decoded_message import Arrival, Incoming
 from models.predictor import Prediction
 
@@ -123,11 +123,11 @@ _RAISED = "High stress level detected: the signs have lasted. Consider a break."
 _CLEARED = "The stress level is back to normal."
 
 
-def _key(element: Incoming | Refusal) -> Key | None:
+def _key(element: Incoming | RejectedSample) -> Key | None:
     """The key that the sender knows: not one that was stamped here."""
-    return element.key if isinstance(element, Refusal) else element.sample.key
+    return element.key if isinstance(element, RejectedSample) else element.sample.key
 
 
-def _batch_error(index: int, element: Incoming | Refusal, detail: ErrorDetail) -> BatchError:
+def _batch_error(index: int, element: Incoming | RejectedSample, detail: ErrorDetail) -> BatchError:
     key = _key(element)
     return BatchError(index, detail, None if key is None else key.boot, None if key is None else key.seq)

@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus, Message
 from broker.contract import SENSOR_DATA, ErrorDetail
-from broker.contract.samples import Refusal
+from broker.contract.samples import RejectedSample
 from broker.pacing.supervisor import Supervisor
 from ingest.alert_outbox import AlertOutbox
 from ingest.decoded_message import Arrival, Stamps, arrive
 from ingest.defects import REFUSED, Defects
 from ingest.device_streams import Devices
 from ingest.metrics import Metrics
-from ingest.shard import Share
+from ingest.shard import Shard
 from ingest.transaction import Outcome, store
 from models.drift import Drift
 from models.predictor import Predictor
@@ -71,7 +71,7 @@ class Ingest:
         *,
         now: Callable[[], datetime],
         process_id: str,
-        share: Share = Share(),  # noqa: B008 - it is immutable
+        share: Shard = Shard(),  # noqa: B008 - it is immutable
         grace_s: float = 0.0,
         metrics: Metrics | None = None,
         supervisor: Supervisor | None = None,
@@ -154,7 +154,7 @@ class Ingest:
         except Exception as error:  # noqa: BLE001 - `failed` logs it
             device_id = message.device_id
             self._count_defect(self._undecoded, device_id, error)
-            refusal = Refusal(error=REFUSED, raw=message.payload)
+            refusal = RejectedSample(error=REFUSED, raw=message.payload)
             return Arrival(device_id, message.payload, received_at, (refusal,), batch=False)
         self._undecoded.succeeded()
         return arrival

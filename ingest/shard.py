@@ -10,7 +10,7 @@ _PART: Final = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 _MEMBER: Final = re.compile(r"shared:([A-Za-z0-9_-]{1,32})")
 
 
-class Share(NamedTuple):
+class Shard(NamedTuple):
     """Part `part` of `parts`, by a hash of the device id that never changes; or, with a `member` name, what the broker's
     shared subscription hands out: it must give all of a device to one member.
     """
@@ -20,7 +20,7 @@ class Share(NamedTuple):
     member: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> "Share":
+    def parse(cls, text: str) -> "Shard":
         """Read ``2/4`` or ``shared:NAME``. Raises `ValueError`."""
         if (part := _PART.fullmatch(text)) and 1 <= int(part[1]) <= int(part[2]):
             return cls(int(part[1]), int(part[2]))

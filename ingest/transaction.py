@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection
 
 from broker.contract import LATE_AFTER_S, MAX_DEVICE_ID, AlertState, ErrorDetail, Quality, StressLevel
-from broker.contract.samples import Refusal
+from broker.contract.samples import RejectedSample
 from ingest.decoded_message import Arrival, Incoming, raw_of
-from ingest.device_streams import Device, Devices, Lane
+from ingest.device_streams import Device, Devices, StreamState
 from ingest.receipts import Publication, Result, Stored, alert_message, answer, new_reading
 from ingest.recovery import recover
 from models.alerts import step
@@ -66,7 +66,7 @@ class Fresh(NamedTuple):
 
     place: Place
     incoming: Incoming
-    lane: Lane
+    lane: StreamState
     t_s: float
     prediction: Prediction
 
@@ -132,7 +132,7 @@ class _Transaction:
                 resends[place] = original
         for at, arrival in enumerate(self._arrivals):
             for index, element in enumerate(arrival.elements):
-                if isinstance(element, Refusal):
+                if isinstance(element, RejectedSample):
                     self._results[Place(at, index)] = element.error
         return list(first.values()), resends
 
@@ -141,7 +141,7 @@ class _Transaction:
         by_message: dict[int, list[Place]] = defaultdict(list)
         for place in new:
             by_message[place.arrival].append(place)
-        routed: list[tuple[Place, Incoming, Lane, float]] = []
+        routed: list[tuple[Place, Incoming, StreamState, float]] = []
         for places in by_message.values():
             # One array is sorted by time; two messages are not mixed.
             for place in sorted(places, key=lambda place: self._at(place).at):

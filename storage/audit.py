@@ -11,7 +11,7 @@ SUBJECT_KEPT = 64
 DETAIL_KEPT = 500
 
 
-class Deed(NamedTuple):
+class AuditEvent(NamedTuple):
     """What was done. `login` is None where no logins are needed, `address` at the command line."""
 
     at: datetime
@@ -26,20 +26,20 @@ class AuditEntry(NamedTuple):
     """A deed with its number."""
 
     id: int
-    deed: Deed
+    deed: AuditEvent
 
 
-def record_deed(connection: Connection, deed: Deed) -> None:
+def append_event(connection: Connection, deed: AuditEvent) -> None:
     """Keep a deed, in the transaction that does it."""
     subject = None if deed.subject is None else deed.subject[:SUBJECT_KEPT]
     detail = None if deed.detail is None else deed.detail[:DETAIL_KEPT]
     connection.execute(insert(AuditRow).values(deed._replace(subject=subject, detail=detail)._asdict()))
 
 
-def deeds(connection: Connection, limit: int, before_id: int | None = None) -> list[AuditEntry]:
+def audit_events(connection: Connection, limit: int, before_id: int | None = None) -> list[AuditEntry]:
     """The newest, newest first; `before_id` goes on from an earlier page."""
-    columns: tuple[Any, ...] = tuple(getattr(AuditRow, field) for field in Deed._fields)
+    columns: tuple[Any, ...] = tuple(getattr(AuditRow, field) for field in AuditEvent._fields)
     query = select(AuditRow.id, *columns).order_by(AuditRow.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(AuditRow.id < before_id)
-    return [AuditEntry(row[0], Deed(*row[1:])) for row in connection.execute(query)]
+    return [AuditEntry(row[0], AuditEvent(*row[1:])) for row in connection.execute(query)]

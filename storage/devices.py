@@ -74,7 +74,7 @@ def reset_baseline(connection: Connection, device_id: str, asked_at: datetime) -
 # --- alerts
 
 
-class Done(NamedTuple):
+class NewAlertAction(NamedTuple):
     """What somebody did with an alert."""
 
     alert_id: int
@@ -84,12 +84,12 @@ class Done(NamedTuple):
     text: str | None
 
 
-class AlertFound(NamedTuple):
+class StoredAlert(NamedTuple):
     """An alert: the row that raised it, when it was cleared by the readings, and what people did."""
 
     raised: Any
     cleared_at: datetime | None
-    done: list[Done]
+    done: list[NewAlertAction]
 
 
 def alerts(
@@ -98,7 +98,7 @@ def alerts(
     before_id: int | None,
     wanted: AlertWanted,
     only: Collection[str] | None,
-) -> list[AlertFound]:
+) -> list[StoredAlert]:
     """The newest, newest first; `only` of these devices. Closed is what the readings or a person cleared."""
     cleared = select(Alert.raised_id).where(Alert.raised_id == _raised.id, Alert.state == "cleared")
     by_person = select(AlertAction.id).where(AlertAction.alert_id == _raised.id, AlertAction.action == "clear")
@@ -113,13 +113,13 @@ def alerts(
     return _with_actions(connection, connection.execute(query).all())
 
 
-def alert(connection: Connection, alert_id: int) -> AlertFound | None:
+def alert(connection: Connection, alert_id: int) -> StoredAlert | None:
     """One alert."""
     found = _with_actions(connection, connection.execute(_all_raised().where(_raised.id == alert_id)).all())
     return found[0] if found else None
 
 
-def act(connection: Connection, done: Done) -> None:
+def act(connection: Connection, done: NewAlertAction) -> None:
     """Keep what somebody did; to acknowledge or clear a second time changes nothing."""
     if done.action != "comment":
         same = select(AlertAction.id).where(AlertAction.alert_id == done.alert_id, AlertAction.action == done.action)
@@ -135,21 +135,21 @@ def _all_raised() -> Select[Any]:
     return select(*_raised).where(_raised.state == "raised")
 
 
-def _with_actions(connection: Connection, raised: Sequence[Any]) -> list[AlertFound]:
+def _with_actions(connection: Connection, raised: Sequence[Any]) -> list[StoredAlert]:
     ids = [row.id for row in raised]
     ends = select(Alert.raised_id, Alert.timestamp).where(Alert.raised_id.in_(ids), Alert.state == "cleared")
     cleared = {row[0]: row[1] for row in connection.execute(ends)}
-    columns = tuple(getattr(AlertAction, name) for name in Done._fields)
-    done: dict[int, list[Done]] = {}
+    columns = tuple(getattr(AlertAction, name) for name in NewAlertAction._fields)
+    done: dict[int, list[NewAlertAction]] = {}
     for row in connection.execute(select(*columns).where(AlertAction.alert_id.in_(ids)).order_by(AlertAction.id)):
-        done.setdefault(row.alert_id, []).append(Done(*row))
-    return [AlertFound(row, cleared.get(row.id), done.get(row.id, [])) for row in raised]
+        done.setdefault(row.alert_id, []).append(NewAlertAction(*row))
+    return [StoredAlert(row, cleared.get(row.id), done.get(row.id, [])) for row in raised]
 
 
 # --- annotations
 
 
-class Said(NamedTuple):
+class NewAnnotation(NamedTuple):
     """What somebody says of a device's time."""
 
     device_id: str
@@ -162,37 +162,39 @@ class Said(NamedTuple):
     created_at: datetime
 
 
-class SaidRow(NamedTuple):
+class StoredAnnotation(NamedTuple):
     """An annotation with its number."""
 
     id: int
-    said: Said
+    said: NewAnnotation
 
 
-_SAID = tuple(getattr(Annotation, name) for name in Said._fields)
+_SAID = tuple(getattr(Annotation, name) for name in NewAnnotation._fields)
 
 
-def annotate(connection: Connection, said: Said) -> int:
+def annotate(connection: Connection, said: NewAnnotation) -> int:
     """Keep an annotation; its id."""
     return connection.execute(insert(Annotation).values(said._asdict()).returning(Annotation.id)).scalar_one()
 
 
-def annotations(connection: Connection, limit: int, before_id: int | None, only: Collection[str] | None) -> list[SaidRow]:
+def annotations(
+    connection: Connection, limit: int, before_id: int | None, only: Collection[str] | None
+) -> list[StoredAnnotation]:
     """The newest, newest first; `only` of these devices."""
     query = select(Annotation.id, *_SAID).order_by(Annotation.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(Annotation.id < before_id)
     if only is not None:
         query = query.where(Annotation.device_id.in_(sorted(only)))
-    return [SaidRow(row[0], Said(*row[1:])) for row in connection.execute(query)]
+    return [StoredAnnotation(row[0], NewAnnotation(*row[1:])) for row in connection.execute(query)]
 
 
-def labelled_spans(connection: Connection, only: Collection[str] | None) -> list[SaidRow]:
+def labelled_spans(connection: Connection, only: Collection[str] | None) -> list[StoredAnnotation]:
     """All annotations, by device and start; `only` of these devices."""
     query = select(Annotation.id, *_SAID).order_by(Annotation.device_id, Annotation.start, Annotation.id)
     if only is not None:
         query = query.where(Annotation.device_id.in_(sorted(only)))
-    return [SaidRow(row[0], Said(*row[1:])) for row in connection.execute(query)]
+    return [StoredAnnotation(row[0], NewAnnotation(*row[1:])) for row in connection.execute(query)]
 
 
 def readings_between(connection: Connection, device_id: str, start: datetime, end: datetime) -> list[Row[Any]]:
@@ -208,13 +210,13 @@ def newest_values(connection: Connection, limit: int) -> dict[str, list[float | 
     return dict(zip(("hr", "temp", "eda", "p"), map(list, columns), strict=True))
 
 
-def annotation(connection: Connection, annotation_id: int) -> SaidRow | None:
+def annotation(connection: Connection, annotation_id: int) -> StoredAnnotation | None:
     """One annotation."""
     row = connection.execute(select(Annotation.id, *_SAID).where(Annotation.id == annotation_id)).one_or_none()
-    return None if row is None else SaidRow(row[0], Said(*row[1:]))
+    return None if row is None else StoredAnnotation(row[0], NewAnnotation(*row[1:]))
 
 
-def take_back(connection: Connection, annotation_id: int) -> None:
+def delete_annotation(connection: Connection, annotation_id: int) -> None:
     """Delete an annotation."""
     connection.execute(delete(Annotation).where(Annotation.id == annotation_id))
 
@@ -222,7 +224,7 @@ def take_back(connection: Connection, annotation_id: int) -> None:
 # --- commands
 
 
-class Order(NamedTuple):
+class NewCommand(NamedTuple):
     """A command to a device; `value` is JSON."""
 
     command_id: str
@@ -233,16 +235,16 @@ class Order(NamedTuple):
     login: str | None
 
 
-class OrderFound(NamedTuple):
+class StoredCommand(NamedTuple):
     """A command and what came back."""
 
-    order: Order
+    order: NewCommand
     answered_at: datetime | None
     status: str | None
     message: str | None
 
 
-def order(connection: Connection, given: Order) -> None:
+def order(connection: Connection, given: NewCommand) -> None:
     """Keep a command before it is sent."""
     connection.execute(insert(CommandRow).values(given._asdict()))
 
@@ -256,10 +258,10 @@ def answered(
     return bool(connection.execute(changed.returning(CommandRow.command_id)).all())
 
 
-def find_order(connection: Connection, device_id: str, command_id: str) -> OrderFound | None:
+def find_command(connection: Connection, device_id: str, command_id: str) -> StoredCommand | None:
     """A command of a device."""
-    columns = tuple(getattr(CommandRow, name) for name in Order._fields)
+    columns = tuple(getattr(CommandRow, name) for name in NewCommand._fields)
     query = select(*columns, CommandRow.answered_at, CommandRow.status, CommandRow.message)
     query = query.where(CommandRow.command_id == command_id, CommandRow.device_id == device_id)
     row = connection.execute(query).one_or_none()
-    return None if row is None else OrderFound(Order(*row[: len(columns)]), *row[len(columns) :])
+    return None if row is None else StoredCommand(NewCommand(*row[: len(columns)]), *row[len(columns) :])

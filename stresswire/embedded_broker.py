@@ -13,7 +13,7 @@ from broker.embedded.bus import MAX_CONNECTIONS, EmbeddedBus
 from broker.external.bus import MqttBus
 from broker.pacing.supervisor import Supervisor
 from storage.database import Database
-from stresswire.login_cache import LoginBook
+from stresswire.login_cache import LoginCache
 from stresswire.settings import PREFIX, Bind, Settings, SettingsError
 from stresswire.tls import server_context
 
@@ -24,11 +24,11 @@ SPARE_DESCRIPTORS: Final = 200
 """Left for the database, the browsers and the log."""
 
 
-def login_book(settings: Settings, database: Database, now: Callable[[], datetime]) -> LoginBook | None:
+def login_book(settings: Settings, database: Database, now: Callable[[], datetime]) -> LoginCache | None:
     """The logins, where they are asked for. Raises `SettingsError` where nobody could connect, `DatabaseError`."""
     if not settings.logins_required:
         return None
-    book = LoginBook(database, now)
+    book = LoginCache(database, now)
     if not book.anybody:
         raise SettingsError(
             f"{settings.open_to_the_network or f'{PREFIX}AUTH={settings.auth}'} asks for logins, and there is none yet; add"
@@ -37,7 +37,7 @@ def login_book(settings: Settings, database: Database, now: Callable[[], datetim
     return book
 
 
-def embedded(settings: Settings, book: LoginBook | None) -> EmbeddedBus:
+def embedded(settings: Settings, book: LoginCache | None) -> EmbeddedBus:
     """The embedded broker; without a book everybody may do everything. Raises `SettingsError`."""
     return EmbeddedBus(
         *settings.mqtt_bind,
@@ -48,7 +48,7 @@ def embedded(settings: Settings, book: LoginBook | None) -> EmbeddedBus:
 
 
 def watching(
-    book: LoginBook | None, supervisor: Supervisor, *revoke: Callable[[str], None]
+    book: LoginCache | None, supervisor: Supervisor, *revoke: Callable[[str], None]
 ) -> list[Coroutine[Any, Any, None]]:
     """What cuts the connections of logins that have ended: each of `revoke` is told their names."""
 
@@ -64,7 +64,7 @@ def address_of(bus: EmbeddedBus | MqttBus) -> MqttAddress:
     return bus.address if isinstance(bus, MqttBus) else MqttAddress(*Bind(bus.host, bus.port).reachable, tls=bus.secured)
 
 
-def demo_address(bus: EmbeddedBus | MqttBus, book: LoginBook | None, device: str) -> MqttAddress:
+def demo_address(bus: EmbeddedBus | MqttBus, book: LoginCache | None, device: str) -> MqttAddress:
     """The broker for the demo's device, which has a login of its own. Raises `SettingsError` where it cannot come in."""
     if isinstance(bus, EmbeddedBus) and bus.secured:
         raise SettingsError(f"--demo cannot check the certificate of {PREFIX}MQTT_TLS_CERT; start one without the other")

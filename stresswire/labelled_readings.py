@@ -12,7 +12,7 @@ from models.adaptation import NO_SPAN, Labelled, label_of
 from models.errors import ModelError
 from models.recordings import Recording, Row
 from storage.database import Database
-from storage.devices import Said, SaidRow, labelled_spans, readings_between
+from storage.devices import NewAnnotation, StoredAnnotation, labelled_spans, readings_between
 
 BEFORE: Final = timedelta(hours=1)
 """So much of the record before the first label is read as well: a baseline needs a past."""
@@ -36,15 +36,15 @@ def own_labels(database: Database, devices: Sequence[str]) -> list[Labelled]:
     return [one for one in found if one.recording.rows]
 
 
-def _start(said: Said) -> datetime:
+def _start(said: NewAnnotation) -> datetime:
     return said.start - MOMENT if said.end is None else said.start
 
 
-def _end(said: Said) -> datetime:
+def _end(said: NewAnnotation) -> datetime:
     return said.start if said.end is None else said.end
 
 
-def _labelled(device_id: str, spans: Sequence[SaidRow], readings: Sequence[Found[Any]]) -> Labelled:
+def _labelled(device_id: str, spans: Sequence[StoredAnnotation], readings: Sequence[Found[Any]]) -> Labelled:
     """The readings with their labels; of two annotations that overlap the one that began later counts."""
     rows: list[Row] = []
     for timestamp, hr, temp, eda in map(tuple, readings):

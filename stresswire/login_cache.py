@@ -40,7 +40,7 @@ def check_name(name: str) -> None:
         raise LoginError(f"a name is 1-{MAX_DEVICE_ID} {NAME_RULE}, got {name[:80]!r}")
 
 
-class LoginBook:
+class LoginCache:
     """Says who a client is, without waiting for anything.
 
     Args:

@@ -18,12 +18,12 @@ from gateway.headers import check_headers
 from gateway.http.listener import Handler, Listener, sign
 from gateway.http.routes.system import HEALTH, METRICS, Alive, figures
 from gateway.http.routing import json_response, refusal_response
-from gateway.quiet import OneLine
+from gateway.quiet import RateLimitedLogFilter
 from stresswire import __version__
 from stresswire.settings import PREFIX, Bind, SettingsError
 
 log = logging.getLogger(__name__)
-log.addFilter(OneLine(web.RequestPayloadError, HttpProcessingError))
+log.addFilter(RateLimitedLogFilter(web.RequestPayloadError, HttpProcessingError))
 
 
 def new_registry() -> CollectorRegistry:

@@ -27,7 +27,7 @@ from storage.history import History
 from storage.writer import Writer
 from stresswire import __version__, garbage
 from stresswire.embedded_broker import address_of, demo_address, embedded, login_book, watching
-from stresswire.login_cache import LoginBook
+from stresswire.login_cache import LoginCache
 from stresswire.metrics import new_registry, served, watch_bus, watched_supervisor
 from stresswire.model_in_use import load_model
 from stresswire.settings import Bind, Settings
@@ -48,7 +48,7 @@ RECONNECT_S = 5.0
 """Until then frontends and subscribers that lost `up` are back, for the alerts that it still has."""
 
 
-class Beside(NamedTuple):
+class PartsStatus(NamedTuple):
     """What the gateway knows of the parts beside it: how the model is, whether what is written is taken, the lag."""
 
     model: str
@@ -76,7 +76,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
         ):
             watch_bus(registry, bus)
             ingest = _ingest(settings, bus, writer, predictor, registry, supervisor, grace_s=RECONNECT_S)
-            beside = Beside(f"ok, {predictor.version}", lambda: writer.state, lambda: ingest.lag_s)
+            beside = PartsStatus(f"ok, {predictor.version}", lambda: writer.state, lambda: ingest.lag_s)
             async with (
                 _gateway(settings, bus, history, writer, book, registry, supervisor, beside) as gateway,
                 served(settings.metrics_bind, registry),
@@ -148,7 +148,7 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
             Writer(database) as writer,
             History(database) as history,
             _external_bus(settings, None, supervisor) as bus,
-            _gateway(settings, bus, history, writer, book, registry, supervisor, Beside("in ingest")) as gateway,
+            _gateway(settings, bus, history, writer, book, registry, supervisor, PartsStatus("in ingest")) as gateway,
             served(settings.metrics_bind, registry),
             stopped_by_signal() as stop,
         ):
@@ -256,7 +256,7 @@ async def stopped_by_signal() -> AsyncIterator[asyncio.Event]:
                 loop.remove_signal_handler(one)
 
 
-def _bus(settings: Settings, book: LoginBook | None, supervisor: Supervisor) -> EmbeddedBus | MqttBus:
+def _bus(settings: Settings, book: LoginCache | None, supervisor: Supervisor) -> EmbeddedBus | MqttBus:
     address = settings.mqtt_address
     return embedded(settings, book) if address is None else MqttBus(address, settings.ingest_shard.client_id, supervisor)
 
@@ -275,10 +275,10 @@ def _gateway(
     bus: EmbeddedBus | MqttBus,
     history: History,
     writer: Writer,
-    book: LoginBook | None,
+    book: LoginCache | None,
     registry: CollectorRegistry,
     supervisor: Supervisor,
-    beside: Beside,
+    beside: PartsStatus,
 ) -> Gateway:
     access = Access(
         logins=book,

@@ -26,7 +26,7 @@ from pydantic_settings import (
 
 from broker.address import MqttAddress, parse_url
 from broker.authority import Authority, is_loopback, is_opaque_origin, parse_authority, parse_origin
-from ingest.shard import Share
+from ingest.shard import Shard
 from models.files import text_of
 
 PREFIX = "STRESSWIRE_"
@@ -94,7 +94,7 @@ def _bind(value: Any) -> Any:
 
 
 def _share(value: Any) -> Any:
-    return Share.parse(value) if isinstance(value, str) else value
+    return Shard.parse(value) if isinstance(value, str) else value
 
 
 def _listed(value: Any) -> Any:
@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     mqtt_tls_ca: Path | None = None
     mqtt_url: Annotated[SecretStr | None, AfterValidator(_mqtt_url)] = None
     database_url: SecretStr = SecretStr("sqlite:///var/stresswire.db")
-    ingest_shard: Annotated[Share, NoDecode, BeforeValidator(_share)] = Share()
+    ingest_shard: Annotated[Shard, NoDecode, BeforeValidator(_share)] = Shard()
     model_dir: Path | None = None
     models: Path = Path("var/models")
     stress_prior: Annotated[float | None, Field(gt=0, lt=1)] = None
@@ -177,7 +177,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _a_broker_to_share(self) -> Self:
-        if self.mqtt_url is None and self.ingest_shard != Share():
+        if self.mqtt_url is None and self.ingest_shard != Shard():
             raise ValueError(f"{PREFIX}INGEST_SHARD needs {PREFIX}MQTT_URL: the embedded broker has one ingest")
         return self
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from bench.churn.sockets import Client, Kind, Polling, Streaming, Wire, poll_in, stream_in, upgraded
+from bench.churn.sockets import Client, Kind, Polling, Streaming, Transport, poll_in, stream_in, upgraded
 from bench.churn.world import Ways, World
 
 STAY_S: Final = 40.0
@@ -18,11 +18,11 @@ _QUESTIONS: Final = (
 
 
 @contextlib.asynccontextmanager
-async def _wire(world: World, kind: Kind) -> AsyncIterator[Wire]:
+async def _wire(world: World, kind: Kind) -> AsyncIterator[Transport]:
     """Over any transport; a browser begins with polling and goes over, also once it has joined."""
     how = world.chance.random()
     carrier: Streaming | Polling = await (stream_in if how < 0.45 else poll_in)(world, kind)
-    carriers: list[Wire] = [carrier]
+    carriers: list[Transport] = [carrier]
     try:
         if how > 0.75 and isinstance(carrier, Polling):
             carriers.append(await upgraded(world, carrier))
@@ -91,7 +91,7 @@ async def go_over(world: World) -> None:
     """Join over long polling, then go over to WebSocket; or begin to, and vanish."""
     kind, whole = _kind(world), world.chance.random() < 0.7
     polling = await poll_in(world, kind)
-    carriers: list[Wire] = [polling]
+    carriers: list[Transport] = [polling]
     try:
         client = Client(polling, world.stream("socketio"))
         await client.join()

@@ -19,7 +19,7 @@ _ANSWER: Final = f'42["{wire.ANSWER}",'
 ANSWER_S: Final = 30.0
 
 
-class Wire(ABC):
+class Transport(ABC):
     """What carries Engine.IO packets. `links` are its connections."""
 
     links: list[Link]
@@ -47,7 +47,7 @@ class Wire(ABC):
             link.reset()
 
 
-class Streaming(Wire):
+class Streaming(Transport):
     """Over WebSocket."""
 
     def __init__(self, link: WebSocket) -> None:
@@ -65,7 +65,7 @@ class Streaming(Wire):
         self.link.close()
 
 
-class Polling(Wire):
+class Polling(Transport):
     """Over long polling: one connection asks for news, the other sends."""
 
     def __init__(self, asks: Link, sends: Link, sid: str) -> None:
@@ -151,7 +151,7 @@ async def upgraded(world: World, polling: Polling, *, whole: bool = True) -> Str
 class Client:
     """In the namespace or not; samples of `stream` are acknowledged by `data_received`."""
 
-    def __init__(self, carrier: Wire, stream: Stream) -> None:
+    def __init__(self, carrier: Transport, stream: Stream) -> None:
         self.wire = carrier
         self.waiting: set[int] = set()
         self.joined = False

@@ -5,7 +5,7 @@ from typing import Final
 
 from broker.auth.acl import Authenticate, Credentials, Identity, may_publish
 from broker.contract import DEVICE_STATUS, MAX_DEVICE_ID, parse_topic
-from broker.pacing.token_bucket import Guesses
+from broker.pacing.token_bucket import FailedLogins
 from broker.protocol.packets import Connect, ReturnCode
 from broker.protocol.topics import too_deep
 
@@ -25,7 +25,7 @@ class RefusedError(Exception):
         self.code = code
 
 
-class Admission:
+class ConnectPolicy:
     """Checks logins.
 
     The right token is always let in: nobody locks others out by guessing, also not behind a hospital's one address.
@@ -38,7 +38,7 @@ class Admission:
     def __init__(self, authenticate: Authenticate | None, now_s: Callable[[], float]) -> None:
         self.failed_logins = 0
         self._authenticate = authenticate
-        self._guesses = Guesses(now_s)
+        self._guesses = FailedLogins(now_s)
 
     def admit(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
         """Who the client is; None where there are no logins. Raises `RefusedError`."""

@@ -67,7 +67,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     key: Key | None
 
 
-class Refusal(Struct, frozen=True, kw_only=True):
+class RejectedSample(Struct, frozen=True, kw_only=True):
     """An element, or the message as a whole, that is not a valid sample, and why."""
 
     error: ErrorDetail
@@ -78,7 +78,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
 class Decoded(Struct, frozen=True):
     """A message's elements in order; `batch`: they came as an array."""
 
-    elements: tuple[Sample | Refusal, ...]
+    elements: tuple[Sample | RejectedSample, ...]
     batch: bool
 
 
@@ -101,7 +101,7 @@ def decode(payload: bytes, device_id: str, *, now: datetime, trusted: bool = Fal
             return Decoded((_element(text, device_id, now, trusted),), batch=False)
         return Decoded(tuple(_element(raw, device_id, now, trusted) for raw in _split(text)), batch=True)
     except RefusedError as refused:
-        return Decoded((Refusal(error=refused.detail, raw=payload),), batch=False)
+        return Decoded((RejectedSample(error=refused.detail, raw=payload),), batch=False)
 
 
 def sha256_of(payload: bytes) -> str:
@@ -196,7 +196,7 @@ def _split_slowly(text: str) -> list[bytes]:
     return elements
 
 
-def _element(raw: bytes | msgspec.Raw, device_id: str, now: datetime, trusted: bool) -> Sample | Refusal:
+def _element(raw: bytes | msgspec.Raw, device_id: str, now: datetime, trusted: bool) -> Sample | RejectedSample:
     try:
         sample = _decode_sample(raw)
         return _checked(sample, device_id, now, trusted)
@@ -205,7 +205,7 @@ def _element(raw: bytes | msgspec.Raw, device_id: str, now: datetime, trusted: b
     except RefusedError as refused:
         # Nobody may be answered in the name of a key that the pipeline gave out.
         key = None if refused.detail.code == "reserved" else _key_in(bytes(raw))
-        return Refusal(error=refused.detail, raw=bytes(raw), key=key)
+        return RejectedSample(error=refused.detail, raw=bytes(raw), key=key)
 
 
 def _checked(sample: SensorSample, device_id: str, now: datetime, trusted: bool) -> Sample:
@@ -255,7 +255,7 @@ def _key_in(raw: bytes) -> Key | None:
         return None
 
 
-def _explained(raw: bytes, cause: Exception) -> Refusal:
+def _explained(raw: bytes, cause: Exception) -> RejectedSample:
     """Why msgspec refused `raw`, in words that name the field and the limit."""
     key = None
     try:
@@ -265,6 +265,6 @@ def _explained(raw: bytes, cause: Exception) -> Refusal:
         key = key_of(element)
         check_fields(element)
     except RefusedError as refused:
-        return Refusal(error=refused.detail, raw=raw, key=key)
+        return RejectedSample(error=refused.detail, raw=raw, key=key)
     code: ErrorCode = "too_deep" if isinstance(cause, RecursionError) else "invalid"
-    return Refusal(error=ErrorDetail(code, f"the message cannot be read: {cause}"), raw=raw, key=key)
+    return RejectedSample(error=ErrorDetail(code, f"the message cannot be read: {cause}"), raw=raw, key=key)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self, cast
 
 from broker.auth.acl import Authenticate
-from broker.auth.connect_policy import Admission
+from broker.auth.connect_policy import ConnectPolicy
 from broker.bus import Bus, BusError, Subscription, why
 from broker.embedded.amqtt_adapter import Engine
 from broker.embedded.connection import Connection
-from broker.embedded.context import WRITE_AHEAD, Counts, House, Patience, Wire
+from broker.embedded.context import WRITE_AHEAD, Counts, ServerContext, Timeouts, Transport
 from broker.embedded.router import Router
-from broker.pacing.log_limiter import Notices
+from broker.pacing.log_limiter import LogLimiter
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class EmbeddedBus(Bus):
         authenticate: Authenticate | None = None,
         tls: ssl.SSLContext | None = None,
         max_connections: int = MAX_CONNECTIONS,
-        patience: Patience = Patience(),  # noqa: B008 - it is frozen
+        patience: Timeouts = Timeouts(),  # noqa: B008 - it is frozen
     ) -> None:
         self.host = host
         self.port = port
@@ -130,7 +130,7 @@ class EmbeddedBus(Bus):
         self._patience = patience
         self._closed = False
         self._router = Router()
-        self._house: House | None = None
+        self._house: ServerContext | None = None
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()
 
@@ -193,7 +193,7 @@ class EmbeddedBus(Bus):
             raise BusError("the embedded broker is closed")
         await self._router.publish(topic, payload, 1, retain=False)
 
-    def connect(self, wire: Wire, address: str, certificate: str | None = None) -> Connection:
+    def connect(self, wire: Transport, address: str, certificate: str | None = None) -> Connection:
         """A client on another transport, such as a WebSocket; its owner tells it what comes, and when it is `lost`."""
         full = len(self._connections) >= self._max_connections
         connection = Connection(self._running(), wire, address, certificate)
@@ -218,9 +218,9 @@ class EmbeddedBus(Bus):
     async def __aenter__(self) -> Self:
         now_s = asyncio.get_running_loop().time
         engine = Engine(self._router)
-        admission = Admission(self._authenticate, now_s)
-        self._house = House(
-            self._router, engine, admission, self._connections, {}, {}, self.counts, Notices(log, now_s), self._patience
+        admission = ConnectPolicy(self._authenticate, now_s)
+        self._house = ServerContext(
+            self._router, engine, admission, self._connections, {}, {}, self.counts, LogLimiter(log, now_s), self._patience
         )
         await engine.start()
         return self
@@ -255,7 +255,7 @@ class EmbeddedBus(Bus):
             await ended
         await self._running().engine.shutdown()
 
-    def _running(self) -> House:
+    def _running(self) -> ServerContext:
         if self._house is None:
             raise BusError("the embedded broker has not been started")
         return self._house

@@ -1,8 +1,8 @@
 """One MQTT client, from its first byte to its will.
 
 Synchronous but for the task in which amqtt (`broker.embedded.amqtt_adapter`) serves the control packets: bytes come in
-through `received`, and go out through a `Wire`, whatever that is made of. A packet is looked at only once the one before
-it is done with.
+through `received`, and go out through a `Transport`, whatever that is made of. A packet is looked at only once the one
+before it is done with.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from broker.auth.acl import Identity, may_publish
 from broker.auth.connect_policy import MAX_SESSIONS, RefusedError, session_key, sessions_allowed
 from broker.contract import MAX_PAYLOAD_BYTES
 from broker.embedded.amqtt_adapter import ControlStream
-from broker.embedded.context import WRITE_AHEAD, House, Wire
-from broker.embedded.packet_reader import Hold, Intake
-from broker.embedded.publisher import Upstream
+from broker.embedded.context import WRITE_AHEAD, ServerContext, Transport
+from broker.embedded.packet_reader import Hold, PacketReader
+from broker.embedded.publisher import InboundPublisher
 from broker.embedded.router import Arrival, Session, nothing
 from broker.protocol import packets
 from broker.protocol.packets import Connect, Frame, MalformedError, Publish, ReturnCode, Type, UnsupportedVersionError, Will
@@ -43,7 +43,7 @@ class Connection:
         certificate: the common name of the peer's certificate, where TLS has verified one.
     """
 
-    def __init__(self, house: House, wire: Wire, address: str, certificate: str | None = None) -> None:
+    def __init__(self, house: ServerContext, wire: Transport, address: str, certificate: str | None = None) -> None:
         self.key: str | None = None
         self.who: Identity | None = None
         self.ended = asyncio.Event()
@@ -52,9 +52,9 @@ class Connection:
         self._address = address
         self._certificate = certificate
         self._loop = asyncio.get_running_loop()
-        self._intake = Intake(wire, MAX_CONNECT, self)
+        self._intake = PacketReader(wire, MAX_CONNECT, self)
         self._intake.expect(Type.CONNECT)
-        self._upstream = Upstream(house.router, self._intake, wire)
+        self._upstream = InboundPublisher(house.router, self._intake, wire)
         self._closed = False
         self._finishing = False
         self._lost = False

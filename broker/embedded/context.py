@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
 
-from broker.auth.connect_policy import Admission
+from broker.auth.connect_policy import ConnectPolicy
 from broker.embedded.amqtt_adapter import Engine
 from broker.embedded.router import Router
-from broker.pacing.log_limiter import Notices
+from broker.pacing.log_limiter import LogLimiter
 
 if TYPE_CHECKING:
     from broker.embedded.connection import Connection
@@ -16,7 +16,7 @@ WRITE_AHEAD: Final = 64 * 1024
 """Bytes that are given to the wire beyond what the client has taken."""
 
 
-class Patience(Struct, frozen=True):
+class Timeouts(Struct, frozen=True):
     """How long a client may take, in seconds.
 
     `connect_s`: for its CONNECT, and for the TLS handshake before it. `stall_s`: without taking any of what waits for it.
@@ -28,7 +28,7 @@ class Patience(Struct, frozen=True):
     close_s: float = 5.0
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """A transport: TCP, TLS or a WebSocket. None of its methods waits or raises."""
 
     def write(self, data: bytes) -> None:
@@ -73,7 +73,7 @@ class Counts(Struct):
     lost_wills: int = 0
 
 
-class House(Struct, frozen=True):
+class ServerContext(Struct, frozen=True):
     """What all connections share.
 
     `present`: all connections; `strangers`: those without a CONNECT yet; `live`: the newest of each session.
@@ -81,10 +81,10 @@ class House(Struct, frozen=True):
 
     router: Router
     engine: Engine
-    admission: Admission
+    admission: ConnectPolicy
     present: set["Connection"]
     strangers: dict["Connection", None]
     live: dict[str, "Connection"]
     counts: Counts
-    notices: Notices
-    patience: Patience
+    notices: LogLimiter
+    patience: Timeouts

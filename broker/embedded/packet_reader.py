@@ -1,4 +1,5 @@
-"""From a client's bytes to its packets, one by one and no faster than they can be dealt with; no I/O but `Wire`'s pause.
+"""From a client's bytes to its packets, one by one and no faster than they can be dealt with; no I/O but `Transport`'s
+pause.
 
 While anything holds a connection up it is not read: what a client may make us keep is bounded by what it may send unread.
 """
@@ -7,8 +8,8 @@ import asyncio
 from enum import IntFlag, auto
 from typing import Final, Protocol
 
-from broker.embedded.context import Wire
-from broker.protocol.packets import Frame, Framer, MalformedError, Type
+from broker.embedded.context import Transport
+from broker.protocol.packets import Frame, MalformedError, PacketFramer, Type
 
 READ_AHEAD: Final = 64 * 1024
 """Bytes that may wait here before the transport is told to pause."""
@@ -47,7 +48,7 @@ class Handler(Protocol):
         ...
 
 
-class Intake:
+class PacketReader:
     """The receiving end of one connection.
 
     Args:
@@ -56,12 +57,12 @@ class Intake:
         handler: gets the packets.
     """
 
-    def __init__(self, wire: Wire, limit: int, handler: Handler) -> None:
+    def __init__(self, wire: Transport, limit: int, handler: Handler) -> None:
         self.holds = Hold(0)
         self.left = False
         self._wire = wire
         self._handler = handler
-        self._framer = Framer(limit)
+        self._framer = PacketFramer(limit)
         self._paused = False
         self._busy = False
         self._stopped = False

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from broker.bus import Subscription
-from broker.embedded.context import Wire
-from broker.embedded.packet_reader import Hold, Intake
+from broker.embedded.context import Transport
+from broker.embedded.packet_reader import Hold, PacketReader
 from broker.embedded.router import Arrival, Router, nothing
 from broker.protocol.inbound import Inbox, Received
 from broker.protocol.packets import Publish
@@ -23,7 +23,7 @@ class _Waiting(NamedTuple):
     call: Callable[[], None]
 
 
-class Upstream:
+class InboundPublisher:
     """One connection's way to the router.
 
     Args:
@@ -32,7 +32,7 @@ class Upstream:
         wire: where the answers go.
     """
 
-    def __init__(self, router: Router, intake: Intake, wire: Wire) -> None:
+    def __init__(self, router: Router, intake: PacketReader, wire: Transport) -> None:
         self._router = router
         self._intake = intake
         self._wire = wire

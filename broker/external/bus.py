@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from broker.address import MqttAddress
 from broker.bus import Bus, BusError, Message, Subscription, why
 from broker.pacing.backoff import Backoff
-from broker.pacing.log_limiter import Notices
+from broker.pacing.log_limiter import LogLimiter
 from broker.pacing.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class MqttBus(Bus):
     def __init__(self, address: MqttAddress, client_id: str | None = None, supervisor: Supervisor | None = None) -> None:
         self.address = address
         self.refused = 0
-        self._notices = Notices(log, time.monotonic)
+        self._notices = LogLimiter(log, time.monotonic)
         self._supervisor = supervisor or Supervisor()
         self.dropped = 0
         self._closed = False

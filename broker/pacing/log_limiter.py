@@ -7,7 +7,7 @@ from typing import Final
 EVERY_S: Final = 1.0
 
 
-class Notices:
+class LogLimiter:
     """Logs at most one line each `EVERY_S`.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Final
 KEYS_KEPT: Final = 10_000
 
 
-class Throttle:
+class TokenBucket:
     """A token bucket for each key: `burst` at once, then one each `every_s`. The longest unused keys are forgotten."""
 
     def __init__(self, burst: int, every_s: float, now_s: Callable[[], float]) -> None:
@@ -33,12 +33,12 @@ class Throttle:
         return max(0.0, level - (self._now_s() - at_s) / self._every_s)
 
 
-class Guesses:
+class FailedLogins:
     """Failed logins, by address, and by address and name: beyond the limit a guess is not even told that it is wrong."""
 
     def __init__(self, now_s: Callable[[], float]) -> None:
-        self._by_address = Throttle(100, 0.1, now_s)
-        self._by_name = Throttle(5, 5.0, now_s)
+        self._by_address = TokenBucket(100, 0.1, now_s)
+        self._by_name = TokenBucket(5, 5.0, now_s)
 
     def wait_s(self, address: str, name: str) -> float:
         """How long until another guess is looked at; 0: it is now."""

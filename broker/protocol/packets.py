@@ -104,7 +104,7 @@ class Publish(Struct, frozen=True):
     packet_id: int
 
 
-class Framer:
+class PacketFramer:
     """Cuts a stream into control packets of at most `limit` bytes after the fixed header; of type `expected`, if any."""
 
     def __init__(self, limit: int) -> None:

@@ -8,27 +8,27 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from broker.contract import ANSWER_TIMEOUT_S
-from gateway.access.permissions import Visitor
+from gateway.access.permissions import Caller
 from gateway.errors import RefusedError, database_away
-from storage.audit import Deed, record_deed
+from storage.audit import AuditEvent, append_event
 from storage.writer import RowsRefusedError, Writer, WriterStoppedError
 
 Result = TypeVar("Result")
 
 
-def deed_of(visitor: Visitor, at: datetime, action: str, subject: str, detail: str | None = None) -> Deed:
+def deed_of(visitor: Caller, at: datetime, action: str, subject: str, detail: str | None = None) -> AuditEvent:
     """What a visitor does, for the audit."""
-    return Deed(at, visitor.login, visitor.address, action, subject, detail)
+    return AuditEvent(at, visitor.login, visitor.address, action, subject, detail)
 
 
-async def change(writer: Writer, deed: Deed, work: Callable[[Connection], Result]) -> Result:
+async def change(writer: Writer, deed: AuditEvent, work: Callable[[Connection], Result]) -> Result:
     """Run `work` in a transaction that also keeps `deed`, and return what it returned. Raises `RefusedError` where the
     database does not take it in time: the writer does not give up, but whoever asked waits no longer.
     """
 
     def transaction(connection: Connection) -> Result:
         result = work(connection)
-        record_deed(connection, deed)
+        append_event(connection, deed)
         return result
 
     try:

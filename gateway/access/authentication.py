@@ -10,11 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker.auth.acl import Credentials, Identity
 from broker.contract import MAX_DEVICE_ID
-from broker.pacing.token_bucket import Guesses
+from broker.pacing.token_bucket import FailedLogins
 from gateway.access.browser_sessions import COOKIE, Sessions, csrf_of, id_of
-from gateway.access.forwarded import Client
+from gateway.access.forwarded import Peer
 from gateway.access.origins import Origins
-from gateway.access.permissions import Visitor
+from gateway.access.permissions import Caller
 from gateway.errors import database_away, forbidden, too_many, unauthorized
 from gateway.headers import CSRF_HEADER, HOST
 from storage.sessions import Session
@@ -39,7 +39,7 @@ class Logins(Protocol):
         """Whose session it is, as long as the login is what it was."""
 
 
-class Door:
+class Authenticator:
     """Recognises visitors.
 
     Args:
@@ -53,27 +53,27 @@ class Door:
         self._logins = logins
         self._sessions = sessions
         self._origins = origins
-        self._guesses = Guesses(now_s)
+        self._guesses = FailedLogins(now_s)
 
-    async def visitor(self, request: web.Request, client: Client) -> Visitor:
+    async def visitor(self, request: web.Request, client: Peer) -> Caller:
         """Who sends a request. Raises `RefusedError` where what is shown is wrong, or a page may not do that."""
         if self._logins is None:
-            return Visitor(client, free=True)
+            return Caller(client, free=True)
         shown = request.headers.get(hdrs.AUTHORIZATION)
         if shown is not None:
-            return Visitor(client, self._identified(self._logins, _credentials(shown), client.address))
+            return Caller(client, self._identified(self._logins, _credentials(shown), client.address))
         cookie = request.cookies.get(COOKIE)
         if cookie is not None and cookie.isascii() and self._own_page(request):
             return await self._signed_in(self._logins, request, cookie, client)
-        return Visitor(client)
+        return Caller(client)
 
-    def by_token(self, token: object, client: Client) -> Visitor:
+    def by_token(self, token: object, client: Peer) -> Caller:
         """Who shows a token in Socket.IO's `auth`. Raises `RefusedError`."""
         if self._logins is None:
-            return Visitor(client, free=True)
+            return Caller(client, free=True)
         if not isinstance(token, str):
             raise unauthorized("auth.token must be a string")
-        return Visitor(client, self._identified(self._logins, Credentials(password=_bytes(token)), client.address))
+        return Caller(client, self._identified(self._logins, Credentials(password=_bytes(token)), client.address))
 
     def sign_in(self, name: str, token: str, address: str) -> Session:
         """What to keep of who signs in. Raises `RefusedError`."""
@@ -100,19 +100,19 @@ class Door:
         self._guesses.count(address, name)
         raise unauthorized("no such login, or a wrong, revoked or expired token")
 
-    async def _signed_in(self, logins: Logins, request: web.Request, cookie: str, client: Client) -> Visitor:
+    async def _signed_in(self, logins: Logins, request: web.Request, cookie: str, client: Peer) -> Caller:
         try:
             session = await self._sessions.find(cookie)
         except SQLAlchemyError as error:
             raise database_away() from error
         who = None if session is None else logins.holder(session)
         if who is None:
-            return Visitor(client)
+            return Caller(client)
         csrf = csrf_of(cookie)
         shown = request.headers.get(CSRF_HEADER, "").encode()
         if request.method not in SAFE_METHODS and not hmac.compare_digest(shown, csrf.encode()):
             raise forbidden(f"a browser that is signed in must send the header {CSRF_HEADER}, from /api/me")
-        return Visitor(client, who, session=id_of(cookie), csrf=csrf)
+        return Caller(client, who, session=id_of(cookie), csrf=csrf)
 
     def _own_page(self, request: web.Request) -> bool:
         """A cookie is believed from our own pages: others, also those that may read our answers, bring a token."""

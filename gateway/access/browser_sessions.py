@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.access.audit import change
 from storage import sessions as rows
-from storage.audit import Deed
+from storage.audit import AuditEvent
 from storage.reader import Reader
 from storage.sessions import Session
 from storage.writer import Writer
@@ -33,7 +33,7 @@ class Sessions:
         cookie, now = secrets.token_urlsafe(_RANDOM_BYTES), self._now()
         await change(
             self._writer,
-            Deed(now, session.login, address, "sign_in"),
+            AuditEvent(now, session.login, address, "sign_in"),
             lambda connection: rows.add_session(connection, id_of(cookie), session, now, now + LIFETIME),
         )
         return cookie
@@ -44,7 +44,7 @@ class Sessions:
 
     async def end(self, session_id: str, login: str | None, address: str) -> None:
         """Sign out."""
-        deed = Deed(self._now(), login, address, "sign_out")
+        deed = AuditEvent(self._now(), login, address, "sign_out")
         await change(self._writer, deed, lambda connection: rows.end_session(connection, session_id))
 
     async def ended(self, ids: Collection[str]) -> set[str]:

@@ -12,30 +12,30 @@ from gateway.headers import FORWARDED_FOR, FORWARDED_PROTO
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Client(Struct, frozen=True):
+class Peer(Struct, frozen=True):
     """The address that a request comes from, and whether it came over TLS."""
 
     address: str
     secure: bool
 
 
-CLIENT: Final = web.RequestKey("client", Client)
+PEER: Final = web.RequestKey("client", Peer)
 
 
-class Proxies:
+class Forwarded:
     """`trusted`: the networks of the proxies whose word on their clients is taken."""
 
     def __init__(self, trusted: Collection[Network]) -> None:
         self._trusted = tuple(trusted)
 
-    def client(self, request: web.Request) -> Client:
+    def client(self, request: web.Request) -> Peer:
         """The nearest address that is no trusted proxy: what stands before it anybody may have written."""
         address, secure = request.remote or "", request.secure
         for hop, proto in reversed(_hops(request)):
             if not self._trusts(address):
                 break
             address, secure = hop, proto == "https"
-        return Client(address, secure)
+        return Peer(address, secure)
 
     def _trusts(self, address: str) -> bool:
         try:

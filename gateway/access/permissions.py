@@ -4,16 +4,16 @@ from msgspec import Struct
 
 from broker.auth.acl import Identity
 from broker.contract import HOLDERS, Right
-from gateway.access.forwarded import Client
+from gateway.access.forwarded import Peer
 
 
-class Visitor(Struct, frozen=True):
+class Caller(Struct, frozen=True):
     """Who asks, and by which way. `identity` is None for strangers, and for everybody where there are no logins (`free`).
 
     `session` is the SHA-256 of a browser's cookie, `csrf` what such a browser must say to change anything.
     """
 
-    client: Client
+    client: Peer
     identity: Identity | None = None
     free: bool = False
     session: str | None = None

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from broker.authority import is_loopback
-from broker.pacing.token_bucket import Throttle
-from gateway.access.permissions import Visitor
+from broker.pacing.token_bucket import TokenBucket
+from gateway.access.permissions import Caller
 from gateway.errors import too_many
 
 BURST_S: Final = 2.0
@@ -27,17 +27,17 @@ class Limits:
         if not is_loopback(address):
             _count(self._addresses, address, "this address")
 
-    def count_login(self, visitor: Visitor) -> None:
+    def count_login(self, visitor: Caller) -> None:
         """Count a request of a login. Raises `RefusedError`."""
         if visitor.login is not None:
             _count(self._logins, visitor.login, "this login")
 
 
-def _bucket(rate: float, now_s: Callable[[], float]) -> Throttle:
-    return Throttle(max(1, round(rate * BURST_S)), 1 / rate, now_s)
+def _bucket(rate: float, now_s: Callable[[], float]) -> TokenBucket:
+    return TokenBucket(max(1, round(rate * BURST_S)), 1 / rate, now_s)
 
 
-def _count(bucket: Throttle, key: str, whose: str) -> None:
+def _count(bucket: TokenBucket, key: str, whose: str) -> None:
     wait_s = bucket.wait_s(key)
     if wait_s > 0:
         raise too_many(f"too many requests from {whose}; try again in {wait_s:.1f} s", wait_s)

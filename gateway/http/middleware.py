@@ -8,8 +8,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from broker.contract import MAX_PAYLOAD_BYTES, ErrorCode
-from gateway.access.authentication import SAFE_METHODS, Door
-from gateway.access.forwarded import CLIENT, Proxies
+from gateway.access.authentication import SAFE_METHODS, Authenticator
+from gateway.access.forwarded import PEER, Forwarded
 from gateway.access.origins import Origins
 from gateway.access.rate_limit import Limits
 from gateway.errors import RefusedError, forbidden
@@ -43,10 +43,10 @@ _SECURITY: Final = {
 _CODES: Final[dict[int, ErrorCode]] = {404: "not_found", 413: "too_large", 503: "timeout"}
 
 
-class Guard:
+class Middleware:
     """The middleware, and what comes before it."""
 
-    def __init__(self, origins: Origins, proxies: Proxies, limits: Limits, door: Door, metrics: Metrics) -> None:
+    def __init__(self, origins: Origins, proxies: Forwarded, limits: Limits, door: Authenticator, metrics: Metrics) -> None:
         self._origins = origins
         self._proxies = proxies
         self._limits = limits
@@ -101,7 +101,7 @@ class Guard:
         host = request.get(HOST)
         if not self._origins.serve(host):
             raise forbidden(f"{host} is not served here; if it shall be, name http://{host} in STRESSWIRE_CORS_ORIGINS")
-        client = request[CLIENT] = self._proxies.client(request)
+        client = request[PEER] = self._proxies.client(request)
         self._limits.count_address(client.address)
         if request.path.startswith(SOCKET_IO):
             # Who it is, is asked when the namespace is joined.
@@ -130,7 +130,7 @@ class Guard:
         response.headers[hdrs.VARY] = f"{hdrs.ORIGIN}, {hdrs.AUTHORIZATION}, {hdrs.COOKIE}"
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
-        if CLIENT in request and request[CLIENT].secure:
+        if PEER in request and request[PEER].secure:
             response.headers[_HSTS] = "max-age=31536000"
         if request.path.startswith("/api/"):
             response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")

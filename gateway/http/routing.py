@@ -10,13 +10,13 @@ from msgspec import Meta, Struct
 
 from broker.contract import MAX_COUNT, DataReceived, Right, encode, field_of
 from broker.contract.samples import valid_device_id
-from gateway.access.permissions import Visitor
+from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
 from gateway.errors import RefusedError, database_away, forbidden, unauthorized
 from storage.database import AWAY
 
 JSON: Final = "application/json"
-VISITOR: Final = web.RequestKey("visitor", Visitor)
+VISITOR: Final = web.RequestKey("visitor", Caller)
 BODY_S: Final = 20.0
 """How long a body may take; a device on a weak link sends 256 KiB in it."""
 DEVICE: Final = "device_id"
@@ -74,7 +74,7 @@ class Call(Struct, frozen=True):
     """A request that may be answered. `device_id` is empty where the path names none."""
 
     request: web.Request
-    visitor: Visitor
+    visitor: Caller
     device_id: str
     query: Any
     body: Any
@@ -112,12 +112,12 @@ class Endpoints:
             self._app.router.add_route(hdrs.METH_HEAD, endpoint.path, checked)
 
 
-def visitor_of(request: web.Request) -> Visitor:
+def visitor_of(request: web.Request) -> Caller:
     """Who asks, as the middleware found out."""
     return request[VISITOR]
 
 
-def check(visitor: Visitor, right: Right, device_id: str | None = None) -> None:
+def check(visitor: Caller, right: Right, device_id: str | None = None) -> None:
     """Raises `RefusedError` where the visitor has not that right, for that device."""
     if visitor.may(right, device_id):
         return

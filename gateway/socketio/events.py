@@ -36,21 +36,21 @@ from broker.contract import (
     encode,
 )
 from gateway import json_codec as wire
-from gateway.access.authentication import Door
+from gateway.access.authentication import Authenticator
 from gateway.access.browser_sessions import Sessions
-from gateway.access.forwarded import CLIENT
+from gateway.access.forwarded import PEER
 from gateway.access.origins import Origins
-from gateway.access.permissions import Visitor
+from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
 from gateway.bridge import Bridge, Inbound
 from gateway.errors import RefusedError
 from gateway.headers import HOST
 from gateway.http.routes.alerts import Alerts, not_saved
 from gateway.metrics import Metrics
-from gateway.quiet import OneLine
-from gateway.sample_requests import Uplink, refusal
+from gateway.quiet import RateLimitedLogFilter
+from gateway.sample_requests import SampleRequests, refusal
 from gateway.socketio.arduino import DEVICE_ORIGIN, Server, is_device
-from gateway.socketio.send_queue import Feed
+from gateway.socketio.send_queue import SendQueue
 from gateway.socketio.server import MAX_BODY, WAITING_BYTES, JoinRefusedError
 from storage.history import History, HistoryError, parse_request
 
@@ -66,17 +66,17 @@ MAX_DEVICES: Final = 16
 """Devices that one socket may speak for where there are no logins."""
 
 
-class Member(Struct, eq=False):
+class Client(Struct, eq=False):
     """A client that has joined. `devices`: whose orders it is sent."""
 
     kind: ClientType
-    visitor: Visitor
+    visitor: Caller
     eio_sid: str
-    feed: Feed
+    feed: SendQueue
     devices: set[str]
 
 
-class Sockets:
+class SocketEvents:
     """All Socket.IO clients.
 
     Args:
@@ -95,13 +95,13 @@ class Sockets:
 
     def __init__(
         self,
-        uplink: Uplink,
+        uplink: SampleRequests,
         bridge: Bridge,
         alerts: Alerts,
         history: History,
         health: Callable[[], Awaitable[HealthStatus]],
         origins: Origins,
-        door: Door,
+        door: Authenticator,
         sessions: Sessions,
         limits: Limits,
         metrics: Metrics,
@@ -120,13 +120,13 @@ class Sockets:
         self._limits = limits
         self._metrics = metrics
         self._now = now
-        self._arriving: dict[str, Member] = {}
-        self._members: dict[str, Member] = {}
+        self._arriving: dict[str, Client] = {}
+        self._members: dict[str, Client] = {}
         self._told = ClientStats(0, 0, 0)
         self._told_lost = 0
         self._leaving: set[asyncio.Task[None]] = set()
         engine_log = logging.getLogger("gateway.engineio")
-        engine_log.addFilter(OneLine(Exception))  # of what a client sent; our own handlers say theirs
+        engine_log.addFilter(RateLimitedLogFilter(Exception))  # of what a client sent; our own handlers say theirs
         engine_log.setLevel(logging.WARNING)
         self._sio = Server(
             CLIENT_EVENTS,
@@ -243,7 +243,7 @@ class Sockets:
             if member.visitor.session in ended:
                 self._cut(sid)
 
-    def _catch_up(self, member: Member) -> None:
+    def _catch_up(self, member: Client) -> None:
         skipped = member.feed.catch_up()
         waiting = self._sio.waiting(member.eio_sid)
         if skipped and waiting is not None:
@@ -254,7 +254,7 @@ class Sockets:
         name: Name,
         reply: Name | None,
         right: Right,
-        handle: Callable[[str, Member, Any], Awaitable[Struct | Raw | None]],
+        handle: Callable[[str, Client, Any], Awaitable[Struct | Raw | None]],
     ) -> None:
         """Answer an event by another one, and through the acknowledgement where the client asked for one; `reply` is None
         for an event that is an answer itself.
@@ -285,7 +285,7 @@ class Sockets:
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
         request: web.Request = environ["aiohttp.request"]
-        client = request[CLIENT]
+        client = request[PEER]
         kind = _client_type(request)
         try:
             token = auth.get("token") if isinstance(auth, dict) else None
@@ -298,9 +298,9 @@ class Sockets:
         waiting = self._sio.waiting(eio_sid)
         if waiting is None:
             raise JoinRefusedError("the connection is gone")
-        feed = Feed(lambda: waiting.size < WAITING_BYTES, waiting.put_nowait)
+        feed = SendQueue(lambda: waiting.size < WAITING_BYTES, waiting.put_nowait)
         own = {visitor.login} if visitor.login is not None and kind == "esp32" else set()
-        self._arriving[sid] = Member(kind, visitor, eio_sid, feed, own)
+        self._arriving[sid] = Client(kind, visitor, eio_sid, feed, own)
 
     async def _joined(self, sid: str) -> None:
         member = self._arriving.pop(sid, None)
@@ -323,20 +323,20 @@ class Sockets:
             if member.kind == "frontend":
                 member.feed.offer((Name.CLIENT_STATS.value, ""), packet)
 
-    async def _sample(self, _sid: str, member: Member, data: Any) -> Raw:
+    async def _sample(self, _sid: str, member: Client, data: Any) -> Raw:
         answer = await self._uplink.send(data, member.visitor.sends_as)
         self._metrics.count("socketio", answer.received)
         if answer.received.status != "error" and member.kind == "esp32" and len(member.devices) < MAX_DEVICES:
             member.devices.add(answer.device_id)
         return Raw(answer.raw)
 
-    async def _page(self, _sid: str, member: Member, data: Any) -> HistoryData:
+    async def _page(self, _sid: str, member: Client, data: Any) -> HistoryData:
         try:
             return await self._history.answer(parse_request(data), member.visitor.devices)
         except HistoryError as error:
             return HistoryData((), 0, error.detail)
 
-    async def _annotate(self, _sid: str, member: Member, data: Any) -> AnnotationSaved:
+    async def _annotate(self, _sid: str, member: Client, data: Any) -> AnnotationSaved:
         try:
             request = msgspec.convert(data, AnnotationRequest)
             return AnnotationSaved("success", await self._alerts.annotate(member.visitor, request))
@@ -345,7 +345,7 @@ class Sockets:
         except RefusedError as error:
             return not_saved(error.detail)
 
-    async def _publish(self, channel: Channel, _sid: str, member: Member, data: Any) -> None:
+    async def _publish(self, channel: Channel, _sid: str, member: Client, data: Any) -> None:
         """Publish what a device emits on a channel of its own, as it would over MQTT."""
         if member.kind != "esp32" or not member.devices:
             return
@@ -358,13 +358,13 @@ class Sockets:
         else:
             await self._uplink.publish(channel, device_id, payload)
 
-    async def _subscribe(self, _sid: str, _member: Member, _data: Any) -> AlertSubscription:
+    async def _subscribe(self, _sid: str, _member: Client, _data: Any) -> AlertSubscription:
         return AlertSubscription("subscribed")
 
-    async def _pong(self, _sid: str, _member: Member, _data: Any) -> Pong:
+    async def _pong(self, _sid: str, _member: Client, _data: Any) -> Pong:
         return Pong(self._now())
 
-    async def _check(self, _sid: str, _member: Member, _data: Any) -> HealthStatus:
+    async def _check(self, _sid: str, _member: Client, _data: Any) -> HealthStatus:
         return await self._health()
 
     def _allow(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
@@ -379,7 +379,7 @@ def _client_type(request: web.Request) -> ClientType:
     return "esp32" if request.query.getall("type", [""])[-1] == "esp32" else "frontend"
 
 
-def _check_kind(visitor: Visitor, kind: ClientType) -> None:
+def _check_kind(visitor: Caller, kind: ClientType) -> None:
     """Raises `RefusedError` where the visitor may not be a client of that kind."""
     right = Right.SEND if kind == "esp32" else Right.WATCH
     if visitor.may(right):

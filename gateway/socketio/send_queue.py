@@ -11,7 +11,7 @@ Kind = tuple[str, str]
 """An event and a device: a newer one makes an older one worthless."""
 
 
-class Feed:
+class SendQueue:
     """Live events for one frontend.
 
     Args:

@@ -11,7 +11,7 @@ import typer
 from sqlalchemy import Connection
 
 from broker.contract import SENSOR_DATA, Role
-from storage.audit import Deed, record_deed
+from storage.audit import AuditEvent, append_event
 from storage.logins import Login, LoginError, add_login, logins, revoke_login, rotate_login
 from stresswire import runtime
 from stresswire.login_cache import check_name, new_token, sha256_of
@@ -115,7 +115,7 @@ def _change(action: str, name: str, role: Role | None, work: Callable[[Connectio
     def transaction(connection: Connection) -> None:
         work(connection)
         detail = ", ".join(filter(None, (role, f"by {_user()} at the command line")))
-        record_deed(connection, Deed(runtime.utc_now(), None, None, action, name, detail))
+        append_event(connection, AuditEvent(runtime.utc_now(), None, None, action, name, detail))
 
     _in_database(transaction)
 

@@ -182,10 +182,10 @@ class Record(NamedTuple):
 
 
 def logins_of(database: Database) -> None:
-    from stresswire.login_cache import LoginBook  # noqa: PLC0415
+    from stresswire.login_cache import LoginCache  # noqa: PLC0415
     from stresswire.runtime import utc_now  # noqa: PLC0415
 
-    LoginBook(database, utc_now)
+    LoginCache(database, utc_now)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.shard import Share
+from ingest.shard import Shard
 from tests.support.harness import Subscriber, rows, wait_until
 from tests.support.mqtt.aio import until
 from tests.system.faults.ledger import Fleet
@@ -48,7 +48,7 @@ def test_each_device_stays_with_one_ingest(tmp_path: Path) -> None:
             stored = Counter((one["boot"], one["seq"]) for one in answers if not one.get("duplicate"))
             assert set(stored.values()) == {1}  # one ingest stored it, and the others left it alone
 
-    shares = [Share(part, 3) for part in (1, 2, 3)]
+    shares = [Shard(part, 3) for part in (1, 2, 3)]
     with Workers(tmp_path, *map(str, shares)) as scene:
         asyncio.run(main(scene))
 

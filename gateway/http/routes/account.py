@@ -7,13 +7,13 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from broker.contract import MAX_DEVICE_ID, Right, Role
-from gateway.access.authentication import MAX_TOKEN, Door
+from gateway.access.authentication import MAX_TOKEN, Authenticator
 from gateway.access.browser_sessions import COOKIE, LIFETIME, Sessions
-from gateway.access.permissions import Visitor
+from gateway.access.permissions import Caller
 from gateway.errors import RefusedError
 from gateway.headers import HOST
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest
-from storage.audit import AuditEntry, deeds
+from storage.audit import AuditEntry, audit_events
 from storage.reader import Reader
 
 
@@ -96,7 +96,7 @@ ENDPOINTS: Final = (SIGN_IN, SIGN_OUT, ME, AUDIT)
 class Account:
     """The handlers."""
 
-    def __init__(self, door: Door, sessions: Sessions, reader: Reader) -> None:
+    def __init__(self, door: Authenticator, sessions: Sessions, reader: Reader) -> None:
         self._door = door
         self._sessions = sessions
         self._reader = reader
@@ -131,11 +131,11 @@ class Account:
 
     async def _audit(self, call: Call) -> Audit:
         request: PageRequest = call.query
-        found = await self._reader.run(lambda connection: deeds(connection, request.limit, request.before_id))
+        found = await self._reader.run(lambda connection: audit_events(connection, request.limit, request.before_id))
         return Audit(tuple(map(_item, found)), len(found))
 
 
-def me(visitor: Visitor) -> Me:
+def me(visitor: Caller) -> Me:
     """Who a visitor is."""
     role = None if visitor.identity is None else visitor.identity.role
     devices = None if visitor.devices is None else tuple(sorted(visitor.devices))

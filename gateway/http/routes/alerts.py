@@ -19,11 +19,11 @@ from broker.contract import (
     StressLevel,
 )
 from gateway.access.audit import change, deed_of
-from gateway.access.permissions import Visitor
+from gateway.access.permissions import Caller
 from gateway.errors import RefusedError, forbidden, history_refused
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest, json_response
 from storage import devices as people
-from storage.devices import Action, AlertWanted, Said
+from storage.devices import Action, AlertWanted, NewAnnotation
 from storage.history import HistoryError, instant
 from storage.reader import Reader
 from storage.writer import Writer
@@ -168,7 +168,7 @@ class Alerts:
         endpoints.add(ANNOTATE, self._annotate)
         endpoints.add(TAKE_BACK, self._take_back)
 
-    async def annotate(self, visitor: Visitor, request: AnnotationRequest) -> int:
+    async def annotate(self, visitor: Caller, request: AnnotationRequest) -> int:
         """Keep what a visitor says; its id. Raises `RefusedError`."""
         device_id = visitor.sends_as or request.device_id
         if device_id is None:
@@ -180,7 +180,7 @@ class Alerts:
             raise RefusedError(400, "invalid", "end must not be before start", "end")
         now = self._now()
         source = "operator" if visitor.sends_as is None else "self_report"
-        said = Said(device_id, start, end, request.label, request.note, source, visitor.login, now)
+        said = NewAnnotation(device_id, start, end, request.label, request.note, source, visitor.login, now)
         deed = deed_of(visitor, now, "annotate", device_id)
         return await change(self._writer, deed, lambda connection: people.annotate(connection, said))
 
@@ -201,10 +201,10 @@ class Alerts:
         if found is None or not call.visitor.sees(found.raised.device_id):
             raise RefusedError(404, "not_found", "there is no such alert", "alert_id")
         visitor, at = call.visitor, self._now()
-        done = people.Done(alert_id, at, visitor.login, request.action, request.text)
+        done = people.NewAlertAction(alert_id, at, visitor.login, request.action, request.text)
         deed = deed_of(visitor, at, f"alert_{request.action}", found.raised.device_id, str(alert_id))
 
-        def transaction(connection: Connection) -> people.AlertFound | None:
+        def transaction(connection: Connection) -> people.StoredAlert | None:
             people.act(connection, done)
             return people.alert(connection, alert_id)
 
@@ -230,7 +230,7 @@ class Alerts:
         if found.said.login != visitor.login and not visitor.may(Right.ADMINISTER):
             raise forbidden(f"it is not {visitor.login}'s")
         deed = deed_of(visitor, self._now(), "annotation_delete", found.said.device_id, str(annotation_id))
-        await change(self._writer, deed, lambda connection: people.take_back(connection, annotation_id))
+        await change(self._writer, deed, lambda connection: people.delete_annotation(connection, annotation_id))
 
 
 def not_saved(error: ErrorDetail) -> AnnotationSaved:
@@ -238,7 +238,7 @@ def not_saved(error: ErrorDetail) -> AnnotationSaved:
     return AnnotationSaved("error", error=error)
 
 
-def _only(visitor: Visitor, device_id: str | None) -> frozenset[str] | None:
+def _only(visitor: Caller, device_id: str | None) -> frozenset[str] | None:
     """The devices that are asked for, as far as the visitor may see them."""
     if device_id is None:
         return visitor.devices
@@ -252,7 +252,7 @@ def _number(call: Call, name: str) -> int:
     return int(text)
 
 
-def _alert(found: people.AlertFound) -> AlertInfo:
+def _alert(found: people.StoredAlert) -> AlertInfo:
     raised = found.raised
     actions = tuple(ActionTaken(one.action, one.at, one.login, one.text) for one in found.done)
     is_open = found.cleared_at is None and all(one.action != "clear" for one in actions)

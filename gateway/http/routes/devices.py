@@ -238,7 +238,7 @@ class Devices:
         query: CommandQuery = call.query
         device_id, command_id = call.device_id, secrets.token_hex(8)
         value = None if request.value is None else json.dumps(request.value)
-        given = people.Order(command_id, device_id, request.command, value, self._now(), call.visitor.login)
+        given = people.NewCommand(command_id, device_id, request.command, value, self._now(), call.visitor.login)
         deed = deed_of(call.visitor, given.at, "command", device_id, request.command)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[command_id] = answer
@@ -258,7 +258,7 @@ class Devices:
         return await self._found(call.device_id, call.request.match_info["command_id"])
 
     async def _found(self, device_id: str, command_id: str) -> CommandState:
-        found = await self._reader.run(lambda connection: people.find_order(connection, device_id, command_id))
+        found = await self._reader.run(lambda connection: people.find_command(connection, device_id, command_id))
         if found is None:
             raise RefusedError(404, "not_found", f"that was not ordered from {device_id}", "command_id")
         order = found.order

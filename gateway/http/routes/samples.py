@@ -27,7 +27,7 @@ from gateway.headers import IDEMPOTENCY_KEY
 from gateway.http.middleware import SOCKET_IO
 from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, json_response, read_body
 from gateway.metrics import Metrics
-from gateway.sample_requests import Malformed, Uplink, refusal
+from gateway.sample_requests import Malformed, SampleRequests, refusal
 
 _STATUS_OF: Final[dict[ErrorCode, int]] = {"conflict": 409, "too_large": 413, "timeout": 503}
 
@@ -83,7 +83,7 @@ class Routes:
 
     def __init__(
         self,
-        uplink: Uplink,
+        uplink: SampleRequests,
         health: Callable[[], Awaitable[HealthStatus]],
         stats: Callable[[], ClientStats],
         metrics: Metrics,

@@ -55,7 +55,7 @@ METRICS: Final = Endpoint(
 ENDPOINTS: Final = (HEALTH, READY, METRICS)
 
 
-class Operations:
+class HealthRoutes:
     """The handlers."""
 
     def __init__(self, health: Callable[[], Awaitable[HealthStatus]], registry: CollectorRegistry) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Row
 
-from gateway.access.forwarded import Client
-from gateway.access.permissions import Visitor
+from gateway.access.forwarded import Peer
+from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
 from gateway.http.routes.history import Record
 from gateway.http.routing import VISITOR, Endpoints
@@ -26,7 +26,7 @@ CUT_OFF = 5
 
 @web.middleware
 async def known(request: web.Request, handler: Any) -> web.StreamResponse:
-    request[VISITOR] = Visitor(Client("127.0.0.1", secure=False), free=True)
+    request[VISITOR] = Caller(Peer("127.0.0.1", secure=False), free=True)
     response: web.StreamResponse = await handler(request)
     return response
 

@@ -16,7 +16,7 @@ from broker.auth.acl import Credentials, Identity
 from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE
 from storage.database import READERS, Database
 from storage.logins import LoginError, add_login, revoke_login, rotate_login
-from stresswire.login_cache import LoginBook, check_name, new_token, sha256_of
+from stresswire.login_cache import LoginCache, check_name, new_token, sha256_of
 from tests.support.mqtt.aio import run, until
 from tests.support.rows import NOON
 
@@ -58,8 +58,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def book(database: Database, clock: Clock) -> LoginBook:
-    return LoginBook(database, clock)
+def book(database: Database, clock: Clock) -> LoginCache:
+    return LoginCache(database, clock)
 
 
 # --- names and tokens
@@ -128,42 +128,42 @@ def test_a_token_has_256_bits_and_comes_once() -> None:
     ],
     ids=str,
 )
-def test_who_shows_what(book: LoginBook, shown: Credentials, who: Identity | None) -> None:
+def test_who_shows_what(book: LoginCache, shown: Credentials, who: Identity | None) -> None:
     assert book.identify(shown) == who
 
 
 @pytest.mark.parametrize("shown", [Credentials("vera", b"vera!"), Credentials(None, None, "vera")], ids=str)
-def test_a_login_ends_the_moment_it_expires(book: LoginBook, clock: Clock, shown: Credentials) -> None:
+def test_a_login_ends_the_moment_it_expires(book: LoginCache, clock: Clock, shown: Credentials) -> None:
     clock.now = NOON + HOUR - timedelta(microseconds=1)
     assert book.identify(shown) == Identity("vera", "viewer")
     clock.now = NOON + HOUR
     assert book.identify(shown) is None
 
 
-def test_it_asks_no_database(book: LoginBook, database: Database, tmp_path: Path) -> None:
+def test_it_asks_no_database(book: LoginCache, database: Database, tmp_path: Path) -> None:
     database.close()
     for path in tmp_path.iterdir():
         path.unlink()
     assert book.identify(Credentials("alice", b"alice!")) == Identity("alice", "device")
 
 
-def test_a_login_can_be_lent_to_this_process(book: LoginBook, database: Database, clock: Clock) -> None:
+def test_a_login_can_be_lent_to_this_process(book: LoginCache, database: Database, clock: Clock) -> None:
     token = book.lend("demo", "device").encode()
     assert book.identify(Credentials("demo", token)) == Identity("demo", "device")
     assert book.identify(Credentials("demo", b"other")) is None
     assert book.identify(Credentials("alice", token)) is None
-    assert LoginBook(database, clock).identify(Credentials("demo", token)) is None
+    assert LoginCache(database, clock).identify(Credentials("demo", token)) is None
 
 
 def test_whether_anybody_could_come_in(database: Database, clock: Clock, tmp_path: Path) -> None:
-    assert LoginBook(database, clock).anybody
+    assert LoginCache(database, clock).anybody
     with database.writer.begin() as connection:
         revoke_login(connection, "alice", NOON)
-    assert LoginBook(database, clock).anybody, "vera can"
+    assert LoginCache(database, clock).anybody, "vera can"
     clock.now = NOON + HOUR
-    assert not LoginBook(database, clock).anybody
+    assert not LoginCache(database, clock).anybody
     with Database(f"sqlite:///{tmp_path / 'empty.db'}") as empty:
-        lending = LoginBook(empty, clock)
+        lending = LoginCache(empty, clock)
         lending.lend("demo", "device")
         assert not lending.anybody, "a lent login is nobody's"
 
@@ -182,7 +182,7 @@ def expired(_connection: Connection, clock: Clock) -> None:
     clock.now = NOON + HOUR
 
 
-async def noticed(book: LoginBook, database: Database, change: Callable[[Connection], None]) -> list[str]:
+async def noticed(book: LoginCache, database: Database, change: Callable[[Connection], None]) -> list[str]:
     """Whom the book tells of, in `NOTICED_S`, after `change` was made beside it."""
     told: list[str] = []
     watching = asyncio.create_task(book.run(told.append))
@@ -227,7 +227,7 @@ async def noticed(book: LoginBook, database: Database, change: Callable[[Connect
     ids=["revoke", "rotate", "new token", "other role", "delete", "expire", "add", "add again", "revoke what has expired"],
 )
 def test_a_change_by_another_process_is_effective_in_time(
-    book: LoginBook,
+    book: LoginCache,
     database: Database,
     clock: Clock,
     change: Change,
@@ -242,7 +242,7 @@ def test_a_change_by_another_process_is_effective_in_time(
     run(main)
 
 
-def test_it_tells_of_nobody_twice(book: LoginBook, database: Database) -> None:
+def test_it_tells_of_nobody_twice(book: LoginCache, database: Database) -> None:
     async def main() -> None:
         assert await noticed(book, database, lambda c: revoke_login(c, "alice", NOON)) == ["alice"]
         assert await noticed(book, database, lambda _: None) == []
@@ -250,7 +250,7 @@ def test_it_tells_of_nobody_twice(book: LoginBook, database: Database) -> None:
     run(main)
 
 
-def test_slow_readers_of_the_history_do_not_hold_a_revocation_back(book: LoginBook, database: Database) -> None:
+def test_slow_readers_of_the_history_do_not_hold_a_revocation_back(book: LoginCache, database: Database) -> None:
     release = threading.Event()
 
     def read() -> None:
@@ -269,7 +269,7 @@ def test_slow_readers_of_the_history_do_not_hold_a_revocation_back(book: LoginBo
 
 
 def test_while_the_database_is_away_what_was_known_goes_on(
-    book: LoginBook, database: Database, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    book: LoginCache, database: Database, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "logins.db"
     told: list[str] = []

@@ -12,8 +12,8 @@ import socketio  # type: ignore[import-untyped]
 
 from broker.contract import HOLDERS, Right
 from gateway.access.browser_sessions import COOKIE
-from gateway.access.forwarded import Client
-from gateway.access.permissions import Visitor
+from gateway.access.forwarded import Peer
+from gateway.access.permissions import Caller
 from gateway.headers import CSRF_HEADER
 from gateway.http.routes.catalogue import ENDPOINTS
 from gateway.http.routing import DEVICE, Endpoint
@@ -406,7 +406,7 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_back(tmp_path: Path
 
 @pytest.mark.parametrize("right", Right)
 def test_a_stranger_may_only_what_everybody_may(right: Right) -> None:
-    stranger, free = Visitor(Client("a", secure=False)), Visitor(Client("a", secure=False), free=True)
+    stranger, free = Caller(Peer("a", secure=False)), Caller(Peer("a", secure=False), free=True)
     assert stranger.may(right) is (right is Right.NONE)
     assert free.may(right)
     assert stranger.devices == frozenset()

@@ -70,8 +70,8 @@ def test_a_baseline_begins_anew_with_the_next_reading(any_stack: Stack) -> None:
     assert begun["last_reading"]["quality"] == ["warming_up", "no_temp"]
     nothing = ask(any_stack, "DELETE", "/api/devices/nobody/baseline")
     assert (nothing.status, nothing.body["error"]["field"]) == (404, "device_id")
-    deeds = ask(any_stack, "GET", "/api/audit").body["data"]
-    assert [(one["action"], one["subject"]) for one in deeds][:1] == [("baseline_reset", "worn")]
+    audit_events = ask(any_stack, "GET", "/api/audit").body["data"]
+    assert [(one["action"], one["subject"]) for one in audit_events][:1] == [("baseline_reset", "worn")]
 
 
 def test_whose_baseline_it_is(guarded: Guarded) -> None:

@@ -18,8 +18,8 @@ from pydantic.networks import IPvAnyNetwork
 
 from broker.auth.acl import Identity
 from broker.contract import MAX_PAYLOAD_BYTES, Right
-from gateway.access.forwarded import Client, Proxies
-from gateway.access.permissions import Visitor
+from gateway.access.forwarded import Forwarded, Peer
+from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
 from gateway.errors import RefusedError
 from gateway.http import routing as endpoints
@@ -96,7 +96,7 @@ def served(handle: Callable[[Call], Any], talk: Callable[[int], None], most: int
     async def main() -> None:
         @web.middleware
         async def known(request: web.Request, handler: Any) -> web.StreamResponse:
-            request[VISITOR] = Visitor(Client("127.0.0.1", secure=False), free=True)
+            request[VISITOR] = Caller(Peer("127.0.0.1", secure=False), free=True)
             try:
                 return await handler(request)  # type: ignore[no-any-return]
             except RefusedError as error:
@@ -248,7 +248,7 @@ def test_the_word_of_a_trusted_proxy_alone_counts(peer: str, headers: dict[str, 
             return (peer, 1) if name == "peername" else default
 
     request = make_mocked_request("GET", "/", headers=headers, transport=Transport())
-    assert Proxies(NETWORKS).client(request) == Client(address, secure)
+    assert Forwarded(NETWORKS).client(request) == Peer(address, secure)
 
 
 # --- how often
@@ -257,7 +257,7 @@ def test_the_word_of_a_trusted_proxy_alone_counts(peer: str, headers: dict[str, 
 def test_a_login_has_a_burst_and_then_a_rate() -> None:
     now_s = 0.0
     limits = Limits(2.0, 1e6, lambda: now_s)
-    visitor = Visitor(Client("192.0.2.1", secure=False), Identity("vera", "viewer"))
+    visitor = Caller(Peer("192.0.2.1", secure=False), Identity("vera", "viewer"))
     for _ in range(4):
         limits.count_login(visitor)
     with pytest.raises(RefusedError) as refused:

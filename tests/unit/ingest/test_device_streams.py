@@ -3,14 +3,14 @@
 import pytest
 
 from ingest import device_streams as lanes
-from ingest.device_streams import MAX_DEVICES, NUDGE_S, SAME_S, Device, Devices, Lane
+from ingest.device_streams import MAX_DEVICES, NUDGE_S, SAME_S, Device, Devices, StreamState
 from models.alerts import AlertState
 
 T0 = 1.7e9
 RECEIVED_S = T0 + 5_000
 
 
-def step(device: Device, t_s: float, hr: float = 70.0) -> Lane:
+def step(device: Device, t_s: float, hr: float = 70.0) -> StreamState:
     lane, placed_s = device.route(t_s, RECEIVED_S)
     lane.features.step(placed_s, hr, 33.5, 0.5)
     return lane

@@ -10,7 +10,7 @@ import pytest
 from broker.embedded.amqtt_adapter import ControlStream, Engine
 from broker.embedded.bus import EmbeddedBus
 from broker.embedded.connection import MAX_PACKET
-from broker.embedded.context import Patience
+from broker.embedded.context import Timeouts
 from broker.embedded.router import QUEUED
 from tests.support.harness import Process, free_port
 from tests.support.mqtt import wire
@@ -22,7 +22,7 @@ Check = Callable[[int], Awaitable[None]]
 """Takes the port of a broker."""
 CHECKS: list[Check] = []
 WITH_LOGINS: list[Check] = []
-PATIENCE = Patience(connect_s=0.5, stall_s=0.5, close_s=0.2)
+PATIENCE = Timeouts(connect_s=0.5, stall_s=0.5, close_s=0.2)
 ALICE = "stress/v1/alice/data_received"
 
 

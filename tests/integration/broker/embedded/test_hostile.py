@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from broker.auth.connect_policy import MAX_SESSIONS_OF_A_DEVICE
 from broker.embedded.bus import MAX_STRANGERS, EmbeddedBus
 from broker.embedded.connection import MAX_PACKET
-from broker.embedded.context import Patience
+from broker.embedded.context import Timeouts
 from broker.pacing.fair_queue import LINE
-from broker.protocol.packets import Framer, MalformedError, Type, UnsupportedVersionError
+from broker.protocol.packets import MalformedError, PacketFramer, Type, UnsupportedVersionError
 from tests.support.harness import Process, free_port
 from tests.support.mqtt import wire
 from tests.support.mqtt.aio import run, turns, until
@@ -27,7 +27,7 @@ from tests.unit.broker.protocol.test_packets import read
 
 STREAMS = 10_000
 """Malformed streams in one run of the fuzzer."""
-SHORT = Patience(connect_s=0.5, stall_s=0.5, close_s=0.2)
+SHORT = Timeouts(connect_s=0.5, stall_s=0.5, close_s=0.2)
 
 
 def descriptors() -> int:
@@ -93,7 +93,7 @@ def streams(draw: st.DrawFn) -> bytes:
 
 def malformed(stream: bytes) -> bool:
     """Whether the stream breaks the standard somewhere, by its packets one by one and by their order."""
-    framer, first = Framer(MAX_PACKET), True
+    framer, first = PacketFramer(MAX_PACKET), True
     framer.feed(stream)
     try:
         while (frame := framer.take()) is not None:
@@ -173,7 +173,7 @@ def test_a_thousand_garbage_connections_leave_no_descriptors() -> None:
 
 def test_a_half_open_flood_does_not_lock_others_out() -> None:
     async def main() -> None:
-        async with EmbeddedBus(wire.HOST, 0, patience=Patience(connect_s=60)) as bus:
+        async with EmbeddedBus(wire.HOST, 0, patience=Timeouts(connect_s=60)) as bus:
             await bus.open()
             silent = [await Client.open(bus.port) for _ in range(MAX_STRANGERS + 5)]
             for client in silent[:5]:
@@ -330,7 +330,7 @@ def test_one_who_sends_and_does_not_read_is_not_read_from() -> None:
     """What it is answered would otherwise pile up here."""
 
     async def main() -> None:
-        async with EmbeddedBus(wire.HOST, 0, patience=Patience(stall_s=0.5)) as bus:
+        async with EmbeddedBus(wire.HOST, 0, patience=Timeouts(stall_s=0.5)) as bus:
             await bus.open()
             small = socket.socket()
             small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

@@ -5,9 +5,9 @@ import logging
 import pytest
 
 from broker.auth.acl import Identity
-from broker.auth.connect_policy import MAX_CLIENT_ID, Admission, RefusedError, session_key
-from broker.pacing.log_limiter import EVERY_S, Notices
-from broker.pacing.token_bucket import KEYS_KEPT, Throttle
+from broker.auth.connect_policy import MAX_CLIENT_ID, ConnectPolicy, RefusedError, session_key
+from broker.pacing.log_limiter import EVERY_S, LogLimiter
+from broker.pacing.token_bucket import KEYS_KEPT, TokenBucket
 from broker.protocol.packets import Connect, ReturnCode, Will
 from tests.support.mqtt.logins import PASSWORD, authenticate
 
@@ -35,7 +35,7 @@ def login(name: str | None = "alice", password: bytes | None = PASSWORD.encode()
     ],
 )
 def test_who_is_let_in(connect: Connect, certificate: str | None, who: Identity) -> None:
-    assert Admission(authenticate, Clock()).admit(connect, "1.2.3.4", certificate) == who
+    assert ConnectPolicy(authenticate, Clock()).admit(connect, "1.2.3.4", certificate) == who
 
 
 @pytest.mark.parametrize(
@@ -53,17 +53,17 @@ def test_who_is_let_in(connect: Connect, certificate: str | None, who: Identity)
 )
 def test_who_is_not(connect: Connect, code: ReturnCode, says: str) -> None:
     with pytest.raises(RefusedError, match=says) as refused:
-        Admission(authenticate, Clock()).admit(connect, "1.2.3.4", None)
+        ConnectPolicy(authenticate, Clock()).admit(connect, "1.2.3.4", None)
     assert refused.value.code == code
 
 
 def test_a_password_is_never_in_the_reason() -> None:
     with pytest.raises(RefusedError) as refused:
-        Admission(authenticate, Clock()).admit(login(password=b"hunter2"), "1.2.3.4", None)
+        ConnectPolicy(authenticate, Clock()).admit(login(password=b"hunter2"), "1.2.3.4", None)
     assert "hunter2" not in str(refused.value)
 
 
-def code_of(admission: Admission, connect: Connect, address: str = "1.2.3.4") -> ReturnCode | None:
+def code_of(admission: ConnectPolicy, connect: Connect, address: str = "1.2.3.4") -> ReturnCode | None:
     try:
         admission.admit(connect, address, None)
     except RefusedError as refused:
@@ -73,7 +73,7 @@ def code_of(admission: Admission, connect: Connect, address: str = "1.2.3.4") ->
 
 def test_one_who_guesses_is_slowed_down_and_locks_nobody_out() -> None:
     clock = Clock()
-    admission = Admission(authenticate, clock)
+    admission = ConnectPolicy(authenticate, clock)
     wrong = login(password=b"wrong")
     assert [code_of(admission, wrong) for _ in range(7)] == [ReturnCode.BAD_CREDENTIALS] * 5 + [
         ReturnCode.SERVER_UNAVAILABLE
@@ -86,7 +86,7 @@ def test_one_who_guesses_is_slowed_down_and_locks_nobody_out() -> None:
 
 
 def test_long_names_cost_no_more_than_short_ones() -> None:
-    admission = Admission(authenticate, Clock())
+    admission = ConnectPolicy(authenticate, Clock())
     with pytest.raises(RefusedError) as refused:
         admission.admit(login("\N{GRINNING FACE}" * 16_000), "1.2.3.4", None)
     assert len(str(refused.value)) < 200
@@ -95,7 +95,7 @@ def test_long_names_cost_no_more_than_short_ones() -> None:
 
 def test_guessing_names_is_slowed_down_by_address() -> None:
     clock = Clock()
-    admission = Admission(authenticate, clock)
+    admission = ConnectPolicy(authenticate, clock)
     codes = [code_of(admission, login(f"name{number}")) for number in range(110)]
     assert codes.count(ReturnCode.BAD_CREDENTIALS) == 100
     clock.s += 1
@@ -103,7 +103,7 @@ def test_guessing_names_is_slowed_down_by_address() -> None:
 
 
 def test_what_is_counted_is_bounded() -> None:
-    throttle = Throttle(5, 1.0, Clock())
+    throttle = TokenBucket(5, 1.0, Clock())
     for number in range(KEYS_KEPT + 100):
         throttle.count(str(number))
     assert len(throttle._used) == KEYS_KEPT
@@ -118,7 +118,7 @@ def test_a_session_is_bound_to_its_login() -> None:
 
 def test_warnings_are_few_and_say_how_many_were_left_out(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    notices = Notices(logging.getLogger("test"), clock)
+    notices = LogLimiter(logging.getLogger("test"), clock)
     for number in range(5):
         notices.warn("refused %d", number)
     clock.s += EVERY_S

@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.contract import CLOCK_FLOOR, MAX_BATCH, MAX_COUNT, MAX_PAYLOAD_BYTES, MAX_SEQ, RANGES, ErrorCode
-from broker.contract.samples import Decoded, Key, Refusal, Sample, decode, key_of, parse_time, sha256_of, valid_device_id
+from broker.contract.samples import (
+    Decoded,
+    Key,
+    RejectedSample,
+    Sample,
+    decode,
+    key_of,
+    parse_time,
+    sha256_of,
+    valid_device_id,
+)
 
 DEVICE = "ESP32_001"
 NOW = datetime(2024, 12, 10, 10, 30, tzinfo=UTC)
@@ -23,7 +33,7 @@ def read(payload: bytes | str, *, device_id: str = DEVICE, trusted: bool = False
     return decode(raw, device_id, now=NOW, trusted=trusted)
 
 
-def only(payload: bytes | str, *, trusted: bool = False) -> Sample | Refusal:
+def only(payload: bytes | str, *, trusted: bool = False) -> Sample | RejectedSample:
     decoded = read(payload, trusted=trusted)
     assert len(decoded.elements) == 1
     return decoded.elements[0]
@@ -35,9 +45,9 @@ def sample(payload: bytes | str, *, trusted: bool = False) -> Sample:
     return element
 
 
-def refusal(payload: bytes | str) -> Refusal:
+def refusal(payload: bytes | str) -> RejectedSample:
     element = only(payload)
-    assert isinstance(element, Refusal), element
+    assert isinstance(element, RejectedSample), element
     return element
 
 
@@ -371,7 +381,7 @@ def test_the_words_name_the_field_and_the_limit(payload: str, message: str) -> N
 @pytest.mark.parametrize("device_id", ["", "a.b", "a/b", "+", "#", "a\n", "~a", "ger\u00e4t", "a" * 65])
 def test_a_topic_whose_device_has_no_valid_name(device_id: str) -> None:
     (element,) = read('{"hr": 70}', device_id=device_id).elements
-    assert isinstance(element, Refusal)
+    assert isinstance(element, RejectedSample)
     assert (element.error.code, element.error.field) == ("invalid", "device_id")
     assert valid_device_id(device_id) is None
 
@@ -407,7 +417,7 @@ def test_a_refused_element_keeps_its_bytes_and_its_key() -> None:
     bad = b'{"hr":  900, "boot": "a", "seq": 2}'
     decoded = read(b'[{"hr": 70, "boot": "a", "seq": 1}, ' + bad + b"]")
     element = decoded.elements[1]
-    assert isinstance(element, Refusal)
+    assert isinstance(element, RejectedSample)
     assert (element.raw, element.key) == (bad, Key("a", 2))
 
 
@@ -461,7 +471,7 @@ def test_a_nan_does_not_spoil_a_neighbour_that_is_fine_alone() -> None:
 
 def test_a_refused_element_beside_a_nan_keeps_its_bytes() -> None:
     element = read('[{"hr":900}, {"hr":NaN}]').elements[0]
-    assert isinstance(element, Refusal)
+    assert isinstance(element, RejectedSample)
     assert element.raw == b'{"hr":900}'
 
 
@@ -503,7 +513,7 @@ def check(payload: bytes) -> None:
     decoded = decode(payload, DEVICE, now=NOW)
     assert decoded.elements
     for element in decoded.elements:
-        if isinstance(element, Refusal):
+        if isinstance(element, RejectedSample):
             assert element.error.message
             json.dumps(element.error.message).encode()
         else:

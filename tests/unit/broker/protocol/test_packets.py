@@ -10,8 +10,8 @@ from broker.protocol import packets
 from broker.protocol.packets import (
     Connect,
     Frame,
-    Framer,
     MalformedError,
+    PacketFramer,
     Publish,
     TooLargeError,
     Type,
@@ -26,7 +26,7 @@ TOPIC = TEXT.filter(lambda text: bool(text) and not set(text) & set("+#"))
 
 
 def frames(*chunks: bytes, limit: int = LIMIT) -> list[Frame]:
-    framer = Framer(limit)
+    framer = PacketFramer(limit)
     found = []
     for chunk in chunks:
         framer.feed(chunk)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from broker.protocol.inbound import Inbox, Received
 from broker.protocol.outbound import WINDOW, Limits, Outbox, Outgoing
-from broker.protocol.packets import Framer, MalformedError, Publish, Type, read_packet_id, read_publish
+from broker.protocol.packets import MalformedError, PacketFramer, Publish, Type, read_packet_id, read_publish
 from tests.support.mqtt import wire
 
 PLENTY = 1_000_000
@@ -24,7 +24,7 @@ def numbered(number: int) -> Outgoing:
 
 def published(data: bytes) -> list[Publish]:
     """The publishes among the packets; a PUBREL is passed over."""
-    framer = Framer(PLENTY)
+    framer = PacketFramer(PLENTY)
     framer.feed(data)
     found = []
     while (frame := framer.take()) is not None:
@@ -152,7 +152,7 @@ def test_identifiers_come_round_and_are_not_given_twice() -> None:
 
 
 @given(st.lists(st.sampled_from(["put0", "put1", "put2", "take", "ack", "rec", "comp", "lost"]), max_size=60))
-def test_everything_assured_arrives_at_least_once_and_in_order(deeds: list[str]) -> None:
+def test_everything_assured_arrives_at_least_once_and_in_order(audit_events: list[str]) -> None:
     box, put, got = outbox(), 0, []
     waiting: dict[int, int] = {}
 
@@ -162,7 +162,7 @@ def test_everything_assured_arrives_at_least_once_and_in_order(deeds: list[str])
                 got.append(int(one.payload))
                 waiting[one.packet_id] = one.qos
 
-    for deed in deeds:
+    for deed in audit_events:
         if deed.startswith("put"):
             box.put(numbered(put if deed != "put0" else -1), int(deed[-1]))
             put += deed != "put0"
@@ -193,7 +193,7 @@ def test_everything_assured_arrives_at_least_once_and_in_order(deeds: list[str])
 
 
 def answers(data: bytes) -> list[tuple[Type, int]]:
-    framer = Framer(PLENTY)
+    framer = PacketFramer(PLENTY)
     framer.feed(data)
     found = []
     while (frame := framer.take()) is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.socketio.send_queue import MAX_BEHIND, Feed, Kind
+from gateway.socketio.send_queue import MAX_BEHIND, Kind, SendQueue
 
 KIND: Kind = ("new_sensor_data", "a")
 
@@ -19,7 +19,7 @@ class Frontend:
         self.room = room
         self.waiting: list[Any] = []
         self.read: list[Any] = []
-        self.feed = Feed(lambda: len(self.waiting) < self.room, self.waiting.append)
+        self.feed = SendQueue(lambda: len(self.waiting) < self.room, self.waiting.append)
 
     def reads(self) -> None:
         self.read += self.waiting
