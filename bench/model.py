@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from bench import report
-from models.artefact import load_artefact
-from models.features import FeatureState, Step, advance_all, channel_values
-from models.forest import Evaluator
-from models.predictor import SHIPPED, Predictor, Reading
-from models.reasons import reasons_of
+from models.features.extraction import FeatureState, Step, advance_all, channel_values
+from models.serving.artefact import load_artefact
+from models.serving.forest import Evaluator
+from models.serving.predictor import SHIPPED, Predictor, Reading
+from models.serving.reasons import reasons_of
 
 BATCHES = (1, 8, 64, 512)
 WARM_S = 120

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from broker.contract import CLOCK_AHEAD_S
-from models.alerts import AlertState
-from models.features import FeatureState
+from models.features.extraction import FeatureState
+from models.serving.alerts import AlertState
 
 MAX_DEVICES: Final = 10_000
 """Devices whose state is kept in memory; the longest silent is forgotten and rebuilt from the record when it returns."""

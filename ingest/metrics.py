@@ -5,8 +5,8 @@ from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
-from models.card import INPUTS
-from models.drift import Drift
+from models.serving.card import INPUTS
+from models.serving.drift import Drift
 
 _BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

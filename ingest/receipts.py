@@ -22,7 +22,7 @@ from broker.contract import (
 )
 from broker.contract.samples import Key, RejectedSample, sha256_of
 from ingest.decoded_message import Arrival, Incoming
-from models.predictor import Prediction
+from models.serving.predictor import Prediction
 
 
 class Stored(NamedTuple):

@@ -5,8 +5,8 @@ import logging
 from sqlalchemy import Connection
 
 from ingest.device_streams import Device
-from models.alerts import AlertPolicy, step
-from models.decision import may_alert
+from models.serving.alerts import AlertPolicy, step
+from models.serving.levels import may_alert
 from storage.readings import load_state, readings_after
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from ingest.device_streams import Devices
 from ingest.metrics import Metrics
 from ingest.shard import Shard
 from ingest.transaction import Outcome, store
-from models.drift import Drift
-from models.predictor import Predictor
+from models.serving.drift import Drift
+from models.serving.predictor import Predictor
 from storage.writer import RowsRefusedError, Writer, WriterStoppedError
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from ingest.decoded_message import Arrival, Incoming, raw_of
 from ingest.device_streams import Device, Devices, StreamState
 from ingest.receipts import Publication, Result, Stored, alert_message, answer, new_reading
 from ingest.recovery import recover
-from models.alerts import step
-from models.decision import may_alert
-from models.predictor import Prediction, Predictor, Reading
+from models.serving.alerts import step
+from models.serving.levels import may_alert
+from models.serving.predictor import Prediction, Predictor, Reading
 from storage.readings import (
     Newest,
     RecordKey,
@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
     duplicates: int
     refused: list[tuple[str, ErrorDetail]]
     watched: dict[str, list[float | None]]
-    """The values of what is watched for drift, see `models.drift`."""
+    """The values of what is watched for drift, see `models.serving.drift`."""
 
 
 class Place(NamedTuple):

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import Row as Found
 
-from models.adaptation import NO_SPAN, Labelled, label_of
 from models.errors import ModelError
 from models.recordings import Recording, Row
+from models.training.adaptation import NO_SPAN, Labelled, label_of
 from storage.database import Database
 from storage.devices import NewAnnotation, StoredAnnotation, labelled_spans, readings_between
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from models.artefact import Artefact, load_artefact
-from models.card import Card
 from models.errors import ModelError
-from models.predictor import SHIPPED, Predictor
-from models.versions import Versions
+from models.serving.artefact import Artefact, load_artefact
+from models.serving.card import Card
+from models.serving.predictor import SHIPPED, Predictor
+from models.serving.registry import Versions
 from stresswire.settings import PREFIX, Settings, SettingsError
 
 

@@ -21,7 +21,7 @@ from gateway.http.routes.pages import DOCS, TEST_PAGE
 from gateway.service import Access, Gateway
 from ingest.metrics import Metrics
 from ingest.service import Ingest
-from models.predictor import Predictor
+from models.serving.predictor import Predictor
 from storage.database import Database
 from storage.history import History
 from storage.writer import Writer

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 import typer
 
-from models.card import INPUTS
-from models.drift import LARGE, Drift, verdict
 from models.errors import ModelError
-from models.predictor import Predictor
+from models.serving.card import INPUTS
+from models.serving.drift import LARGE, Drift, verdict
+from models.serving.predictor import Predictor
 from storage.database import Database, DatabaseError, sqlite_file, with_driver
 from storage.devices import newest_values
 from stresswire import runtime

@@ -12,7 +12,7 @@ from broker.address import MqttAddress
 from broker.bus import BusError
 from broker.contract import HistoryRequest
 from gateway.service import GatewayError
-from models import offline
+from models import batch
 from models.errors import ModelError
 from models.recordings import RecordingError
 from storage.database import DatabaseError
@@ -158,7 +158,7 @@ def predict(
     out: Annotated[Path, typer.Argument(help="subject,t,p_stress,level, one row for each row")],
 ) -> None:
     """Score recordings offline, with the code that scores live."""
-    offline.predict_file(file, out, load_model(load_settings()), progress_lines)
+    batch.predict_file(file, out, load_model(load_settings()), progress_lines)
 
 
 @app.command()

@@ -6,9 +6,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from models.card import TEXT_NAME, Card
 from models.errors import ModelError
-from models.versions import Versions
+from models.serving.card import TEXT_NAME, Card
+from models.serving.registry import Versions
 from stresswire import runtime
 from stresswire.cli.one_line import one_line
 from stresswire.cli.progress import progress_bar, progress_lines
@@ -40,7 +40,7 @@ def train(
     if file is None:
         _adapt(settings, device or [])
         return
-    from models import training  # noqa: PLC0415 - scikit-learn takes a second, which only this and `evaluate` need
+    from models.training import train as training  # noqa: PLC0415 - scikit-learn takes a second that only training needs
 
     def write(folder: Path) -> Card:
         with progress_bar() as progress:
@@ -56,7 +56,7 @@ def train(
 
 def evaluate(file: Labelled) -> None:
     """Say how the model does on labelled recordings."""
-    from models import evaluation  # noqa: PLC0415 - as in `train`
+    from models.training import evaluation  # noqa: PLC0415 - as in `train`
 
     found = evaluation.evaluate(file, load_model(load_settings()), progress_lines)
     typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
@@ -104,7 +104,7 @@ def _about(versions: Versions, version: str) -> str:
 
 
 def _adapt(settings: Settings, devices: list[str]) -> None:
-    from models.adaptation import adapt, write_adapted  # noqa: PLC0415 - as in `train`
+    from models.training.adaptation import adapt, write_adapted  # noqa: PLC0415 - as in `train`
     from stresswire.labelled_readings import own_labels  # noqa: PLC0415
 
     with runtime.open_database(settings) as database:

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from models.progress import Progress as Report
+from models.training.progress import Progress as Report
 
 
 @contextmanager

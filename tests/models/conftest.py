@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.training import Sources, train
+from models.training.train import Sources, train
 from tests.models.streams import write_exercise, write_recording
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.adaptation import LEAST_GAIN, NO_SPAN, Labelled, adapt, label_of, write_adapted
-from models.artefact import Artefact, load_artefact, pin_path
-from models.card import TEXT_NAME, Card, read_card
 from models.errors import ModelError
-from models.features import FeatureState
-from models.forest import Evaluator
-from models.predictor import SHIPPED, Predictor, Reading
-from models.reasons import GROUPS
+from models.features.extraction import FeatureState
 from models.recordings import Recording, Row
-from models.versions import CHOSEN, Versions
+from models.serving.artefact import Artefact, load_artefact, pin_path
+from models.serving.card import TEXT_NAME, Card, read_card
+from models.serving.forest import Evaluator
+from models.serving.predictor import SHIPPED, Predictor, Reading
+from models.serving.reasons import GROUPS
+from models.serving.registry import CHOSEN, Versions
+from models.training.adaptation import LEAST_GAIN, NO_SPAN, Labelled, adapt, label_of, write_adapted
 from stresswire.simulate import person
 
 CALM_S, STRESS_S, CYCLES = 150, 120, 6
@@ -82,7 +82,7 @@ def test_what_speaks_for_stress_never_comes_to_speak_against_it(shared: tuple[Ar
 def test_ranks_must_not_get_worse(shared: tuple[Artefact, Card], monkeypatch: pytest.MonkeyPatch) -> None:
     """However much the probabilities gain."""
     assert adapt(*shared, [labelled()]).better
-    monkeypatch.setattr("models.adaptation.MOST_LOSS", -1.0)
+    monkeypatch.setattr("models.training.adaptation.MOST_LOSS", -1.0)
     assert not adapt(*shared, [labelled()]).better
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from models.alerts import AlertPolicy, AlertState, step
+from models.serving.alerts import AlertPolicy, AlertState, step
 
 POLICY = AlertPolicy(tau_s=15, raise_at=0.6, clear_at=0.4, cooldown_s=60, rest=0.3)
 

@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.artefact import PIN_MOST, load_artefact, pin, pin_path
-from models.card import ARTEFACT_NAME, CARD_MOST, CARD_NAME
 from models.errors import ModelError
-from models.predictor import SHIPPED
-from models.versions import CHOSEN, CHOSEN_MOST, Versions
+from models.serving.artefact import PIN_MOST, load_artefact, pin, pin_path
+from models.serving.card import ARTEFACT_NAME, CARD_MOST, CARD_NAME
+from models.serving.predictor import SHIPPED
+from models.serving.registry import CHOSEN, CHOSEN_MOST, Versions
 
 VERSION = "2-00000000"
 Spoil = Callable[[Path], object]

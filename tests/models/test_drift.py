@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.card import Reference
-from models.drift import HALF_LIFE, LEAST, Drift, reference_of, stability, verdict
+from models.serving.card import Reference
+from models.serving.drift import HALF_LIFE, LEAST, Drift, reference_of, stability, verdict
 
 
 def test_the_index_of_two_bins_by_hand() -> None:

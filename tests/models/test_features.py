@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features import FEATURES, LOW_EDA_US, OFF_SKIN_C, WIDTH, FeatureState, advance_all, channel_of, channel_values
-from models.state import CHANNELS, EDA, HR, TEMP, Matrix
+from models.features.extraction import (
+    FEATURES,
+    LOW_EDA_US,
+    OFF_SKIN_C,
+    WIDTH,
+    FeatureState,
+    advance_all,
+    channel_of,
+    channel_values,
+)
+from models.features.moments import CHANNELS, EDA, HR, TEMP, Matrix
 from tests.models import reference
 from tests.models.streams import Sample, calm, lively, rise
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped]
 
-from models import estimator
 from models.errors import ModelError
-from models.features import FEATURES
-from models.forest import CHUNK, Evaluator, Node, floor_single, pack
-from models.reasons import GROUP_OF_FEATURE, GROUPS, MAX_REASONS, group_of, reasons_of
-from models.state import Inputs
+from models.features.extraction import FEATURES
+from models.features.moments import Inputs
+from models.serving.forest import CHUNK, Evaluator, Node, floor_single, pack
+from models.serving.reasons import GROUP_OF_FEATURE, GROUPS, MAX_REASONS, group_of, reasons_of
+from models.training import estimator
 
 LEAF = {"feature": 0, "threshold": 0.0, "missing_left": False, "left": 0, "right": 0}
 

@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.alerts import AlertState, step
-from models.artefact import load_artefact, pin, pin_path, save_artefact
-from models.card import ARTEFACT_NAME, CARD_NAME, TEXT_NAME, Card, read_card, write_card
-from models.decision import NO_ALERT, Thresholds, level_of, log_odds, may_alert, probabilities
-from models.features import FeatureState
-from models.predictor import SHIPPED, ModelError, Prediction, Predictor, Reading
+from models.features.extraction import FeatureState
+from models.serving.alerts import AlertState, step
+from models.serving.artefact import load_artefact, pin, pin_path, save_artefact
+from models.serving.card import ARTEFACT_NAME, CARD_NAME, TEXT_NAME, Card, read_card, write_card
+from models.serving.levels import NO_ALERT, Thresholds, level_of, log_odds, may_alert, probabilities
+from models.serving.predictor import SHIPPED, ModelError, Prediction, Predictor, Reading
 from stresswire.simulate import person
 from tests.models.streams import Sample, calm, lively
 

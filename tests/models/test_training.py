@@ -11,24 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.alert_evaluation import Timeline, figures, run
-from models.alerts import AlertPolicy
-from models.artefact import pin_path
-from models.card import Spread, read_card
-from models.dataset import EXERCISE_WEIGHT, UNLABELLED, build_dataset, without
-from models.decision import Thresholds, level_of
+from models.batch import predict_file
 from models.errors import ModelError
-from models.estimator import person_folds, roc_auc
-from models.evaluation import evaluate
-from models.features import FEATURES, FeatureState
-from models.fitting import FIT_STEPS, LOST, choose_thresholds, fit
-from models.metrics import calibration_error, reliability
-from models.offline import predict_file
-from models.predictor import Predictor, Reading
-from models.progress import Steps
+from models.features.extraction import FEATURES, FeatureState
 from models.recordings import Recording, Row, read_recordings, read_rows
-from models.sensors import OTHER_SENSORS
-from models.training import Sources, train
+from models.serving.alerts import AlertPolicy
+from models.serving.artefact import pin_path
+from models.serving.card import Spread, read_card
+from models.serving.levels import Thresholds, level_of
+from models.serving.predictor import Predictor, Reading
+from models.training.alert_scores import Timeline, figures, run
+from models.training.dataset import EXERCISE_WEIGHT, UNLABELLED, build_dataset, without
+from models.training.estimator import person_folds, roc_auc
+from models.training.evaluation import evaluate
+from models.training.fitting import FIT_STEPS, LOST, choose_thresholds, fit
+from models.training.perturbations import OTHER_SENSORS
+from models.training.progress import Steps
+from models.training.scores import calibration_error, reliability
+from models.training.train import Sources, train
 from tests.models.streams import write_recording
 
 

@@ -14,7 +14,7 @@ from broker.contract import SENSOR_DATA
 from ingest.decoded_message import Arrival, Stamps, arrive
 from ingest.device_streams import Devices
 from ingest.transaction import Outcome, store
-from models.predictor import Predictor
+from models.serving.predictor import Predictor
 from storage.database import Database
 from stresswire.simulate import person
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from models.artefact import pin_path
-from models.card import ARTEFACT_NAME
-from models.predictor import SHIPPED
+from models.serving.artefact import pin_path
+from models.serving.card import ARTEFACT_NAME
+from models.serving.predictor import SHIPPED
 from tests.support.databases import locked
 from tests.support.harness import (
     REPOSITORY,

@@ -1,6 +1,6 @@
 import pytest
 
-from models.predictor import Predictor
+from models.serving.predictor import Predictor
 from storage.database import Database
 from tests.support.pipeline import Pipeline
 

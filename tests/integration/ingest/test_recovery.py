@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from ingest.recovery import recover
 from ingest.transaction import store
-from models.predictor import Predictor
+from models.serving.predictor import Predictor
 from storage.database import Database
 from storage.devices import reset_baseline
 from storage.readings import Newest, newest, reset_done, unsent_after

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 
 from broker.contract import MAX_BATCH, SENSOR_DATA
 from ingest.service import TRANSACTION_SAMPLES, Counts, Ingest
-from models.predictor import Predictor
+from models.serving.predictor import Predictor
 from storage.database import Database
 from storage.writer import Result, Writer
 from tests.support.databases import another, no_table, refuse

@@ -14,7 +14,7 @@ from broker.contract import MAX_BATCH, NewSensorData
 from ingest.decoded_message import Arrival
 from ingest.receipts import Publication
 from ingest.transaction import store
-from models.predictor import Predictor
+from models.serving.predictor import Predictor
 from storage.tables import HistoryStress
 from tests.support.databases import refuse
 from tests.support.pipeline import NOW, Pipeline, encoded, sample, stream

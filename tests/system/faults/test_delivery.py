@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.predictor import Predictor
+from models.serving.predictor import Predictor
 from storage.database import Database
 from tests.support.pipeline import NOW, Pipeline, sample
 

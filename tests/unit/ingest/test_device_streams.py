@@ -4,7 +4,7 @@ import pytest
 
 from ingest import device_streams as lanes
 from ingest.device_streams import MAX_DEVICES, NUDGE_S, SAME_S, Device, Devices, StreamState
-from models.alerts import AlertState
+from models.serving.alerts import AlertState
 
 T0 = 1.7e9
 RECEIVED_S = T0 + 5_000

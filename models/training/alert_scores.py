@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.alerts import AlertPolicy, AlertState, step
-from models.card import AlertFigures, Trade
-from models.metrics import spread
-from models.progress import Steps
-from models.state import GAP_S
+from models.features.moments import GAP_S
+from models.serving.alerts import AlertPolicy, AlertState, step
+from models.serving.card import AlertFigures, Trade
+from models.training.progress import Steps
+from models.training.scores import spread
 
 FALSE_PER_HOUR: Final = 1.0
 CALM_ALERT_SHARE: Final = 0.15

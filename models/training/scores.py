@@ -6,10 +6,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models import estimator
-from models.card import Scores, Spread
-from models.estimator import Labels
-from models.state import Flags, Matrix
+from models.features.moments import Flags, Matrix
+from models.serving.card import Scores, Spread
+from models.training import estimator
+from models.training.estimator import Labels
 
 BINS: Final = 10
 MIN_ROWS: Final = 30

@@ -8,19 +8,19 @@ import msgspec
 import numpy as np
 
 from broker.contract import Quality, Reason, StressLevel
-from models.artefact import Artefact, load_artefact
-from models.card import Card
-from models.decision import WARM_UP_S, Thresholds, flags_of, level_of, log_odds, named, probabilities, sigmoid
 from models.errors import ModelError
-from models.features import FeatureState, advance_all, channel_values
-from models.forest import Evaluator
-from models.reasons import reasons_of
+from models.features.extraction import FeatureState, advance_all, channel_values
+from models.serving.artefact import Artefact, load_artefact
+from models.serving.card import Card
+from models.serving.forest import Evaluator
+from models.serving.levels import WARM_UP_S, Thresholds, flags_of, level_of, log_odds, named, probabilities, sigmoid
+from models.serving.reasons import reasons_of
 
 __all__ = ["ModelError", "Prediction", "Predictor", "Reading"]
 
 _LEAST: Final = 1e-9
 """An edge of the distribution of p may be 0 or 1, whose log-odds are not finite."""
-SHIPPED: Final = Path(__file__).parent / "shipped"
+SHIPPED: Final = Path(__file__).parent.parent / "shipped"
 
 
 class Reading(NamedTuple):

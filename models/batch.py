@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from broker.contract import StressLevel
-from models.features import FeatureState
-from models.predictor import Predictor, Reading
+from models.features.extraction import FeatureState
 from models.recordings import RecordingError, Row, read_rows, write_predictions
+from models.serving.predictor import Predictor, Reading
 
 CHUNK: Final = 100_000
 """Rows in memory at once. The people among them are predicted side by side, so many rows cost less than few."""

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from models.card import Reference
-from models.state import Matrix
+from models.features.moments import Matrix
+from models.serving.card import Reference
 
 BINS: Final = 10
 STABLE: Final = 0.1

@@ -5,14 +5,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import estimator
-from models.dataset import Dataset, without
-from models.decision import WARM_UP_S, Thresholds, probabilities
 from models.errors import ModelError
-from models.estimator import Labels
-from models.forest import Evaluator, Forest
-from models.progress import Steps
-from models.state import Flags, Matrix
+from models.features.moments import Flags, Matrix
+from models.serving.forest import Evaluator, Forest
+from models.serving.levels import WARM_UP_S, Thresholds, probabilities
+from models.training import estimator
+from models.training.dataset import Dataset, without
+from models.training.estimator import Labels
+from models.training.progress import Steps
 
 FOLDS: Final = 5
 FIT_STEPS: Final = FOLDS + 1

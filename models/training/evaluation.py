@@ -7,16 +7,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.alert_evaluation import figures, run, timelines
-from models.artefact import sha256_of
-from models.card import AlertFigures, Scores
-from models.dataset import UNLABELLED
-from models.decision import may_alert
 from models.errors import ModelError
-from models.features import FeatureState
-from models.metrics import scores_of
-from models.predictor import Prediction, Predictor, Reading
+from models.features.extraction import FeatureState
 from models.recordings import Recording, read_recordings
+from models.serving.artefact import sha256_of
+from models.serving.card import AlertFigures, Scores
+from models.serving.levels import may_alert
+from models.serving.predictor import Prediction, Predictor, Reading
+from models.training.alert_scores import figures, run, timelines
+from models.training.dataset import UNLABELLED
+from models.training.scores import scores_of
 
 Labels = NDArray[np.int64]
 

@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-from models import estimator
-from models.artefact import Artefact, save_artefact
-from models.card import ARTEFACT_NAME, Adaptation, Card, version_of, write_card
-from models.card_text import write_card_text
-from models.dataset import Dataset, build_dataset
-from models.decision import WARM_UP_S, sigmoid
 from models.errors import ModelError
-from models.forest import Evaluator
-from models.reasons import GROUPS
+from models.features.moments import Matrix
 from models.recordings import Recording
-from models.state import Matrix
+from models.serving.artefact import Artefact, save_artefact
+from models.serving.card import ARTEFACT_NAME, Adaptation, Card, version_of, write_card
+from models.serving.forest import Evaluator
+from models.serving.levels import WARM_UP_S, sigmoid
+from models.serving.reasons import GROUPS
+from models.training import estimator
+from models.training.card_text import write_card_text
+from models.training.dataset import Dataset, build_dataset
 
 STRESS_LABELS: Final = frozenset(("stress", "stressed", "high_stress"))
 CALM_LABELS: Final = frozenset(("calm", "rest", "relax", "relaxed", "baseline", "normal", "exercise"))

@@ -22,10 +22,10 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold  # type: ig
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.errors import ModelError
-from models.features import FEATURES
-from models.forest import EQUAL_TO, LEAVES, Evaluator, Forest, Node, pack
-from models.reasons import GROUP_OF_FEATURE, GROUPS
-from models.state import Inputs, Matrix
+from models.features.extraction import FEATURES
+from models.features.moments import Inputs, Matrix
+from models.serving.forest import EQUAL_TO, LEAVES, Evaluator, Forest, Node, pack
+from models.serving.reasons import GROUP_OF_FEATURE, GROUPS
 
 Labels = NDArray[np.int64]
 

@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from models import estimator
-from models.card import Trade
-from models.estimator import Labels
-from models.metrics import BINS, people_with_both, reliability
-from models.state import Matrix
+from models.features.moments import Matrix
+from models.serving.card import Trade
+from models.training import estimator
+from models.training.estimator import Labels
+from models.training.scores import BINS, people_with_both, reliability
 
 RELIABILITY: Final = "reliability.svg"
 ROC: Final = "roc_by_person.svg"

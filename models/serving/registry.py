@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from models.artefact import load_artefact, pin, pin_path
-from models.card import VERSION, Card, read_card
 from models.errors import ModelError
 from models.files import text_of
+from models.serving.artefact import load_artefact, pin, pin_path
+from models.serving.card import VERSION, Card, read_card
 
 CHOSEN: Final = "chosen"
 CHOSEN_MOST: Final = 64 << 10

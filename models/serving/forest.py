@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state import Inputs, Matrix
+from models.features.moments import Inputs, Matrix
 
 LEAVES: Final = 8
 COMPARISONS: Final = LEAVES

@@ -7,9 +7,9 @@ from typing import Annotated, Final
 import msgspec
 import numpy as np
 
-from models.alerts import AlertPolicy
 from models.errors import ModelError
 from models.files import content_of
+from models.serving.alerts import AlertPolicy
 
 CARD_NAME: Final = "card.json"
 ARTEFACT_NAME: Final = "stress.npz"

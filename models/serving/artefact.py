@@ -13,13 +13,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from models.card import ARTEFACT_NAME, CARD_MOST, CARD_NAME, Card, decode_card
 from models.errors import ModelError
-from models.features import FEATURES
+from models.features.extraction import FEATURES
+from models.features.moments import Inputs, Matrix
 from models.files import content_of, text_of
-from models.forest import COMPARISONS, EQUAL_TO, LEAVES, Evaluator, Forest
-from models.reasons import GROUPS
-from models.state import Inputs, Matrix
+from models.serving.card import ARTEFACT_NAME, CARD_MOST, CARD_NAME, Card, decode_card
+from models.serving.forest import COMPARISONS, EQUAL_TO, LEAVES, Evaluator, Forest
+from models.serving.reasons import GROUPS
 
 FORMAT: Final = 2
 """Changes with the meaning of the arrays or of the features."""

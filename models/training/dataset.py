@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.decision import flags_of, may_alert_rows
-from models.features import FEATURES, FeatureState, advance_all, channel_of, channel_values
+from models.features.extraction import FEATURES, FeatureState, advance_all, channel_of, channel_values
+from models.features.moments import Flags, Inputs, Matrix
 from models.recordings import EXERCISE, Recording
-from models.state import Flags, Inputs, Matrix
+from models.serving.levels import flags_of, may_alert_rows
 
 UNLABELLED: Final = -1
 TASK_WEIGHTS: Final = {"hyperventilation": 0.3}

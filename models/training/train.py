@@ -8,11 +8,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models import estimator
-from models.alert_evaluation import Lines, Trials, figures, policies, run, timelines
-from models.alerts import AlertPolicy
-from models.artefact import FORMAT, Artefact, pin, save_artefact, sha256_of
-from models.card import (
+from models.errors import ModelError
+from models.features.extraction import FEATURES
+from models.features.moments import Flags
+from models.recordings import Recording, read_recordings
+from models.serving.alerts import AlertPolicy
+from models.serving.artefact import FORMAT, Artefact, pin, save_artefact, sha256_of
+from models.serving.card import (
     ARTEFACT_NAME,
     AlertFigures,
     Card,
@@ -24,20 +26,18 @@ from models.card import (
     version_of,
     write_card,
 )
-from models.card_text import write_card_text
-from models.dataset import UNLABELLED, Dataset, build_dataset
-from models.decision import sigmoid
-from models.drift import reference_of
-from models.errors import ModelError
-from models.features import FEATURES
-from models.fitting import FIT_STEPS, Decision, Fit, decide, fit
-from models.forest import Evaluator
-from models.metrics import calibration_error, scores_of
-from models.plots import PlotData, write_plots
-from models.progress import Progress, Steps
-from models.recordings import Recording, read_recordings
-from models.sensors import OTHER_SENSORS
-from models.state import Flags
+from models.serving.drift import reference_of
+from models.serving.forest import Evaluator
+from models.serving.levels import sigmoid
+from models.training import estimator
+from models.training.alert_scores import Lines, Trials, figures, policies, run, timelines
+from models.training.card_text import write_card_text
+from models.training.dataset import UNLABELLED, Dataset, build_dataset
+from models.training.fitting import FIT_STEPS, Decision, Fit, decide, fit
+from models.training.perturbations import OTHER_SENSORS
+from models.training.plots import PlotData, write_plots
+from models.training.progress import Progress, Steps
+from models.training.scores import calibration_error, scores_of
 
 RELEASE: Final = "2"
 TRADE_PER_HOUR: Final = (0.5, 1.0, 2.0, 4.0)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from models.alerts import AlertPolicy
-from models.card import ARTEFACT_NAME, CARD_NAME, TEXT_NAME, Adaptation, AlertFigures, Card, Scores, Spread
-from models.dataset import EXERCISE_WEIGHT
-from models.features import FROZEN_S, LOW_EDA_US, OFF_SKIN_C
-from models.notices import data_text
-from models.plots import ALERTS, RELIABILITY, ROC
-from models.state import HR, TEMP
+from models.features.extraction import FROZEN_S, LOW_EDA_US, OFF_SKIN_C
+from models.features.moments import HR, TEMP
+from models.serving.alerts import AlertPolicy
+from models.serving.card import ARTEFACT_NAME, CARD_NAME, TEXT_NAME, Adaptation, AlertFigures, Card, Scores, Spread
+from models.training.data_licences import data_text
+from models.training.dataset import EXERCISE_WEIGHT
+from models.training.plots import ALERTS, RELIABILITY, ROC
 
 
 def write_card_text(directory: Path, card: Card) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.contract import Quality, StressLevel
-from models.features import Step
-from models.state import EDA, HR, TEMP, Flags, Matrix
+from models.features.extraction import Step
+from models.features.moments import EDA, HR, TEMP, Flags, Matrix
 
 WARM_UP_S: Final = 60.0
 """Before its means hold this many seconds, a stream says little about a person."""

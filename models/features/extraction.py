@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.state import (
+from models.features.moments import (
     BASELINE,
     CHANGE_TAUS_S,
     CHANGES,
