@@ -12,7 +12,7 @@ PYTEST := PATH="$$($(BIN)/python hatch_build.py --node-folder):$$PATH" $(BIN)/py
 FIRMWARE := firmware/esp32_pubsubclient
 CPP = $(filter-out %.gen.h,$(wildcard $(foreach depth,* */* */*/* */*/*/*,$(FIRMWARE)/$(depth).h $(FIRMWARE)/$(depth).cpp)))
 
-.PHONY: run install install-dev install-test test firmware firmware-test faults check format contract bench churn lock clean
+.PHONY: run install install-dev install-test test test-fast test-folder coverage firmware firmware-test faults check format contract bench churn lock clean
 
 run: install
 	@$(BIN)/python hatch_build.py
@@ -45,8 +45,24 @@ install-test: install-dev
 	@$(BIN)/python hatch_build.py --npm tests/js ci
 
 test: install-test
-	@$(MAKE) --no-print-directory check firmware
-	@$(PYTEST)
+	@$(MAKE) --no-print-directory check firmware coverage
+	@$(PYTEST) --all tests/integration tests/system
+
+# With Python alone, in less than a minute: what can be told without a socket, a database or another program.
+test-fast: install-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(PYTEST) tests/unit
+
+# All tests of a folder, such as F=gateway; what is not installed is skipped, with the reason.
+test-folder: install-dev
+	@test -n "$(F)" || { echo "say which folder: make test-folder F=gateway" >&2; exit 1; }
+	@$(PYTEST) -rs $(wildcard tests/unit/$(F) tests/integration/$(F) tests/system/$(F))
+
+# The unit tests. The rooms of pure decisions are covered by them to the last branch, or a `pragma` says why not.
+coverage: install-dev
+	@$(PYTEST) --cov --cov-report=term-missing:skip-covered tests/unit
 
 # The sketches and the core's tests, for this machine.
 firmware:
@@ -55,10 +71,10 @@ firmware:
 
 firmware-test: install-test
 	@$(MAKE) --no-print-directory firmware
-	@$(PYTEST) tests/system/firmware
+	@$(PYTEST) --all tests/system/firmware
 
 faults: install-test
-	@$(PYTEST) tests/system/faults --runs 25 --numprocesses 0 --capture no
+	@$(PYTEST) --all tests/system/faults --runs 25 --numprocesses 0 --capture no
 
 check: install-dev
 	@$(BIN)/ruff check .

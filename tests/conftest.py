@@ -1,3 +1,4 @@
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -6,12 +7,39 @@ import pytest
 from storage.database import Database
 from tests.support.harness import Stack, mosquitto
 from tests.support.postgres import PostgresServer, fast_postgres
+from tests.support.programs import missing
 
 CASES = "cases"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--runs", type=int, default=2, help="how often each fault is brought about")
+    parser.addoption("--all", action="store_true", help="fail, rather than skip, for what is not installed")
+
+
+@contextlib.contextmanager
+def skipped_if_not_installed(item: pytest.Item) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        reason = None if item.config.getoption("--all") else missing(error)
+        if reason is None:
+            raise
+        pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Skip a test whose fixtures need a program that is not installed."""
+    with skipped_if_not_installed(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Skip a test that needs a program that is not installed."""
+    with skipped_if_not_installed(item):
+        return (yield)
 
 
 @pytest.hookimpl

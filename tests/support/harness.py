@@ -22,9 +22,9 @@ from sqlalchemy.pool import NullPool
 from broker.contract import ROOT
 from storage.database import with_driver
 from stresswire.simulate import person
+from tests.support.paths import JS, REPOSITORY
+from tests.support.programs import check_command, needed
 
-JS = Path(__file__).parents[1] / "js"
-REPOSITORY = Path(__file__).parents[2]
 START_S = 30.0
 MOSQUITTO = {
     "allow_anonymous": "true",
@@ -69,6 +69,7 @@ class Process:
     """A process whose output is collected line by line; stopped at the end of the `with`."""
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+        check_command(command)
         clean = {name: value for name, value in os.environ.items() if not name.startswith("STRESSWIRE_")}
         self._process = subprocess.Popen(
             command,
@@ -241,6 +242,7 @@ def mosquitto(folder: Path, *, port: int | None = None, **options: object) -> It
 
 def node(script: str, *arguments: object) -> Process:
     """A script of `tests/js`."""
+    needed(JS / "node_modules")
     return Process(["node", str(JS / script), *map(str, arguments)], cwd=JS)
 
 
@@ -248,6 +250,7 @@ class Frontend(Process):
     """A React frontend's socket.io-client."""
 
     def __init__(self, stack: Stack) -> None:
+        needed(JS / "node_modules")
         super().__init__(["node", str(JS / "listen.cjs"), str(stack.http_port)], cwd=JS)
         self.wait_for("connected")
 

@@ -23,7 +23,10 @@ USER = "stresswire"
 
 def programs() -> Path:
     """The folder of the newest PostgreSQL that Debian installed."""
-    return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    folders = list(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not folders:
+        raise FileNotFoundError(2, "not installed", "initdb")
+    return max(folders, key=lambda path: int(path.parent.name))
 
 
 def as_postgres() -> tuple[str, ...]:

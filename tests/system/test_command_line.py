@@ -15,7 +15,6 @@ from models.serving.card import ARTEFACT_NAME
 from models.serving.predictor import SHIPPED
 from tests.support.databases import locked
 from tests.support.harness import (
-    REPOSITORY,
     Frontend,
     Process,
     Stack,
@@ -26,6 +25,7 @@ from tests.support.harness import (
     wait_until,
     write_recording,
 )
+from tests.support.paths import REPOSITORY
 
 GOOD = '{"hr":75.5,"temp":36.2,"eda":0.45}'
 

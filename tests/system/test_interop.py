@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.harness import JS, Stack
+from tests.support.harness import Stack
+from tests.support.paths import JS
 
 
 def test_the_javascript_client(any_stack: Stack) -> None:

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from tests.support.harness import REPOSITORY, Process, Stack, free_port, rows, start_mosquitto, wait_until
+from tests.support.harness import Process, Stack, free_port, rows, start_mosquitto, wait_until
+from tests.support.paths import REPOSITORY
 from tests.support.postgres import PostgresServer
 from tests.system.faults.ledger import AnsweredDevice, AnsweredPatient, Device, Fleet, HttpDevice, Key, MqttDevice, Patient
 from tests.system.faults.report import Row

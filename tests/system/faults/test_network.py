@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import REPOSITORY, Process, free_port, start_mosquitto
+from tests.support.harness import Process, free_port, start_mosquitto
 from tests.support.mqtt.aio import until
+from tests.support.paths import REPOSITORY
 from tests.support.postgres import PostgresServer
 from tests.system.faults.ledger import AnsweredDevice, Fleet, MqttDevice
 from tests.system.faults.network import HERE, Cable, Network

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from tests.support.harness import REPOSITORY, START_S, Process, Stack, rows, wait_until
+from tests.support.harness import START_S, Process, Stack, rows, wait_until
+from tests.support.paths import REPOSITORY
 
 FIRMWARE = REPOSITORY / "firmware" / "esp32_pubsubclient"
 BUILD = REPOSITORY / "build" / "firmware"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import REPOSITORY
+from tests.support.paths import REPOSITORY
 from tests.system.firmware.board import FIRMWARE, built
 
 

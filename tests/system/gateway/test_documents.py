@@ -12,7 +12,8 @@ from broker.authority import Authority
 from gateway.http.api_documents import Asked, Documents
 from gateway.http.middleware import POLICY
 from gateway.http.routes.pages import ASYNCAPI, DOCS, INDEX, LOGIN, OPENAPI, STATIC_FOLDER, TEST_PAGE
-from tests.support.harness import REPOSITORY, Stack
+from tests.support.harness import Stack
+from tests.support.paths import REPOSITORY
 from tests.support.people import ask
 
 LOCAL = MqttAddress("127.0.0.1", 1883, tls=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import REPOSITORY
+from tests.support.paths import REPOSITORY
 from tests.support.people import Guarded
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"

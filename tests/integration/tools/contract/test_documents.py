@@ -14,6 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from broker import contract
 from broker.contract import CHANNELS, MESSAGES, RANGES, Name
 from gateway.http.routes.catalogue import ENDPOINTS
+from tests.support.programs import needed, program
 from tools.contract.__main__ import ROOT
 
 JS = ROOT / "tests/js"
@@ -26,20 +27,12 @@ def load(name: str) -> Any:
     return yaml.safe_load((ROOT / "docs" / name).read_text())
 
 
-def program(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        pytest.fail(f"{name} is not installed; `make test` installs it")
-    return path
-
-
 def run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def validate_asyncapi(path: Path) -> subprocess.CompletedProcess[str]:
-    if not (JS / "node_modules/@asyncapi/parser").exists():
-        pytest.fail("the Node.js test packages are missing: run `npm ci` in tests/js")
+    needed(JS / "node_modules/@asyncapi/parser")
     return run(program("node"), JS / "validate-asyncapi.mjs", path)
 
 
@@ -192,7 +185,7 @@ def test_typescript_accepts_right_uses_and_refuses_wrong_ones(tmp_path: Path) ->
     shutil.copy(TYPESCRIPT, tmp_path)
     (tmp_path / "use.ts").write_text(USE)
     options = ["--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
-    done = run(program("node"), COMPILER, *options, tmp_path / "use.ts", cwd=tmp_path)
+    done = run(program("node"), needed(COMPILER), *options, tmp_path / "use.ts", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
 
 
