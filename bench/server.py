@@ -26,7 +26,7 @@ _BURST: Final = 100
 Publish = Callable[[str, bytes], Awaitable[None]]
 
 
-class EventTime:
+class Acknowledged:
     """How many messages a subscriber in the process has acknowledged."""
 
     count = 0
@@ -42,7 +42,7 @@ class EventTime:
 async def ours(port: int) -> None:
     """The embedded broker, with one durable subscriber where ingest would be."""
     async with EmbeddedBus("127.0.0.1", port) as bus:
-        taken = EventTime()
+        taken = Acknowledged()
         durable = bus.subscribe([topic("+", SENSOR)], qos=1, durable=True, buffer=BUFFER)
         await bus.open()
         async with asyncio.TaskGroup() as tasks:
@@ -60,11 +60,11 @@ async def amqtt(port: int) -> None:
         }
     )
     await broker.start()
-    await _obey(broker.internal_message_broadcast, EventTime())
+    await _obey(broker.internal_message_broadcast, Acknowledged())
     await broker.shutdown()
 
 
-async def _obey(publish: Publish, taken: EventTime) -> None:
+async def _obey(publish: Publish, taken: Acknowledged) -> None:
     loop = asyncio.get_running_loop()
     print("ready", flush=True)
     while order := await loop.run_in_executor(None, sys.stdin.readline):

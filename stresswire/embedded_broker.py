@@ -24,31 +24,31 @@ SPARE_DESCRIPTORS: Final = 200
 """Left for the database, the browsers and the log."""
 
 
-def login_book(settings: Settings, database: Database, now: Callable[[], datetime]) -> LoginCache | None:
+def open_login_cache(settings: Settings, database: Database, now: Callable[[], datetime]) -> LoginCache | None:
     """The logins, where they are asked for. Raises `SettingsError` where nobody could connect, `DatabaseError`."""
     if not settings.logins_required:
         return None
-    book = LoginCache(database, now)
-    if not book.anybody:
+    logins = LoginCache(database, now)
+    if not logins.anybody:
         raise SettingsError(
             f"{settings.open_to_the_network or f'{PREFIX}AUTH={settings.auth}'} asks for logins, and there is none yet; add"
             f" one with: stresswire device add NAME (or say {PREFIX}AUTH=off to let everybody in)"
         )
-    return book
+    return logins
 
 
-def embedded(settings: Settings, book: LoginCache | None) -> EmbeddedBus:
+def embedded_bus(settings: Settings, logins: LoginCache | None) -> EmbeddedBus:
     """The embedded broker; without a book everybody may do everything. Raises `SettingsError`."""
     return EmbeddedBus(
         *settings.mqtt_bind,
-        authenticate=None if book is None else book.identify,
+        authenticate=None if logins is None else logins.identify,
         tls=server_context("MQTT", settings.mqtt_tls_cert, settings.mqtt_tls_key, settings.mqtt_tls_ca),
         max_connections=_connections(),
     )
 
 
-def watching(
-    book: LoginCache | None, supervisor: Supervisor, *revoke: Callable[[str], None]
+def revocation_tasks(
+    logins: LoginCache | None, supervisor: Supervisor, *revoke: Callable[[str], None]
 ) -> list[Coroutine[Any, Any, None]]:
     """What cuts the connections of logins that have ended: each of `revoke` is told their names."""
 
@@ -56,7 +56,7 @@ def watching(
         for one in revoke:
             one(name)
 
-    return [] if book is None else [supervisor.keep("logins", partial(book.run, ended))]
+    return [] if logins is None else [supervisor.keep("logins", partial(logins.run, ended))]
 
 
 def address_of(bus: EmbeddedBus | MqttBus) -> MqttAddress:
@@ -64,12 +64,12 @@ def address_of(bus: EmbeddedBus | MqttBus) -> MqttAddress:
     return bus.address if isinstance(bus, MqttBus) else MqttAddress(*Bind(bus.host, bus.port).reachable, tls=bus.secured)
 
 
-def demo_address(bus: EmbeddedBus | MqttBus, book: LoginCache | None, device: str) -> MqttAddress:
+def demo_address(bus: EmbeddedBus | MqttBus, logins: LoginCache | None, device: str) -> MqttAddress:
     """The broker for the demo's device, which has a login of its own. Raises `SettingsError` where it cannot come in."""
     if isinstance(bus, EmbeddedBus) and bus.secured:
         raise SettingsError(f"--demo cannot check the certificate of {PREFIX}MQTT_TLS_CERT; start one without the other")
     address = address_of(bus)
-    return address if book is None else replace(address, username=device, password=book.lend(device, "device"))
+    return address if logins is None else replace(address, username=device, password=logins.lend(device, "device"))
 
 
 def _connections() -> int:

@@ -20,7 +20,7 @@ MOMENT: Final = timedelta(minutes=2)
 """What is said of a moment holds for the time up to it."""
 
 
-def own_labels(database: Database, devices: Sequence[str]) -> list[Labelled]:
+def labelled_readings(database: Database, devices: Sequence[str]) -> list[Labelled]:
     """What is labelled as stress or as calm, of `devices` or of all. Raises ModelError where nothing is, DatabaseError."""
     with database.reading() as connection:
         rows = labelled_spans(connection, frozenset(devices) or None)

@@ -3,21 +3,17 @@
 import asyncio
 import contextlib
 import secrets
-import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus
-from broker.contract import SENSOR_DATA
 from broker.embedded.bus import EmbeddedBus
 from broker.external.bus import MqttBus
 from broker.pacing.supervisor import Supervisor
-from gateway.http.routes.pages import DOCS, TEST_PAGE
 from gateway.service import Access, Gateway
 from ingest.metrics import Metrics
 from ingest.service import Ingest
@@ -25,25 +21,20 @@ from models.serving.predictor import Predictor
 from storage.database import Database
 from storage.history import History
 from storage.writer import Writer
-from stresswire import __version__, garbage
-from stresswire.embedded_broker import address_of, demo_address, embedded, login_book, watching
+from stresswire import garbage
+from stresswire.banner import banner, scheme_of
+from stresswire.embedded_broker import address_of, demo_address, embedded_bus, open_login_cache, revocation_tasks
+from stresswire.event_loop import stopped_by_signal
 from stresswire.login_cache import LoginCache
 from stresswire.metrics import new_registry, served, watch_bus, watched_supervisor
 from stresswire.model_in_use import load_model
-from stresswire.settings import Bind, Settings
+from stresswire.settings import Settings
 from stresswire.simulate import simulate
 from stresswire.tls import server_context
 
-if sys.platform != "win32":
-    import uvloop
-
 Announce = Callable[[str], None]
-Result = TypeVar("Result")
 
 DEMO_DEVICE = "demo"
-SWITCH_S = 0.0005
-"""How long the loop waits for the thread that predicts and stores, each time that it has read or written a socket; Python's
-own 5 ms make seconds of it where there are many."""
 RECONNECT_S = 5.0
 """Until then frontends and subscribers that lost `up` are back, for the alerts that it still has."""
 
@@ -56,45 +47,39 @@ class PartsStatus(NamedTuple):
     lag: Callable[[], float] | None = None
 
 
-def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run in an event loop of uvloop, or in asyncio's own where there is none."""
-    sys.setswitchinterval(SWITCH_S)
-    return asyncio.run(main) if sys.platform == "win32" else uvloop.run(main)
-
-
 async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
     """All parts in one process."""
     with open_database(settings) as database:
         predictor = load_model(settings)
-        book, registry = login_book(settings, database, utc_now), new_registry()
+        logins, registry = open_login_cache(settings, database, utc_now), new_registry()
         supervisor = watched_supervisor(registry)
         async with (
             Writer(database) as writer,
             History(database) as history,
-            _bus(settings, book, supervisor) as bus,
+            _bus(settings, logins, supervisor) as bus,
             stopped_by_signal() as stop,
         ):
             watch_bus(registry, bus)
             ingest = _ingest(settings, bus, writer, predictor, registry, supervisor, grace_s=RECONNECT_S)
-            beside = PartsStatus(f"ok, {predictor.version}", lambda: writer.state, lambda: ingest.lag_s)
+            status = PartsStatus(f"ok, {predictor.version}", lambda: writer.state, lambda: ingest.lag_s)
             async with (
-                _gateway(settings, bus, history, writer, book, registry, supervisor, beside) as gateway,
+                _gateway(settings, bus, history, writer, logins, registry, supervisor, status) as gateway,
                 served(settings.metrics_bind, registry),
             ):
                 await gateway.open()
                 await bus.open()
-                others = watching(book, supervisor, gateway.sockets.revoke, *_revoking(bus))
+                others = revocation_tasks(logins, supervisor, gateway.sockets.revoke, *_revoking(bus))
                 if demo:
-                    person = partial(simulate, demo_address(bus, book, DEMO_DEVICE), DEMO_DEVICE, utc_now)
+                    person = partial(simulate, demo_address(bus, logins, DEMO_DEVICE), DEMO_DEVICE, utc_now)
                     others.append(supervisor.keep("simulated device", person))
-                announce(_welcome(settings, database, gateway, bus))
+                announce(banner(settings, database, gateway, bus))
                 await _serve(
                     stop,
                     bus,
                     gateway.run(),
                     ingest=ingest,
                     writer=writer,
-                    beside=others,
+                    status=others,
                     supervisor=supervisor,
                     leave=gateway.leave,
                 )
@@ -105,9 +90,9 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
     """The embedded broker alone; it opens the database for the logins, where it needs any."""
     async with contextlib.AsyncExitStack() as stack:
         needed = settings.logins_required
-        book = login_book(settings, stack.enter_context(open_database(settings)), utc_now) if needed else None
+        logins = open_login_cache(settings, stack.enter_context(open_database(settings)), utc_now) if needed else None
         stop = await stack.enter_async_context(stopped_by_signal())
-        bus = await stack.enter_async_context(embedded(settings, book))
+        bus = await stack.enter_async_context(embedded_bus(settings, logins))
         registry = new_registry()
         watch_bus(registry, bus)
         await stack.enter_async_context(served(settings.metrics_bind, registry))
@@ -117,7 +102,7 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
             " message. The proof that a sample is stored is data_received."
         )
         supervisor = watched_supervisor(registry)
-        await _serve(stop, bus, beside=watching(book, supervisor, bus.revoke), supervisor=supervisor)
+        await _serve(stop, bus, status=revocation_tasks(logins, supervisor, bus.revoke), supervisor=supervisor)
 
 
 async def serve_ingest(settings: Settings, announce: Announce) -> None:
@@ -142,22 +127,22 @@ async def serve_ingest(settings: Settings, announce: Announce) -> None:
 async def serve_gateway(settings: Settings, announce: Announce) -> None:
     """The gateway alone, on an external broker."""
     with open_database(settings) as database:
-        book, registry = login_book(settings, database, utc_now), new_registry()
+        logins, registry = open_login_cache(settings, database, utc_now), new_registry()
         supervisor = watched_supervisor(registry)
         async with (
             Writer(database) as writer,
             History(database) as history,
             _external_bus(settings, None, supervisor) as bus,
-            _gateway(settings, bus, history, writer, book, registry, supervisor, PartsStatus("in ingest")) as gateway,
+            _gateway(settings, bus, history, writer, logins, registry, supervisor, PartsStatus("in ingest")) as gateway,
             served(settings.metrics_bind, registry),
             stopped_by_signal() as stop,
         ):
             watch_bus(registry, bus)
             await gateway.open()
             await bus.open()
-            announce(f"gateway on {_scheme(settings)}://{settings.http_bind}, broker {bus.address}")
-            others = watching(book, supervisor, gateway.sockets.revoke)
-            await _serve(stop, bus, gateway.run(), writer=writer, beside=others, supervisor=supervisor, leave=gateway.leave)
+            announce(f"gateway on {scheme_of(settings)}://{settings.http_bind}, broker {bus.address}")
+            others = revocation_tasks(logins, supervisor, gateway.sockets.revoke)
+            await _serve(stop, bus, gateway.run(), writer=writer, status=others, supervisor=supervisor, leave=gateway.leave)
 
 
 async def _serve(
@@ -166,20 +151,20 @@ async def _serve(
     *parts: Coroutine[Any, Any, None],
     ingest: Ingest | None = None,
     writer: Writer | None = None,
-    beside: Sequence[Coroutine[Any, Any, None]] = (),
+    status: Sequence[Coroutine[Any, Any, None]] = (),
     supervisor: Supervisor,
     leave: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Run `parts` and `ingest` until `stop`; where one of them fails all are ended, and what it raised is raised.
 
-    At the end `leave` tells the clients, what runs `beside` is cancelled, `ingest` commits, answers and acknowledges what
+    At the end `leave` tells the clients, what runs `status` is cancelled, `ingest` commits, answers and acknowledges what
     has arrived, and the rest ends with the bus. `writer` does not wait for a database that is away.
     """
     garbage.pace()
     async with asyncio.TaskGroup() as tasks:
         for part in parts:
             tasks.create_task(part, name=getattr(part, "__qualname__", None))
-        cancelled = [tasks.create_task(one) for one in (*beside, garbage.give_back())]
+        cancelled = [tasks.create_task(one) for one in (*status, garbage.give_back())]
         storing = None if ingest is None else tasks.create_task(ingest.run(), name="ingest")
         await stop.wait()
         supervisor.stop()
@@ -233,32 +218,11 @@ def process_id() -> str:
     return secrets.token_hex(8)
 
 
-@contextlib.asynccontextmanager
-async def stopped_by_signal() -> AsyncIterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    if sys.platform == "win32":
-        before = [signal.signal(one, lambda *_: loop.call_soon_threadsafe(stop.set)) for one in signals]
-        try:
-            yield stop
-        finally:
-            for one, handler in zip(signals, before, strict=True):
-                signal.signal(one, handler)
-    else:
-        for one in signals:
-            loop.add_signal_handler(one, stop.set)
-        try:
-            yield stop
-        finally:
-            for one in signals:
-                loop.remove_signal_handler(one)
-
-
-def _bus(settings: Settings, book: LoginCache | None, supervisor: Supervisor) -> EmbeddedBus | MqttBus:
+def _bus(settings: Settings, logins: LoginCache | None, supervisor: Supervisor) -> EmbeddedBus | MqttBus:
     address = settings.mqtt_address
-    return embedded(settings, book) if address is None else MqttBus(address, settings.ingest_shard.client_id, supervisor)
+    return (
+        embedded_bus(settings, logins) if address is None else MqttBus(address, settings.ingest_shard.client_id, supervisor)
+    )
 
 
 def _external_bus(settings: Settings, client_id: str | None, supervisor: Supervisor) -> MqttBus:
@@ -275,13 +239,13 @@ def _gateway(
     bus: EmbeddedBus | MqttBus,
     history: History,
     writer: Writer,
-    book: LoginCache | None,
+    logins: LoginCache | None,
     registry: CollectorRegistry,
     supervisor: Supervisor,
-    beside: PartsStatus,
+    status: PartsStatus,
 ) -> Gateway:
     access = Access(
-        logins=book,
+        logins=logins,
         origins=settings.cors_origins,
         loopback=settings.http_bind.loopback,
         trusted_proxies=settings.trusted_proxies,
@@ -293,9 +257,9 @@ def _gateway(
         history,
         writer,
         access,
-        model=beside.model,
-        writing=beside.writing,
-        lag=beside.lag,
+        model=status.model,
+        writing=status.writing,
+        lag=status.lag,
         registry=registry,
         supervisor=supervisor,
         tls=server_context("HTTP", settings.http_tls_cert, settings.http_tls_key),
@@ -305,32 +269,4 @@ def _gateway(
         process_id=process_id(),
         broker=lambda: address_of(bus),
         mqtt=bus.connect if isinstance(bus, EmbeddedBus) else None,
-    )
-
-
-def _scheme(settings: Settings) -> str:
-    return "http" if settings.http_tls_cert is None else "https"
-
-
-def _welcome(settings: Settings, database: Database, gateway: Gateway, bus: EmbeddedBus | MqttBus) -> str:
-    http = f"{_scheme(settings)}://{Bind(gateway.host, gateway.port).reachable}"
-    broker = address_of(bus)
-    topic = SENSOR_DATA.topic("ESP32_001")
-    sample = '{"hr":75.5,"temp":36.2,"eda":0.45}'
-    embedded = isinstance(bus, EmbeddedBus)
-    shown = "--cafile CA.pem " if embedded and settings.mqtt_tls_cert else ""
-    shown += "-u ESP32_001 -P TOKEN " if embedded and settings.logins_required else ""
-    return "\n".join(
-        (
-            f"stresswire {__version__}",
-            f"  test page         {http}{TEST_PAGE.path}",
-            f"  documents         {http}{DOCS.path}",
-            f"  HTTP, Socket.IO   {http}",
-            f"  MQTT              {broker}",
-            f"  record            {database}",
-            *(["  logins            stresswire token add NAME --role viewer"] if settings.logins_required else []),
-            "Send a sample:",
-            f"  mosquitto_pub -h {broker.host} -p {broker.port} {shown}-q 1 -t {topic} -m '{sample}'",
-            "Ctrl-C stops.",
-        )
     )

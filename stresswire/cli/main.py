@@ -19,7 +19,7 @@ from storage.database import DatabaseError
 from storage.export import ExportError, Format, export_to
 from storage.history import HistoryError, scope_of
 from storage.logins import LoginError
-from stresswire import __version__, runtime
+from stresswire import __version__, event_loop, runtime
 from stresswire.cli.doctor import doctor
 from stresswire.cli.logins import device, token
 from stresswire.cli.models import evaluate, model, train
@@ -103,7 +103,7 @@ def options(
 @app.command()
 def up(demo: Annotated[bool, typer.Option(help="Simulate one person beside it.")] = False) -> None:
     """Broker, ingest and gateway in one process."""
-    runtime.run(runtime.up(load_settings(), typer.echo, demo=demo))
+    event_loop.run(runtime.up(load_settings(), typer.echo, demo=demo))
 
 
 @app.command()
@@ -137,7 +137,7 @@ def replay_(
 ) -> None:
     """Publish recorded people as devices over MQTT."""
     recordings = choose(file, subject or [])
-    tallies = runtime.run(replay(_broker(), recordings, speed, runtime.utc_now, typer.echo))
+    tallies = event_loop.run(replay(_broker(), recordings, speed, runtime.utc_now, typer.echo))
     sent, stored = sum(one.sent for one in tallies.values()), sum(one.stored for one in tallies.values())
     typer.echo(f"{len(tallies)} people, {sent} samples sent, {stored} stored, {sent - stored} refused")
 
@@ -147,7 +147,7 @@ def simulate_(device: Annotated[str, typer.Option(help="The device's name.")] = 
     """Publish a simulated person over MQTT until Ctrl-C."""
     typer.echo(f"{device} sends once a second to {_broker()}; Ctrl-C stops.")
     try:
-        runtime.run(simulate(_broker(), device, runtime.utc_now))
+        event_loop.run(simulate(_broker(), device, runtime.utc_now))
     except KeyboardInterrupt:
         typer.echo("stopped")
 
@@ -185,7 +185,7 @@ def upgrade() -> None:
 
 
 def _serve(part: Callable[..., Coroutine[Any, Any, None]]) -> None:
-    runtime.run(part(load_settings(), typer.echo))
+    event_loop.run(part(load_settings(), typer.echo))
 
 
 def _broker() -> MqttAddress:

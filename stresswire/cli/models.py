@@ -105,10 +105,10 @@ def _about(versions: Versions, version: str) -> str:
 
 def _adapt(settings: Settings, devices: list[str]) -> None:
     from models.training.adaptation import adapt, write_adapted  # noqa: PLC0415 - as in `train`
-    from stresswire.labelled_readings import own_labels  # noqa: PLC0415
+    from stresswire.labelled_readings import labelled_readings  # noqa: PLC0415
 
     with runtime.open_database(settings) as database:
-        record = own_labels(database, devices)
+        record = labelled_readings(database, devices)
     versions = Versions(settings.models)
     adapted = adapt(*load_shared(settings), record)
     about = adapted.card.adapted

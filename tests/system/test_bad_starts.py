@@ -15,7 +15,7 @@ from models.errors import ModelError
 from storage.database import Database, DatabaseError
 from stresswire.cli.doctor import Finding, examine
 from stresswire.cli.one_line import one_line
-from stresswire.labelled_readings import own_labels
+from stresswire.labelled_readings import labelled_readings
 from stresswire.model_in_use import load_model
 from stresswire.settings import PREFIX, Settings, SettingsError, load_settings, usable_settings
 from stresswire.tls import server_context
@@ -193,8 +193,8 @@ def logins_of(database: Database) -> None:
     [
         Record(LOGIN, logins_of),
         Record("DROP TABLE logins", logins_of),
-        Record(ANNOTATION, lambda database: own_labels(database, [])),
-        Record("DROP TABLE annotations", lambda database: own_labels(database, [])),
+        Record(ANNOTATION, lambda database: labelled_readings(database, [])),
+        Record("DROP TABLE annotations", lambda database: labelled_readings(database, [])),
     ],
     ids=lambda record: record.sql[:20],
 )
