@@ -8,9 +8,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support.command_line import stresswire, token_of
 from tests.support.harness import Stack
-from tests.system.test_command_line import stresswire
-from tests.system.test_login_commands import token_of
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {
     "alice": ("--role", "device"),

@@ -19,8 +19,8 @@ from stresswire.labelled_readings import labelled_readings
 from stresswire.model_in_use import load_model
 from stresswire.settings import PREFIX, Settings, SettingsError, load_settings, usable_settings
 from stresswire.tls import server_context
+from tests.support.command_line import stresswire
 from tests.support.mqtt.aio import run
-from tests.system.test_command_line import stresswire
 
 READING = (
     "INSERT INTO history_stress (device_id, boot, seq, timestamp, received_at, hr, stress_level, confidence,"

@@ -13,6 +13,7 @@ import pytest
 from models.serving.artefact import pin_path
 from models.serving.card import ARTEFACT_NAME
 from models.serving.predictor import SHIPPED
+from tests.support.command_line import assert_one_line, stresswire
 from tests.support.databases import locked
 from tests.support.harness import (
     Frontend,
@@ -25,24 +26,8 @@ from tests.support.harness import (
     wait_until,
     write_recording,
 )
-from tests.support.paths import REPOSITORY
 
 GOOD = '{"hr":75.5,"temp":36.2,"eda":0.45}'
-
-
-def stresswire(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    env = {f"STRESSWIRE_{name.upper()}": value for name, value in settings.items()}
-    env["PYTHONPATH"] = str(REPOSITORY)  # this checkout's code, wherever the environment has its own from
-    command = [sys.executable, "-m", "stresswire", *arguments]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
-
-
-def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert done.returncode == 2, done.stdout + done.stderr
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("stresswire: ")
-    assert all(word in last for word in words), last
-    assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

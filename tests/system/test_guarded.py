@@ -17,9 +17,8 @@ from broker.contract import ROOT
 from stresswire.settings import load_settings
 from stresswire.tls import server_context
 from tests.support.certificates import Certificate, self_signed, signed
+from tests.support.command_line import stresswire, token_of
 from tests.support.harness import START_S, Process, Stack, free_port, mosquitto, wait_until
-from tests.system.test_command_line import stresswire
-from tests.system.test_login_commands import token_of
 
 GOOD = '{"hr":75.5,"temp":36.2,"eda":0.45}'
 NOTICED_S = 2.0

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import re
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -12,23 +11,13 @@ import pytest
 
 from broker.contract import MAX_DEVICE_ID, NAME_RULE
 from tests.support.certificates import self_signed
+from tests.support.command_line import assert_one_line, stresswire, token_of
 from tests.support.harness import free_port
-from tests.system.test_command_line import assert_one_line, stresswire
-
-TOKEN = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
 
 
 def rows(folder: Path) -> list[tuple[Any, ...]]:
     with contextlib.closing(sqlite3.connect(folder / "var" / "stresswire.db")) as connection:
         return connection.execute("SELECT name, role, token_sha256, expires_at FROM logins ORDER BY name").fetchall()
-
-
-def token_of(done: subprocess.CompletedProcess[str]) -> str:
-    """The one token that a command printed, which it printed once."""
-    assert done.returncode == 0, done.stderr
-    [token] = TOKEN.findall(done.stdout + done.stderr)
-    assert isinstance(token, str)
-    return token
 
 
 def listed(folder: Path, group: str) -> list[list[str]]:

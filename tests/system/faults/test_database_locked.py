@@ -1,8 +1,6 @@
 """Another process holds the database: nothing is acknowledged meanwhile, memory is bounded, and nothing is lost."""
 
 import asyncio
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -12,24 +10,13 @@ from tests.support.harness import wait_until
 from tests.support.mqtt.aio import until
 from tests.system.faults.report import Report
 from tests.system.faults.scene import Up
+from tests.system.faults.waiting import MOST_MB, ready
 
 DEVICES = 50
 SHORT_S, LONG_S = 7, 60
 LONG_FROM = 5
 """Runs; the lock is held for long only where there is time."""
 LOCKS = 3
-MOST_MB = 30
-"""What the devices of this test may make us keep: their windows, and the copies that a pending transaction has."""
-
-
-def ready(url: str) -> tuple[int, str]:
-    """Status and body of `/readyz`."""
-    try:
-        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - ours
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
 
 
 @pytest.mark.timeout(600)

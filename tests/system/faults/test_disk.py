@@ -9,23 +9,12 @@ from tests.support.mqtt.aio import until
 from tests.system.faults.disks import Broken, DiskFault, Full, ReadOnly
 from tests.system.faults.report import Report
 from tests.system.faults.scene import Up
-from tests.system.faults.test_database_locked import MOST_MB, ready
+from tests.system.faults.waiting import MOST_MB, health
 
 DEVICES = 10
 RUNS = 5
 HELD_S = 2.0
-SOON_S = 20.0
 """Until health says what is wrong, and after it is right again until it says so."""
-
-
-async def health(scene: Up, status: int, says: str) -> None:
-    """Wait until `/readyz` answers with this status and words."""
-    async with asyncio.timeout(SOON_S):
-        while True:
-            found, body = await asyncio.to_thread(ready, scene.ready_url)
-            if found == status and says in body:
-                return
-            await asyncio.sleep(0.1)
 
 
 @pytest.mark.timeout(600)

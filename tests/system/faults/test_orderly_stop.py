@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.mqtt.aio import until
 from tests.system.faults.scene import Apart, Scene, Up, UpOnPostgres
-from tests.system.faults.test_disk import health
+from tests.system.faults.waiting import health
 
 DEVICES = 50
 PARTS: dict[str, type[Scene]] = {"up": Up, "ingest": Apart}

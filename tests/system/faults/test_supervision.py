@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from broker.contract import ROOT
+from tests.support.command_line import stresswire, token_of
 from tests.support.harness import Frontend, Stack, mosquitto, publish, wait_until
 from tests.support.people import ask
 from tests.system.faults.raising_at import MESSAGE, POISON_HR
-from tests.system.test_command_line import stresswire
-from tests.system.test_login_commands import token_of
 
 GOOD = {"hr": 75.5, "temp": 36.2, "eda": 0.45}
 

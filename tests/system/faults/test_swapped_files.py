@@ -18,7 +18,7 @@ from tests.support.mqtt.aio import until
 from tests.system.faults.ledger import WINDOW, Fleet, Key
 from tests.system.faults.report import Report
 from tests.system.faults.scene import Up
-from tests.system.faults.test_disk import health
+from tests.system.faults.waiting import health
 
 DEVICES = 10
 ANSWERED_S = 0.5

@@ -20,10 +20,9 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.certificates import self_signed
+from tests.support.command_line import stresswire, token_of
 from tests.support.harness import Stack, Subscriber, free_port, mosquitto, publish, start_mosquitto, wait_until
 from tests.system.firmware.board import FAST, Board, board, server_of, stored, wait_for_all, wait_for_samples
-from tests.system.test_command_line import stresswire
-from tests.system.test_login_commands import token_of
 
 KILLS = 4
 

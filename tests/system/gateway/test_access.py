@@ -17,11 +17,11 @@ from gateway.access.permissions import Caller
 from gateway.headers import CSRF_HEADER
 from gateway.http.routes.catalogue import ENDPOINTS
 from gateway.http.routing import DEVICE, Endpoint
+from tests.support.command_line import stresswire
 from tests.support.databases import locked
 from tests.support.harness import wait_until
 from tests.support.mqtt.aio import until
 from tests.support.people import PEOPLE, Guarded, Reply, ask
-from tests.system.test_command_line import stresswire
 
 SAMPLE = {"hr": 75.5, "temp": 36.2, "eda": 0.45}
 NOTICED_S = 2.0

@@ -15,9 +15,9 @@ import pytest
 
 from broker.contract import HISTORY_MAX
 from storage.export import CHUNK, COLUMNS
+from tests.support.command_line import assert_one_line, stresswire
 from tests.support.harness import Stack
 from tests.support.people import Guarded, Reply, ask
-from tests.system.test_command_line import assert_one_line, stresswire
 
 READINGS = 7_000
 BATCH = 500
