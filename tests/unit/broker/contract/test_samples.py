@@ -261,6 +261,8 @@ REFUSED: list[tuple[bytes | str, str, str | None]] = [
     (b'"{\\"hr\\": 70}" x', "not_json", None),
     (b'"\\ud800"', "not_json", None),
     (b'"hello"', "not_json", None),
+    (b'{"hr": 70, "timestamp": "\\ud800"}', "invalid", None),
+    (b'{"hr": 70, "boot": "a", "seq": 1, "timestamp": NaN}', "not_finite", "timestamp"),
     ("[" * DEEP, "too_deep", None),
     ("[" * DEEP + "]" * DEEP, "too_deep", None),
     ('"' + "[" * DEEP + '"', "too_deep", None),
