@@ -24,6 +24,9 @@ from stresswire.settings import _SECRETS, PREFIX, Settings
 
 HERE = Path(__file__).parents[2]
 README = (HERE / "README.md").read_text()
+USER_PAGES = ("clients", "messages", "stress-level", "deployment", "access", "settings", "operations")
+GUIDE = "\n".join([README, *((HERE / "docs" / f"{name}.md").read_text() for name in USER_PAGES)])
+"""What users read."""
 SETTINGS_PAGE = (HERE / "docs" / "settings.md").read_text()
 CONTRIBUTING = (HERE / "CONTRIBUTING.md").read_text()
 FIRMWARE = HERE / "firmware" / "esp32_pubsubclient"
@@ -35,6 +38,7 @@ DOCUMENTS = [
     *sorted((FIRMWARE / "docs").glob("*.md")),
 ]
 SETTINGS = {f"{PREFIX}{name.upper()}": field.default for name, field in Settings.model_fields.items()}
+SECRET_FILES = {f"{PREFIX}{name.upper()}_FILE" for name in _SECRETS}
 UNSET = "unset"
 
 
@@ -49,7 +53,7 @@ def code(text: str) -> Iterator[str]:
     yield from re.findall(r"`([^`\n]+)`", re.sub(r"^ {4}.*$", "", rest, flags=re.MULTILINE))
 
 
-def found(pattern: str, text: str = README) -> set[str]:
+def found(pattern: str, text: str = GUIDE) -> set[str]:
     """Every match in a document's code; a test over none would pass without the feature."""
     matches = {match for line in code(text) for match in re.findall(pattern, line)}
     assert matches
@@ -87,8 +91,13 @@ def test_links_and_images_lead_somewhere(document: Path) -> None:
             assert fragment in map(anchor, re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)), link
 
 
-def test_readme_links_to_what_a_reader_looks_for() -> None:
+def test_readme_is_short_enough_to_be_read() -> None:
+    assert len(README.encode()) < 9_000
+
+
+def test_readme_links_to_every_page_and_to_what_a_reader_looks_for() -> None:
     links = set(re.findall(r"\]\(([^)]+)\)", README))
+    assert links >= {f"docs/{path.name}" for path in (HERE / "docs").glob("*.md")}
     assert links >= {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
@@ -103,7 +112,7 @@ def test_readme_links_to_what_a_reader_looks_for() -> None:
 # --- commands
 
 
-@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+@pytest.mark.parametrize("text", [README, GUIDE, CONTRIBUTING], ids=["README", "GUIDE", "CONTRIBUTING"])
 def test_make_targets_exist(text: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (HERE / "Makefile").read_text(), re.MULTILINE))
     assert found(r"(?:^|[\s/])make ([a-z-]+)", text) <= targets
@@ -122,7 +131,7 @@ def commands() -> dict[str, Any]:
 
 
 def test_stresswire_commands_and_their_options_exist() -> None:
-    shown = [shlex.split(line, comments=True) for line in code(README) if re.match(r"(\S*/)?stresswire ", line)]
+    shown = [shlex.split(line, comments=True) for line in code(GUIDE) if re.match(r"(\S*/)?stresswire ", line)]
     assert {words[1] for words in shown} >= {"up", "replay", "predict", "train"}
     for _, name, *arguments in shown:
         command = commands()[name]
@@ -140,7 +149,7 @@ def test_parts_that_run_apart_exist() -> None:
 
 def test_columns_of_recordings_are_those_of_the_code() -> None:
     assert found(r"subject,t,.*") >= {",".join(REQUIRED)}
-    assert ",".join(PREDICTION_COLUMNS) in README
+    assert ",".join(PREDICTION_COLUMNS) in GUIDE
 
 
 # --- settings
@@ -163,12 +172,19 @@ def test_settings_table_has_every_setting_with_its_default() -> None:
     assert table() == {name: as_told(default) for name, default in SETTINGS.items()}
 
 
-@pytest.mark.parametrize("path", ["README.md", "docs/settings.md", "CHANGELOG.md", "Dockerfile", "compose.yaml"])
+@pytest.mark.parametrize("path", ["CHANGELOG.md", "Dockerfile", "compose.yaml"])
 def test_variables_are_settings(path: str) -> None:
-    files = {f"{PREFIX}{name.upper()}_FILE" for name in _SECRETS}
-    named = set(re.findall(rf"{PREFIX}\w+", (HERE / path).read_text()))
+    assert variables((HERE / path).read_text()) <= SETTINGS.keys() | SECRET_FILES
+
+
+def test_variables_of_the_guide_are_settings() -> None:
+    assert SECRET_FILES < variables(GUIDE) <= SETTINGS.keys() | SECRET_FILES
+
+
+def variables(text: str) -> set[str]:
+    named = set(re.findall(rf"{PREFIX}\w+", text))
     assert named
-    assert named <= SETTINGS.keys() | files
+    return named
 
 
 # --- the contract
@@ -181,7 +197,7 @@ def test_topics_are_the_contracts() -> None:
 
 def test_paths_are_the_gateways() -> None:
     served = {endpoint.path for endpoint in ENDPOINTS} | {MQTT, SOCKET_IO}
-    named = set(re.findall(r"(?:127\.0\.0\.1:5000|`)(/[\w/.]*)", README + (HERE / "CHANGELOG.md").read_text()))
+    named = set(re.findall(r"(?:127\.0\.0\.1:5000|`)(/[\w/.]*)", GUIDE + (HERE / "CHANGELOG.md").read_text()))
     assert named
     assert named <= served
 
@@ -196,9 +212,9 @@ def test_samples_are_valid() -> None:
 
 
 def test_answers_are_valid() -> None:
-    answers = re.findall(r"^```json\n(.*?)\n```$", README, re.MULTILINE | re.DOTALL)
+    answers = re.findall(r"^```json\n(.*?)\n```$", GUIDE, re.MULTILINE | re.DOTALL)
     read = [msgspec.json.decode(text, type=DataReceived) for text in answers]
-    assert [one.status for one in read] == ["success", "error"]
+    assert {one.status for one in read} == {"success", "error"}
     known = set(DataReceived.__struct_fields__)
     assert all(json.loads(text).keys() <= known for text in answers)
 

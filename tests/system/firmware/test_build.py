@@ -99,7 +99,7 @@ def test_the_copied_example_does_not_compile_and_the_corrected_one_does(tmp_path
 
 
 def test_the_sketch_of_the_readme_compiles(tmp_path: Path) -> None:
-    assert errors_of(blocks(REPOSITORY / "README.md")[0], tmp_path) == []
+    assert errors_of(blocks(REPOSITORY / "docs/clients.md")[0], tmp_path) == []
 
 
 def test_the_page_says_the_commands_that_there_are() -> None:
