@@ -33,7 +33,7 @@ FIRMWARE = HERE / "firmware" / "esp32_pubsubclient"
 DOCUMENTS = [
     HERE / "README.md",
     HERE / "CONTRIBUTING.md",
-    *sorted((HERE / "docs").glob("*.md")),
+    *sorted((HERE / "docs").rglob("*.md")),
     FIRMWARE / "README.md",
     *sorted((FIRMWARE / "docs").glob("*.md")),
 ]
