@@ -13,11 +13,12 @@ import pytest
 import typer
 from pydantic import SecretStr
 
-from broker.contract import CHANNELS, ROOT, DataReceived, SensorSample
+from broker.contract import CHANNELS, ROOT, DataReceived, Name, SensorSample
 from gateway.http.middleware import SOCKET_IO
 from gateway.http.routes.catalogue import ENDPOINTS
 from gateway.mqtt_websocket import MQTT
 from models.recordings import PREDICTION_COLUMNS, REQUIRED
+from storage.tables import Base
 from stresswire import __version__
 from stresswire.cli.main import app
 from stresswire.settings import _SECRETS, PREFIX, Settings
@@ -28,6 +29,9 @@ USER_PAGES = ("clients", "messages", "stress-level", "deployment", "access", "se
 GUIDE = "\n".join([README, *((HERE / "docs" / f"{name}.md").read_text() for name in USER_PAGES)])
 """What users read."""
 SETTINGS_PAGE = (HERE / "docs" / "settings.md").read_text()
+MESSAGES_PAGE = (HERE / "docs" / "messages.md").read_text()
+OPERATIONS_PAGE = (HERE / "docs" / "operations.md").read_text()
+DEPLOYMENT_PAGE = (HERE / "docs" / "deployment.md").read_text()
 CONTRIBUTING = (HERE / "CONTRIBUTING.md").read_text()
 FIRMWARE = HERE / "firmware" / "esp32_pubsubclient"
 DOCUMENTS = [
@@ -58,6 +62,14 @@ def found(pattern: str, text: str = GUIDE) -> set[str]:
     matches = {match for line in code(text) for match in re.findall(pattern, line)}
     assert matches
     return matches
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    """The cells of the table of a section, without its head and the backticks around a cell."""
+    section = re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    assert lines
+    return [[cell.strip(" `") for cell in line.strip("|").split(" | ")] for line in lines]
 
 
 def anchor(heading: str) -> str:
@@ -141,6 +153,11 @@ def test_stresswire_commands_and_their_options_exist() -> None:
         assert {word for word in arguments if word.startswith("--")} <= options, name
 
 
+def test_deployment_tells_every_command() -> None:
+    told = {row[0].split(" ")[1] for row in rows(DEPLOYMENT_PAGE, "Commands")}
+    assert told == set(commands())
+
+
 def test_parts_that_run_apart_exist() -> None:
     parts = found(r"python -m (\w+)$")
     assert parts == {"broker", "ingest", "gateway"}
@@ -193,6 +210,28 @@ def variables(text: str) -> set[str]:
 def test_topics_are_the_contracts() -> None:
     last = found(rf"{re.escape(ROOT)}/[^/\s]+/([\w<>]+)")
     assert last - {"<name>"} <= {channel.name.value for channel in CHANNELS}
+
+
+def test_messages_tell_of_every_channel_and_event() -> None:
+    told = {row[0]: (row[2], row[3]) for row in rows(MESSAGES_PAGE, "Topics and events")}
+    assert told.pop(Name.SENSOR_DATA.value) == ("0 or 1", "no")
+    others = [channel for channel in CHANNELS if channel.name is not Name.SENSOR_DATA]
+    assert told == {one.name.value: (str(one.qos), "yes" if one.retained else "no") for one in others}
+    assert set(Name) <= set(re.findall(r"`(\w+)`", MESSAGES_PAGE))
+
+
+def test_messages_tell_of_every_table() -> None:
+    told = {name.strip(" `") for row in rows(MESSAGES_PAGE, "The record") for name in row[0].split(",")}
+    assert told == set(Base.metadata.tables)
+
+
+def test_operations_tell_of_every_metric() -> None:
+    made = re.compile(r'(?:Counter|Gauge|Histogram|Info)\(\s*"(stresswire_\w+)"')
+    code = [path.read_text() for part in ("ingest", "gateway", "stresswire") for path in (HERE / part).rglob("*.py")]
+    metrics = {name for text in code for name in made.findall(text)}
+    told = {name for row in rows(OPERATIONS_PAGE, "Metrics") for name in re.findall(r"stresswire_\w+", row[0])}
+    assert metrics
+    assert {re.sub("_(total|info)$", "", name) for name in told} == metrics
 
 
 def test_paths_are_the_gateways() -> None:

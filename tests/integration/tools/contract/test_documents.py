@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from broker import contract
 from broker.contract import CHANNELS, MESSAGES, RANGES, Name
+from gateway.http import routes
 from gateway.http.routes.catalogue import ENDPOINTS
+from gateway.http.routing import Endpoint
 from tests.support.programs import needed, program
 from tools.contract.__main__ import ROOT
 
@@ -55,6 +59,12 @@ def test_openapi_routes_and_answers() -> None:
     for answer in answers.values():
         assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/DataReceived"}
     assert "Retry-After" in answers["503"]["headers"]
+
+
+def test_the_catalogue_has_every_endpoint() -> None:
+    modules = [import_module(f"{routes.__name__}.{found.name}") for found in iter_modules(routes.__path__)]
+    values = [value for module in modules for value in vars(module).values()]
+    assert {one.operation for one in values if isinstance(one, Endpoint)} == {one.operation for one in ENDPOINTS}
 
 
 # --- AsyncAPI
