@@ -32,6 +32,7 @@ SETTINGS_PAGE = (HERE / "docs" / "settings.md").read_text()
 MESSAGES_PAGE = (HERE / "docs" / "messages.md").read_text()
 OPERATIONS_PAGE = (HERE / "docs" / "operations.md").read_text()
 DEPLOYMENT_PAGE = (HERE / "docs" / "deployment.md").read_text()
+RECIPES_PAGE = (HERE / "docs" / "recipes.md").read_text()
 CONTRIBUTING = (HERE / "CONTRIBUTING.md").read_text()
 FIRMWARE = HERE / "firmware" / "esp32_pubsubclient"
 DOCUMENTS = [
@@ -232,6 +233,15 @@ def test_operations_tell_of_every_metric() -> None:
     told = {name for row in rows(OPERATIONS_PAGE, "Metrics") for name in re.findall(r"stresswire_\w+", row[0])}
     assert metrics
     assert {re.sub("_(total|info)$", "", name) for name in told} == metrics
+
+
+def test_recipes_name_tests_that_exist() -> None:
+    written = "\n".join(path.read_text() for path in (HERE / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", RECIPES_PAGE))
+    assert named
+    assert {name for name in named if f"def {name}(" not in written} == set()
+    files = {path.name for path in (HERE / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"`(?:\w+/)*(test_\w+\.py)`", RECIPES_PAGE)) <= files
 
 
 def test_paths_are_the_gateways() -> None:
