@@ -122,6 +122,36 @@ def test_readme_links_to_every_page_and_to_what_a_reader_looks_for() -> None:
     }
 
 
+# --- the code
+
+PACKAGES = ("broker", "storage", "models", "ingest", "gateway", "stresswire", "tools")
+FOLDERS = (*PACKAGES, "bench", "findings", "frontend", "firmware", "tests")
+GLOSSARY = (HERE / "docs" / "glossary.md").read_text()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_and_folders_that_are_named_exist(document: Path) -> None:
+    """From the root of the repository, as in `broker/bus.py`; a star stands for any ending."""
+    named = re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w/.*-]*)`", document.read_text())
+    root = FIRMWARE if document.is_relative_to(FIRMWARE) else HERE
+    assert [name for name in named if not (any(root.glob(name)) or any(HERE.glob(name)))] == []
+
+
+def test_the_glossary_is_in_order() -> None:
+    terms = [row[0] for row in rows(GLOSSARY, "Glossary")]
+    assert terms == sorted(terms, key=str.lower)
+
+
+def test_the_glossary_speaks_of_what_is_in_the_code() -> None:
+    code = "\n".join(path.read_text() for part in PACKAGES for path in (HERE / part).rglob("*.py"))
+    words = set(re.findall(r"\w+", code)) | SETTINGS.keys()
+    last_cells = re.findall(r"\| ([^|]*) \|$", GLOSSARY, re.MULTILINE)
+    named = [name for cell in last_cells for name in re.findall(r"`([^`]+)`", cell)]
+    assert len(named) > 40
+    found = [(HERE / name).exists() if "/" in name else set(name.split(".")) <= words for name in named]
+    assert [name for name, there in zip(named, found, strict=True) if not there] == []
+
+
 # --- commands
 
 
