@@ -37,11 +37,11 @@ Authenticate = Callable[[Credentials], Identity | None]
 """Says who shows these credentials, or None. It answers at once: it may not wait for a disk or a network."""
 
 
-def may_publish(who: Identity | None, topic: str) -> bool:
-    """Whether `who` may publish on `topic`, also as a will."""
+def may_publish(who: Identity | None, topic: str, parsed: Topic | None = None) -> bool:
+    """Return True if `who` may publish on `topic`, also as a will; `parsed` is the topic's parts, if they are known."""
     if who is None:
         return not topic.startswith("$")
-    found = _ours(topic)
+    found = _valid(parsed or parse_topic(topic))
     if found is None:
         return False
     if who.role == "service":
@@ -49,17 +49,17 @@ def may_publish(who: Identity | None, topic: str) -> bool:
     return who.role == found.channel.sender == "device" and who.login == found.device_id
 
 
-def may_retain(topic: str) -> bool:
-    """Whether a message on `topic` is kept for those who come later: on a topic of ours only where the contract says so."""
-    found = _ours(topic)
+def may_retain(topic: str, parsed: Topic | None = None) -> bool:
+    """Return True if a message on `topic` may be retained: on a topic of the contract only if its channel says so."""
+    found = _valid(parsed or parse_topic(topic))
     return found is None or found.channel.retained
 
 
-def may_receive(who: Identity | None, topic: str) -> bool:
-    """Whether `who` may be sent a message on `topic`."""
+def may_receive(who: Identity | None, topic: str, parsed: Topic | None = None) -> bool:
+    """Return True if `who` may be sent a message on `topic`."""
     if who is None:
         return not topic.startswith("$")
-    found = _ours(topic)
+    found = _valid(parsed or parse_topic(topic))
     return found is not None and _may_read(who, found)
 
 
@@ -80,7 +80,6 @@ def _may_read(who: Identity, topic: Topic) -> bool:
     return who.role in topic.channel.readers and who.concerns(topic.device_id)
 
 
-def _ours(topic: str) -> Topic | None:
-    """Return the parts of a topic of the contract below a valid device id."""
-    found = parse_topic(topic)
-    return found if found is not None and found.valid else None
+def _valid(topic: Topic | None) -> Topic | None:
+    """Return a topic of the contract if its device id is valid, else None."""
+    return topic if topic is not None and topic.valid else None

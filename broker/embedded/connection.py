@@ -13,15 +13,14 @@ from typing import Final
 
 from broker.auth.acl import Identity, may_publish
 from broker.auth.connect_policy import MAX_SESSIONS, RefusedError, session_key, sessions_allowed
-from broker.contract import MAX_PAYLOAD_BYTES
+from broker.contract import MAX_PAYLOAD_BYTES, parse_topic
 from broker.embedded.amqtt_adapter import ControlStream
 from broker.embedded.context import WRITE_AHEAD, ServerContext, Transport
 from broker.embedded.packet_reader import Hold, PacketReader
-from broker.embedded.publisher import InboundPublisher
-from broker.embedded.router import Arrival, Session, nothing
+from broker.embedded.publisher import ForbiddenError, InboundPublisher
+from broker.embedded.router import Held, InboundMessage, Session
 from broker.protocol import packets
-from broker.protocol.packets import Connect, Frame, MalformedError, Publish, ReturnCode, Type, UnsupportedVersionError, Will
-from broker.protocol.topics import MAX_LEVELS, too_deep
+from broker.protocol.packets import Connect, Frame, MalformedError, ReturnCode, Type, UnsupportedVersionError, Will
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +155,7 @@ class Connection:
         if self.key is None:
             self._connect(frame)
         elif kind is Type.PUBLISH:
-            self._publish(packets.read_publish(frame))
+            self._publish(frame)
         elif kind in (Type.PUBACK, Type.PUBREC, Type.PUBREL, Type.PUBCOMP):
             self._acknowledgement(kind, packets.read_packet_id(frame))
         elif kind is Type.CONNECT:
@@ -189,7 +188,7 @@ class Connection:
         self._wire.write(packet)
         if self._session is None and self.key is not None:
             self._session = self._house.router.attach(self.key, self.who, self, clean=self._clean)
-            self._upstream.attach(self._session.received)
+            self._upstream.attach(self._session)
             self.pump()
         self._intake.release(Hold.ANSWER)
 
@@ -270,15 +269,12 @@ class Connection:
 
     # --- what the client publishes
 
-    def _publish(self, publish: Publish) -> None:
-        if not may_publish(self.who, publish.topic):
+    def _publish(self, frame: Frame) -> None:
+        try:
+            self._upstream.take(packets.read_publish(frame))
+        except ForbiddenError as error:
             self._house.counts.forbidden += 1
-            self.close(f"may not publish on {publish.topic[:200]!r}")
-        elif too_deep(publish.topic):
-            self._house.counts.forbidden += 1
-            self.close(f"a topic of more than {MAX_LEVELS} levels")
-        else:
-            self._upstream.take(publish)
+            self.close(str(error))
 
     def _acknowledgement(self, kind: Type, packet_id: int) -> None:
         session = self._session
@@ -335,14 +331,15 @@ class Connection:
 
     def _publish_will(self) -> None:
         will, self._will = self._will, None
-        if will is None or self._session is None or not may_publish(self.who, will.topic):
+        if will is None or self._session is None:
             return
-        router = self._house.router
-        if router.held_up_by(will.topic) is not None:
+        parsed = parse_topic(will.topic)
+        if not may_publish(self.who, will.topic, parsed):
+            return
+        message = InboundMessage(will.topic, parsed, will.payload, will.qos, will.retain, None)
+        if isinstance(self._house.router.offer(message), Held):
             self._house.counts.lost_wills += 1
             self._house.notices.warn("the will of %s is lost: nobody has room for it", self.key)
-            return
-        router.arrive(Arrival(will.topic, will.payload, will.qos, will.retain, nothing))
 
     def _too_slow(self, what: str) -> None:
         self._house.counts.timed_out += 1

@@ -4,22 +4,30 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from broker.auth.acl import may_publish
 from broker.bus import Subscription
+from broker.contract import Topic, parse_topic
 from broker.embedded.context import Transport
 from broker.embedded.packet_reader import Hold, PacketReader
-from broker.embedded.router import Arrival, Router, nothing
-from broker.protocol.inbound import Inbox, Received
+from broker.embedded.router import Held, InboundMessage, Router, Session
+from broker.protocol.inbound import Answer, Inbox
 from broker.protocol.packets import Publish
+from broker.protocol.topics import MAX_LEVELS, too_deep
 
 UNANSWERED: Final = 500
 """Publishes of one connection that may wait for their commit; beyond it the connection is not read."""
+
+
+class ForbiddenError(Exception):
+    """A client publishes on a topic that it may not use; the message names it."""
 
 
 class _Waiting(NamedTuple):
     """A message for which a subscriber in this process has no room; `call` is what it calls."""
 
     subscription: Subscription
-    publish: Publish
+    message: InboundMessage
+    answer: Answer | None
     call: Callable[[], None]
 
 
@@ -38,20 +46,35 @@ class InboundPublisher:
         self._wire = wire
         self._inbox = Inbox(self._answers_due)
         self._waiting: _Waiting | None = None
+        self._session: Session | None = None
+        self._topic: str | None = None
+        self._parsed: Topic | None = None
         self._flushing = False
         self._lost = False
         self._closed = False
         self._loop = asyncio.get_running_loop()
 
-    def attach(self, received: Received) -> None:
-        """The QoS 2 messages of the session that the connection belongs to."""
-        self._inbox.attach(received)
+    def attach(self, session: Session) -> None:
+        """Publish as the session's client; its QoS 2 messages are known."""
+        self._session = session
+        self._inbox.attach(session.received)
 
     def take(self, publish: Publish) -> None:
-        """A message that may be published: handed on now, or as soon as there is room."""
+        """Hand a message on, now or as soon as there is room. Raises `ForbiddenError`."""
+        if publish.topic != self._topic:  # most clients publish on one topic
+            self._check(publish.topic)
         if publish.qos < 2 or not self._inbox.repeated(publish.packet_id):
-            self._hand_on(publish)
+            self._offer(*self._inbound(publish))
         self._hold_while_unanswered()
+
+    def _check(self, topic: str) -> None:
+        """Parse the topic and check the client's right to publish on it."""
+        parsed = parse_topic(topic)
+        if self._session is None or not may_publish(self._session.who, topic, parsed):
+            raise ForbiddenError(f"may not publish on {topic[:200]!r}")
+        if too_deep(topic):
+            raise ForbiddenError(f"a topic of more than {MAX_LEVELS} levels")
+        self._topic, self._parsed = topic, parsed
 
     def release(self, packet_id: int) -> bytes:
         """A PUBREL; returns the PUBCOMP."""
@@ -59,7 +82,7 @@ class InboundPublisher:
 
     def left(self) -> None:
         """The client sends no more: a message that it still has, for want of an answer, is not waited for."""
-        if self._waiting is not None and self._waiting.publish.qos:
+        if self._waiting is not None and self._waiting.message.qos:
             self._wait_no_more()
 
     def lost(self) -> None:
@@ -72,20 +95,19 @@ class InboundPublisher:
         self._closed = True
         self._wait_no_more()
 
-    def _hand_on(self, publish: Publish) -> None:
-        full = self._router.held_up_by(publish.topic)
-        if full is not None:
-            if not self._lost and not (self._intake.left and publish.qos):
-                self._wait_for(_Waiting(full, publish, self._try_again))
-            return
-        if publish.qos == 0:
-            self._router.arrive(Arrival(publish.topic, publish.payload, 0, publish.retain, nothing))
-            return
-        answer = self._inbox.expect(publish.qos, publish.packet_id)
-        answer.awaits = self._router.arrive(
-            Arrival(publish.topic, publish.payload, publish.qos, publish.retain, answer.committed)
-        )
-        self._inbox.settle(answer)
+    def _inbound(self, publish: Publish) -> tuple[InboundMessage, Answer | None]:
+        qos = publish.qos
+        answer = Answer(self._inbox, qos, publish.packet_id) if qos else None
+        acknowledged = None if answer is None else answer.committed
+        return InboundMessage(publish.topic, self._parsed, publish.payload, qos, publish.retain, acknowledged), answer
+
+    def _offer(self, message: InboundMessage, answer: Answer | None) -> None:
+        offered = self._router.offer(message)
+        if isinstance(offered, Held):
+            if not self._lost and not (self._intake.left and message.qos):
+                self._wait_for(_Waiting(offered.subscription, message, answer, self._try_again))
+        elif answer is not None:
+            self._inbox.expect(answer, offered)
 
     def _hold_while_unanswered(self) -> None:
         if len(self._inbox) >= UNANSWERED:
@@ -94,7 +116,7 @@ class InboundPublisher:
     def _wait_for(self, waiting: _Waiting) -> None:
         self._intake.hold(Hold.ROOM)
         self._waiting = waiting
-        waiting.subscription.when_room(waiting.call, waiting.publish.topic)
+        waiting.subscription.when_room(waiting.call, waiting.message.topic)
 
     def _wait_no_more(self) -> None:
         if self._waiting is not None:
@@ -106,7 +128,7 @@ class InboundPublisher:
         waiting = self._waiting
         self._wait_no_more()
         if waiting is not None:
-            self._hand_on(waiting.publish)
+            self._offer(waiting.message, waiting.answer)
             self._hold_while_unanswered()
             self._intake.release(Hold(0))
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from broker.auth.acl import Identity, may_receive, may_retain
 from broker.bus import Message, Subscription
+from broker.contract import Topic, parse_topic
 from broker.protocol.inbound import Received
 from broker.protocol.outbound import Limits, Outbox, Outgoing
 from broker.protocol.topics import FilterIndex, RetainedMessages, cost_bytes
@@ -18,6 +19,8 @@ QUEUED: Final = Limits(messages=10_000, bytes=2 * 1024 * 1024)
 """What may wait for one client, connected or not."""
 RETAINED_TOPICS: Final = 20_000
 RETAINED_BYTES: Final = 64 * 1024 * 1024
+TOPICS_REMEMBERED: Final = 10_000
+"""Topics of which the subscribers in this process are remembered; with one more it begins anew."""
 MAX_FILTERS: Final = 10_000
 MAX_FILTER_BYTES: Final = 8 * 1024 * 1024
 """Of all filters of one session together, as they are indexed."""
@@ -68,23 +71,31 @@ class Session:
             recipient.overflowed()
 
 
-class Arrival(Struct, frozen=True):
-    """A message from the network. `acknowledged` is called by each durable subscriber."""
+class InboundMessage(Struct, frozen=True):
+    """A message from the network.
+
+    Attributes:
+        parsed: parts of the topic; None if it is none of the contract.
+        acknowledged: called by each durable subscriber; None at QoS 0.
+    """
 
     topic: str
+    parsed: Topic | None
     payload: bytes
     qos: int
     retain: bool
-    acknowledged: Callable[[], Awaitable[None]]
+    acknowledged: Callable[[], Awaitable[None]] | None
+
+
+class Held(Struct, frozen=True):
+    """A message must wait: a durable subscriber in this process, which must have it, has no room."""
+
+    subscription: Subscription
 
 
 def login_of(who: Identity | None) -> str:
     """The login's name; empty where there are no logins."""
     return "" if who is None else who.login
-
-
-async def nothing() -> None:
-    """What is acknowledged where nobody waits for it."""
 
 
 class Router:
@@ -95,6 +106,7 @@ class Router:
         self.retained = RetainedMessages(RETAINED_TOPICS, RETAINED_BYTES)
         self.local: list[Subscription] = []
         self._local = FilterIndex[Subscription]()
+        self._matched: dict[str, tuple[Subscription, ...]] = {}
         self._index = FilterIndex[str]()
         self._dropped_before = 0
         self._by_login: dict[str, dict[str, None]] = {}
@@ -111,35 +123,50 @@ class Router:
         self.local.append(subscription)
         for topic_filter in subscription.filters:
             self._local.add(topic_filter, subscription, subscription.qos)
+        self._matched.clear()
 
-    def held_up_by(self, topic: str) -> Subscription | None:
-        """A durable subscriber here that must have a message on `topic` and has no room."""
-        return next((one for one in self._local.match(topic) if one.durable and one.full_for(topic)), None)
+    def _local_matches(self, topic: str) -> tuple[Subscription, ...]:
+        """Return the subscribers in this process, remembered by topic: their filters hardly ever change."""
+        matches = self._matched.get(topic)
+        if matches is None:
+            if len(self._matched) >= TOPICS_REMEMBERED:
+                self._matched.clear()
+            matches = self._matched[topic] = tuple(self._local.match(topic))
+        return matches
 
-    def arrive(self, arrival: Arrival) -> int:
-        """A message from the network, once nobody is `held_up_by` it; how many acknowledgements are to be awaited."""
+    def offer(self, inbound: InboundMessage) -> Held | int:
+        """Send a message from the network to every subscriber, if each durable one here has room for it.
+
+        Returns `Held` with the one that has none, and nobody has got the message then; else the number of acknowledgements
+        to await.
+        """
+        topic, parsed, qos = inbound.topic, inbound.parsed, inbound.qos
+        subscriptions = self._local_matches(topic)
+        for subscription in subscriptions:
+            if subscription.durable and subscription.full_for(topic):
+                return Held(subscription)
         awaited = 0
-        for subscription in self._local.match(arrival.topic):
-            durable = subscription.durable
-            awaited += durable
-            message = Message(
-                arrival.topic, arrival.payload, trusted=False, ack=arrival.acknowledged if durable and arrival.qos else None
-            )
-            subscription.offer(message)
-        self._keep(arrival.topic, arrival.payload, arrival.qos, retain=arrival.retain)
-        self._route(arrival.topic, arrival.payload, arrival.qos)
-        return awaited if arrival.qos else 0
+        for subscription in subscriptions:
+            ack = inbound.acknowledged if subscription.durable else None
+            awaited += ack is not None
+            subscription.offer(Message(topic, inbound.payload, trusted=False, ack=ack, parsed=parsed))
+        if inbound.retain:
+            self._retain(topic, inbound.payload, qos, parsed)
+        self._route(topic, inbound.payload, qos, parsed)
+        return awaited
 
     async def publish(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
         """A message of the pipeline itself; a durable subscriber without room holds it up."""
-        for subscription in self._local.match(topic):
-            message = Message(topic, payload, trusted=True)
+        parsed = parse_topic(topic)
+        for subscription in self._local_matches(topic):
+            message = Message(topic, payload, trusted=True, parsed=parsed)
             if subscription.durable:
                 await subscription.put(message)
             else:
                 subscription.offer(message)
-        self._keep(topic, payload, qos, retain=retain)
-        self._route(topic, payload, qos)
+        if retain:
+            self._retain(topic, payload, qos, parsed)
+        self._route(topic, payload, qos, parsed)
 
     # --- subscribers on the network
 
@@ -221,16 +248,16 @@ class Router:
             if kept is not None and may_receive(session.who, topic):
                 yield Outgoing(topic, kept.payload, retain=True), min(qos, kept.qos)
 
-    def _keep(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
-        if retain and may_retain(topic) and not self.retained.keep(topic, payload, qos):
+    def _retain(self, topic: str, payload: bytes, qos: int, parsed: Topic | None) -> None:
+        if may_retain(topic, parsed) and not self.retained.keep(topic, payload, qos):
             log.warning("no room to retain another topic: %d topics are retained", len(self.retained))
 
-    def _route(self, topic: str, payload: bytes, qos: int) -> None:
+    def _route(self, topic: str, payload: bytes, qos: int, parsed: Topic | None) -> None:
         found = self._index.match(topic)
         if not found:
             return
         message = Outgoing(topic, payload)
         for key, subscribed_qos in found.items():
             session = self.sessions.get(key)
-            if session is not None and may_receive(session.who, topic):
+            if session is not None and may_receive(session.who, topic, parsed):
                 session.send(message, min(qos, subscribed_qos))

@@ -17,10 +17,10 @@ class Answer:
 
     __slots__ = ("awaits", "inbox", "kind", "packet_id")
 
-    def __init__(self, inbox: "Inbox", kind: Type, packet_id: int) -> None:
+    def __init__(self, inbox: "Inbox", qos: int, packet_id: int) -> None:
         self.awaits = 0
         self.inbox = inbox
-        self.kind = kind
+        self.kind = Type.PUBACK if qos == 1 else Type.PUBREC
         self.packet_id = packet_id
 
     async def committed(self) -> None:
@@ -52,13 +52,13 @@ class Inbox:
         """The session that the connection belongs to."""
         self._received = received
 
-    def expect(self, qos: int, packet_id: int) -> Answer:
-        """A new message at QoS 1 or 2; whoever hands it on sets `awaits`, and then calls `settle`."""
-        answer = Answer(self, Type.PUBACK if qos == 1 else Type.PUBREC, packet_id)
-        if qos == 2:
-            self._received[packet_id] = answer
+    def expect(self, answer: Answer, awaits: int) -> None:
+        """Owe the answer to a message at QoS 1 or 2 that is handed on: due once `awaits` subscribers have committed it."""
+        answer.awaits = awaits
+        if answer.kind is Type.PUBREC:
+            self._received[answer.packet_id] = answer
         self._owed.append(answer)
-        return answer
+        self.settle(answer)
 
     def repeated(self, packet_id: int) -> bool:
         """Whether a message at QoS 2 was taken before; then its PUBREC is owed once more."""
@@ -66,7 +66,7 @@ class Inbox:
             return False
         answer = self._received[packet_id]
         if answer is None:
-            answer = Answer(self, Type.PUBREC, packet_id)
+            answer = Answer(self, 2, packet_id)
             self._owed.append(answer)
             self.settle(answer)
         elif answer.inbox is not self:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.protocol.inbound import Inbox, Received
+from broker.protocol.inbound import Answer, Inbox, Received
 from broker.protocol.outbound import WINDOW, Limits, Outbox, Outgoing
 from broker.protocol.packets import MalformedError, PacketFramer, Publish, Type, read_packet_id, read_publish
 from tests.support.mqtt import wire
@@ -210,6 +210,11 @@ class Case:
         self.inbox = Inbox(self._due)
         self.inbox.attach(self.received)
 
+    def expect(self, qos: int, packet_id: int, *, awaits: int) -> Answer:
+        answer = Answer(self.inbox, qos, packet_id)
+        self.inbox.expect(answer, awaits)
+        return answer
+
     def _due(self) -> None:
         self.told += 1
 
@@ -217,10 +222,7 @@ class Case:
 def test_answers_go_out_in_the_order_of_the_messages() -> None:
     async def main() -> None:
         case = Case()
-        first, second, third = (case.inbox.expect(qos, number) for number, qos in ((1, 1), (2, 2), (3, 1)))
-        for one in (first, second, third):
-            one.awaits = 1
-            case.inbox.settle(one)
+        first, second, third = (case.expect(qos, number, awaits=1) for number, qos in ((1, 1), (2, 2), (3, 1)))
         assert case.told == 0
         await third.committed()
         await second.committed()
@@ -236,8 +238,7 @@ def test_answers_go_out_in_the_order_of_the_messages() -> None:
 def test_every_durable_subscriber_must_have_committed() -> None:
     async def main() -> None:
         case = Case()
-        answer = case.inbox.expect(1, 5)
-        answer.awaits = 2
+        answer = case.expect(1, 5, awaits=2)
         await answer.committed()
         assert case.inbox.take() == b""
         await answer.committed()
@@ -249,7 +250,7 @@ def test_every_durable_subscriber_must_have_committed() -> None:
 def test_a_qos_2_message_is_taken_once_until_it_is_released() -> None:
     case = Case()
     assert not case.inbox.repeated(7)
-    case.inbox.settle(case.inbox.expect(2, 7))
+    case.expect(2, 7, awaits=0)
     assert case.inbox.repeated(7)
     assert answers(case.inbox.take()) == [(Type.PUBREC, 7), (Type.PUBREC, 7)]
     assert case.inbox.release(7) == wire.acknowledge(wire.PUBCOMP, 7)
@@ -260,8 +261,7 @@ def test_a_qos_2_message_is_taken_once_until_it_is_released() -> None:
 def test_a_qos_2_message_that_waits_is_answered_once_and_on_the_newest_connection() -> None:
     async def main() -> None:
         old = Case()
-        answer = old.inbox.expect(2, 7)
-        answer.awaits = 1
+        answer = old.expect(2, 7, awaits=1)
         assert old.inbox.repeated(7)
         new = Case(old.received)
         assert new.inbox.repeated(7)
