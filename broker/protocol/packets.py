@@ -4,6 +4,7 @@ Strict: whatever the standard forbids raises `MalformedError`, and the connectio
 in brackets are those of the standard's normative statements.
 """
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
@@ -65,12 +66,24 @@ _FLAGS: Final = {Type.PUBREL: 2, Type.SUBSCRIBE: 2, Type.UNSUBSCRIBE: 2}  # [MQT
 
 
 class Frame(Struct, frozen=True):
-    """One control packet as it came; `raw` is all of it, `start` where what follows the fixed header begins."""
+    """One control packet, within the bytes that it came in.
+
+    Attributes:
+        data: bytes that have the packet in them, from `begin` to `end`.
+        start: index of the first byte after the fixed header.
+    """
 
     type: Type
     flags: int
-    raw: bytes
+    data: bytes
+    begin: int
     start: int
+    end: int
+
+    @property
+    def raw(self) -> bytes:
+        """All of the packet."""
+        return self.data[self.begin : self.end]
 
 
 class Will(Struct, frozen=True):
@@ -107,51 +120,72 @@ class Publish(Struct, frozen=True):
 class PacketFramer:
     """Cuts a stream into control packets of at most `limit` bytes after the fixed header; of type `expected`, if any."""
 
+    # A packet is read out of the very bytes that it came in. Only one that comes in parts is put together first: once all
+    # of it is there, so that no byte is moved more than twice, in however small parts it comes.
+
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.expected: Type | None = None
-        self._buffer = bytearray()
+        self._data = b""
+        self._position = 0
+        self._later = bytearray()
+        """What came after `_data`."""
+        self._needed = 1
+        """Without as many bytes from `_position` on there is no packet."""
 
     def __len__(self) -> int:
-        return len(self._buffer)
+        return len(self._data) - self._position + len(self._later)
 
     def feed(self, data: bytes) -> None:
         """Add what has come."""
-        self._buffer += data
+        if self._later or self._position < len(self._data):
+            self._later += data
+        else:
+            self._data, self._position = data, 0
 
     def take(self) -> Frame | None:
-        """The next packet, or None until more comes. Raises `MalformedError`."""
-        header = self._header()
-        if header is None:
-            return None
-        kind, flags, start, end = header
-        if len(self._buffer) < end:
-            return None
-        raw = bytes(self._buffer[:end])
-        del self._buffer[:end]
-        return Frame(kind, flags, raw, start)
+        """Return the next packet, or None until more comes. Raises `MalformedError`, as early as it can be known."""
+        while self._holds(self._needed):
+            data, begin = self._data, self._position
+            known = _FIRST_BYTES.get(data[begin])
+            kind, flags = known if known is not None else _type_and_flags(data[begin])
+            if self.expected is not None and kind is not self.expected:
+                raise MalformedError(f"a {kind.name} before {self.expected.name} [MQTT-3.1.0-1]")
+            start, end = self._extent(kind)
+            if end <= len(data):
+                self._position, self._needed = end, 1
+                return Frame(kind, flags, data, begin, start, end)
+            self._needed = end - begin
+        return None
 
-    def _header(self) -> tuple[Type, int, int, int] | None:
-        """Type, flags, and where the rest begins and ends; refused as early as it can be."""
-        buffer = self._buffer
-        if not buffer:
-            return None
-        kind, flags = _type_and_flags(buffer[0])
-        if self.expected not in (None, kind):
-            raise MalformedError(f"a {kind.name} before {self.expected.name} [MQTT-3.1.0-1]")
+    def _holds(self, count: int) -> bool:
+        """Return True if there are `count` bytes, which are then in `_data`; else let go of what is dealt with."""
+        if len(self._data) - self._position >= count:
+            return True
+        enough = len(self) >= count
+        self._data, self._position = self._data[self._position :], 0
+        if enough:
+            self._data += self._later
+            self._later = bytearray()
+        return enough
+
+    def _extent(self, kind: Type) -> tuple[int, int]:
+        """Return where the rest of the packet begins and ends (section 2.2.3), as far as its length is known."""
+        data, first = self._data, self._position + 1
         length = 0
-        for index in range(1, 5):
-            if index >= len(buffer):
-                return None
-            length |= (buffer[index] & 0x7F) << 7 * (index - 1)
+        for index in range(first, first + 4):
+            if index >= len(data):
+                return index, index + 1
+            length |= (data[index] & 0x7F) << 7 * (index - first)
             if length > self.limit:
                 raise TooLargeError(f"a {kind.name} of more than {self.limit} bytes")
-            if buffer[index] < 0x80:
-                return kind, flags, index + 1, index + 1 + length
+            if data[index] < 0x80:
+                return index + 1, index + 1 + length
         raise MalformedError("the remaining length has more than four bytes")
 
 
 def _type_and_flags(first: int) -> tuple[Type, int]:
+    """Read the first byte of a packet. Raises `MalformedError`."""
     try:
         kind, flags = Type(first >> 4), first & 0x0F
     except ValueError:
@@ -168,23 +202,35 @@ def _type_and_flags(first: int) -> tuple[Type, int]:
     return kind, flags
 
 
+def _first_bytes() -> Iterator[tuple[int, tuple[Type, int]]]:
+    """Yield every first byte that a packet of a client may have, with the type and the flags that it says."""
+    for first in range(0x100):
+        with contextlib.suppress(MalformedError):
+            yield first, _type_and_flags(first)
+
+
+_FIRST_BYTES: Final = dict(_first_bytes())
+
+
 class _Reader:
     """Reads the fields of one packet, none beyond its end."""
 
     def __init__(self, frame: Frame) -> None:
         self._kind = frame.type
-        self._raw = frame.raw
-        self._at = frame.start
+        self._data = frame.data
+        self._position = frame.start
+        self._end = frame.end
 
     @property
     def left(self) -> bool:
-        return self._at < len(self._raw)
+        return self._position < self._end
 
     def take(self, count: int) -> bytes:
-        start, self._at = self._at, self._at + count
-        if self._at > len(self._raw):
+        start = self._position
+        self._position = end = start + count
+        if end > self._end:
             raise MalformedError(f"a {self._kind.name} that ends too early")
-        return self._raw[start : self._at]
+        return self._data[start:end]
 
     def byte(self) -> int:
         return self.take(1)[0]
@@ -212,7 +258,7 @@ class _Reader:
         return text
 
     def rest(self) -> bytes:
-        return self._raw[self._at :]
+        return self._data[self._position : self._end]
 
     def end(self) -> None:
         if self.left:

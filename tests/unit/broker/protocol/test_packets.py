@@ -97,6 +97,18 @@ def test_chunks_make_no_difference(cuts: list[int]) -> None:
         read(frame)
 
 
+def test_nothing_is_kept_of_what_was_taken() -> None:
+    framer = PacketFramer(LIMIT)
+    framer.feed(STREAM * 50 + STREAM[:1])
+    while framer.take() is not None:
+        pass
+    assert (len(framer), framer._data) == (1, STREAM[:1])
+    framer.feed(STREAM[1:])
+    while framer.take() is not None:
+        pass
+    assert (len(framer), framer._data, framer._later) == (0, b"", bytearray())
+
+
 @given(st.binary(max_size=400))
 def test_whatever_comes_is_read_or_malformed(data: bytes) -> None:
     try:
