@@ -14,8 +14,8 @@ import uvloop
 from amqtt.broker import Broker  # type: ignore[import-untyped]
 
 from bench.wire import LIVE, SENSOR, payload, topic
-from broker.bus import Subscription
 from broker.embedded.bus import EmbeddedBus
+from broker.subscription import Subscription
 
 TAKE: Final = 500
 BUFFER: Final = 5_000

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from broker.bus import Message
 from broker.contract import CHANNELS, Channel
+from broker.message import Message
 from broker.pacing.log_limiter import LogLimiter
 from gateway.metrics import Metrics
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from broker.bus import Message
 from broker.contract import STAMP, ErrorDetail, SensorSample, encode
 from broker.contract.samples import Key, RejectedSample, Sample, decode
+from broker.message import Message
 from ingest.event_time import taken
 from storage.readings import RecordKey
 

@@ -10,9 +10,10 @@ from functools import partial
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from broker.bus import Bus, Message
+from broker.bus import Bus
 from broker.contract import SENSOR_DATA, ErrorDetail
 from broker.contract.samples import RejectedSample
+from broker.message import Message
 from broker.pacing.supervisor import Supervisor
 from ingest.alert_outbox import AlertOutbox
 from ingest.decoded_message import Arrival, Stamps, arrive

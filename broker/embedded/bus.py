@@ -8,12 +8,13 @@ from typing import Any, Final, Self, cast
 
 from broker.auth.acl import Authenticate
 from broker.auth.connect_policy import ConnectPolicy
-from broker.bus import Bus, BusError, Subscription, why
+from broker.bus import Bus, BusError, why
 from broker.embedded.amqtt_adapter import Engine
 from broker.embedded.connection import Connection
 from broker.embedded.context import WRITE_AHEAD, Counts, ServerContext, Timeouts, Transport
 from broker.embedded.router import Router
 from broker.pacing.log_limiter import LogLimiter
+from broker.subscription import Subscription
 
 log = logging.getLogger(__name__)
 

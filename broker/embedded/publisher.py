@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from broker.auth.acl import may_publish
-from broker.bus import Subscription
 from broker.contract import Topic, parse_topic
 from broker.embedded.context import Transport
 from broker.embedded.packet_reader import Hold, PacketReader
@@ -13,6 +12,7 @@ from broker.embedded.router import Held, InboundMessage, Router, Session
 from broker.protocol.inbound import Answer, Inbox
 from broker.protocol.packets import Publish
 from broker.protocol.topics import MAX_LEVELS, too_deep
+from broker.subscription import Subscription
 
 UNANSWERED: Final = 500
 """Publishes of one connection that may wait for their commit; beyond it the connection is not read."""

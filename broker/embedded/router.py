@@ -7,11 +7,12 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from broker.auth.acl import Identity, may_receive, may_retain
-from broker.bus import Message, Subscription
 from broker.contract import Topic, parse_topic
+from broker.message import Message
 from broker.protocol.inbound import Received
 from broker.protocol.outbound import Limits, Outbox, Outgoing
 from broker.protocol.topics import FilterIndex, RetainedMessages, cost_bytes
+from broker.subscription import Subscription
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from broker.address import MqttAddress
-from broker.bus import Bus, BusError, Message, Subscription, why
+from broker.bus import Bus, BusError, why
+from broker.message import Message
 from broker.pacing.backoff import Backoff
 from broker.pacing.log_limiter import LogLimiter
 from broker.pacing.supervisor import Supervisor
+from broker.subscription import Subscription
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,10 @@ from typing import Any, Self
 
 from sqlalchemy import Select, text
 
-from broker.bus import BusError, Message, Subscription
+from broker.bus import BusError
 from broker.contract import SENSOR_DATA
+from broker.message import Message
+from broker.subscription import Subscription
 from ingest.decoded_message import Arrival, Stamps, arrive
 from ingest.device_streams import Devices
 from ingest.transaction import Outcome, store

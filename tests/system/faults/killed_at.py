@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from broker.bus import Message
+from broker.message import Message
 from ingest import alert_outbox as outbox
 from ingest.alert_outbox import AlertOutbox
 from ingest.service import Ingest

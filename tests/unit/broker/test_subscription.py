@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from broker.bus import BUFFER_BYTES, Message, Subscription
+from broker.message import Message
 from broker.pacing.fair_queue import LINE, OVERHEAD
 from broker.protocol.topics import topic_matches
+from broker.subscription import BUFFER_BYTES, Subscription
 from tests.support.mqtt.aio import run, turns
 
 

@@ -11,10 +11,12 @@ import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]
 from paho.mqtt.enums import CallbackAPIVersion
 
-from broker.bus import BusError, Message, Subscription
+from broker.bus import BusError
 from broker.embedded.amqtt_adapter import Engine
 from broker.embedded.bus import EmbeddedBus
 from broker.embedded.publisher import UNANSWERED
+from broker.message import Message
+from broker.subscription import Subscription
 from tests.support.harness import Process, free_port
 from tests.support.mqtt.aio import run, turns, until
 

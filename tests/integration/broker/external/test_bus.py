@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from broker.address import MqttAddress, parse_url
-from broker.bus import BusError, Message, Subscription
+from broker.bus import BusError
 from broker.contract import DATA_RECEIVED
 from broker.embedded.bus import EmbeddedBus
 from broker.external.bus import MqttBus
+from broker.message import Message
+from broker.subscription import Subscription
 from tests.support.harness import Process, free_port, mosquitto
 from tests.support.mqtt import wire
 from tests.support.mqtt.aio import run, turns, until

@@ -3,11 +3,11 @@
 import asyncio
 
 from broker.auth.acl import Identity
-from broker.bus import Subscription
 from broker.contract import SENSOR_DATA, parse_topic
 from broker.embedded import router as module
 from broker.embedded.router import Held, InboundMessage, Router, Session
 from broker.protocol.outbound import Outgoing
+from broker.subscription import Subscription
 
 TOPIC = SENSOR_DATA.topic("alice")
 
