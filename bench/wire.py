@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 from broker.contract import ROOT
-from broker.protocol import packets
+from broker.protocol import packets_out
 
 TIMEOUT_S: Final = 120.0
 """Nobody waits longer for an answer."""
@@ -38,7 +38,7 @@ def payload(seq: int = 0, timestamp: str = "2026-01-01T00:00:00Z") -> bytes:
 
 def publish(name: str, body: bytes, *, qos: int = 0, packet_id: int = 0, retain: bool = False) -> bytes:
     """A PUBLISH."""
-    return packets.publish(name.encode(), body, qos=qos, retain=retain, packet_id=packet_id)
+    return packets_out.publish(name.encode(), body, qos=qos, retain=retain, packet_id=packet_id)
 
 
 def connect(client_id: str, keep_alive_s: int = 0, *, clean: bool = True, will: tuple[str, str] | None = None) -> bytes:

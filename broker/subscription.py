@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from broker.message import Message
 from broker.pacing.fair_queue import FairQueue
-from broker.protocol.topics import topic_matches
+from broker.protocol.topic_filters import topic_matches
 
 BUFFER_BYTES: Final = 64 * 1024 * 1024
 """What may wait for a subscriber at most, beside the limit on messages: a message may be as long as a packet."""

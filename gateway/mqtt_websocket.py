@@ -8,7 +8,7 @@ from aiohttp import WSMsgType, hdrs, web
 
 from broker.embedded.connection import MAX_PACKET, Connection
 from broker.embedded.context import WRITE_AHEAD, Transport
-from broker.protocol.packets import FIXED_HEADER
+from broker.protocol.packet_types import FIXED_HEADER
 from gateway.access.origins import Origins
 from gateway.headers import HOST
 

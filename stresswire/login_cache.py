@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from broker.auth.acl import Credentials, Identity
+from broker.auth.identity import Credentials, Identity
 from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE, Role
 from storage.database import Database, DatabaseError
 from storage.logins import Login, LoginError, logins

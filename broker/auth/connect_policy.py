@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
-from broker.auth.acl import Authenticate, Credentials, Identity, may_publish
+from broker.auth.acl import may_publish
+from broker.auth.identity import Authenticate, Credentials, Identity
 from broker.contract import DEVICE_STATUS, MAX_DEVICE_ID, parse_topic
 from broker.pacing.token_bucket import FailedLogins
-from broker.protocol.packets import Connect, ReturnCode
-from broker.protocol.topics import too_deep
+from broker.protocol.packet_types import ReturnCode
+from broker.protocol.packets_in import Connect
+from broker.protocol.topic_filters import too_deep
 
 MAX_SESSIONS: Final = 20_000
 """Sessions of all clients, connected or not; for one more the oldest goes whose client is away."""

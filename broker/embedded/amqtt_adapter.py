@@ -36,8 +36,8 @@ from amqtt.plugins.base import BaseAuthPlugin  # type: ignore[import-untyped]
 
 from broker.auth.acl import may_subscribe
 from broker.embedded.router import Router
-from broker.protocol import packets
-from broker.protocol.topics import valid_filter
+from broker.protocol import packet_types
+from broker.protocol.topic_filters import valid_filter
 
 SESSION_EXPIRY_S: Final = 24 * 3600
 """A persistent session whose client does not come back is forgotten after this."""
@@ -156,7 +156,7 @@ class Engine(Broker):  # type: ignore[misc]
             and may_subscribe(known.who, topic_filter)
             and self._router.subscribe(known, topic_filter, qos)
         )
-        return qos if granted else packets.SUBSCRIPTION_REFUSED
+        return qos if granted else packet_types.SUBSCRIPTION_REFUSED
 
     async def expire(self) -> None:
         """End the sessions whose clients have been away too long."""

@@ -6,8 +6,8 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self, cast
 
-from broker.auth.acl import Authenticate
 from broker.auth.connect_policy import ConnectPolicy
+from broker.auth.identity import Authenticate
 from broker.bus import Bus, BusError, why
 from broker.embedded.amqtt_adapter import Engine
 from broker.embedded.connection import Connection

@@ -11,16 +11,18 @@ import secrets
 from functools import partial
 from typing import Final
 
-from broker.auth.acl import Identity, may_publish
+from broker.auth.acl import may_publish
 from broker.auth.connect_policy import MAX_SESSIONS, RefusedError, session_key, sessions_allowed
+from broker.auth.identity import Identity
 from broker.contract import MAX_PAYLOAD_BYTES, parse_topic
 from broker.embedded.amqtt_adapter import ControlStream
 from broker.embedded.context import WRITE_AHEAD, ServerContext, Transport
 from broker.embedded.packet_reader import Hold, PacketReader
 from broker.embedded.publisher import ForbiddenError, InboundPublisher
 from broker.embedded.router import Held, InboundMessage, Session
-from broker.protocol import packets
-from broker.protocol.packets import Connect, Frame, MalformedError, ReturnCode, Type, UnsupportedVersionError, Will
+from broker.protocol import packets_in, packets_out
+from broker.protocol.packet_types import ReturnCode, Type
+from broker.protocol.packets_in import Connect, Frame, MalformedError, UnsupportedVersionError, Will
 
 log = logging.getLogger(__name__)
 
@@ -157,11 +159,11 @@ class Connection:
         elif kind is Type.PUBLISH:
             self._publish(frame)
         elif kind in (Type.PUBACK, Type.PUBREC, Type.PUBREL, Type.PUBCOMP):
-            self._acknowledgement(kind, packets.read_packet_id(frame))
+            self._acknowledgement(kind, packets_in.read_packet_id(frame))
         elif kind is Type.CONNECT:
             raise MalformedError("a second CONNECT [MQTT-3.1.0-2]")
         else:
-            packets.check_control(frame)
+            packets_in.check_control(frame)
             self._control_packet(frame)
 
     def malformed(self, error: MalformedError) -> None:
@@ -196,7 +198,7 @@ class Connection:
 
     def _connect(self, frame: Frame) -> None:
         try:
-            connect = packets.read_connect(frame)
+            connect = packets_in.read_connect(frame)
             self.who = self._house.admission.admit(connect, self._address, self._certificate)
             self._accept(connect)
         except UnsupportedVersionError as error:
@@ -219,7 +221,7 @@ class Connection:
         house.live[key] = self
         if before is not None:
             before.close("the same client has connected anew")
-        self._control.feed(packets.connect(key, clean=connect.clean))
+        self._control.feed(packets_out.connect(key, clean=connect.clean))
         self._task = self._loop.create_task(self._serve(before), name=f"mqtt {key}")
         if connect.keep_alive_s:
             self._keep_alive_s = 1.5 * connect.keep_alive_s  # [MQTT-3.1.2-24]
@@ -238,7 +240,7 @@ class Connection:
 
     def _refuse(self, code: ReturnCode, reason: str) -> None:
         self._house.counts.refused += 1
-        self._wire.write(packets.connack(code))
+        self._wire.write(packets_out.connack(code))
         self.close(reason)
 
     async def _serve(self, before: "Connection | None") -> None:
@@ -271,7 +273,7 @@ class Connection:
 
     def _publish(self, frame: Frame) -> None:
         try:
-            self._upstream.take(packets.read_publish(frame))
+            self._upstream.take(packets_in.read_publish(frame))
         except ForbiddenError as error:
             self._house.counts.forbidden += 1
             self.close(str(error))

@@ -9,7 +9,8 @@ from enum import IntFlag, auto
 from typing import Final, Protocol
 
 from broker.embedded.context import Transport
-from broker.protocol.packets import Frame, MalformedError, PacketFramer, Type
+from broker.protocol.packet_types import Type
+from broker.protocol.packets_in import Frame, MalformedError, PacketFramer
 
 READ_AHEAD: Final = 64 * 1024
 """Bytes that may wait here before the transport is told to pause."""

@@ -10,8 +10,8 @@ from broker.embedded.context import Transport
 from broker.embedded.packet_reader import Hold, PacketReader
 from broker.embedded.router import Held, InboundMessage, Router, Session
 from broker.protocol.inbound import Answer, Inbox
-from broker.protocol.packets import Publish
-from broker.protocol.topics import MAX_LEVELS, too_deep
+from broker.protocol.packets_in import Publish
+from broker.protocol.topic_filters import MAX_LEVELS, too_deep
 from broker.subscription import Subscription
 
 UNANSWERED: Final = 500

@@ -6,12 +6,14 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from broker.auth.acl import Identity, may_receive, may_retain
+from broker.auth.acl import may_receive, may_retain
+from broker.auth.identity import Identity
 from broker.contract import Topic, parse_topic
 from broker.message import Message
 from broker.protocol.inbound import Received
 from broker.protocol.outbound import Limits, Outbox, Outgoing
-from broker.protocol.topics import FilterIndex, RetainedMessages, cost_bytes
+from broker.protocol.topic_filters import cost_bytes
+from broker.protocol.topic_tree import FilterIndex, RetainedMessages
 from broker.subscription import Subscription
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ connections of one session, and is taken once [MQTT-4.3.3-2].
 from collections import deque
 from collections.abc import Callable
 
-from broker.protocol import packets
-from broker.protocol.packets import Type
+from broker.protocol import packets_out
+from broker.protocol.packet_types import Type
 
 
 class Answer:
@@ -77,7 +77,7 @@ class Inbox:
     def release(self, packet_id: int) -> bytes:
         """A PUBREL; returns the PUBCOMP."""
         self._received.pop(packet_id, None)
-        return packets.acknowledgement(Type.PUBCOMP, packet_id)
+        return packets_out.acknowledgement(Type.PUBCOMP, packet_id)
 
     def settle(self, answer: Answer) -> None:
         """See whether an answer is due."""
@@ -93,5 +93,5 @@ class Inbox:
         answers = bytearray()
         while self._owed and self._owed[0].awaits == 0:
             answer = self._owed.popleft()
-            answers += packets.acknowledgement(answer.kind, answer.packet_id)
+            answers += packets_out.acknowledgement(answer.kind, answer.packet_id)
         return bytes(answers)

@@ -11,8 +11,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from broker.protocol import packets
-from broker.protocol.packets import MalformedError, Type
+from broker.protocol import packets_out
+from broker.protocol.packet_types import Type
+from broker.protocol.packets_in import MalformedError
 
 WINDOW: Final = 100
 """Messages at QoS 1 and 2 on their way to one client; a client with a short buffer is not flooded."""
@@ -46,7 +47,7 @@ class Outgoing:
     def plain(self) -> bytes:
         """The PUBLISH at QoS 0."""
         if self._plain is None:
-            self._plain = packets.publish(self.topic, self.payload, qos=0, retain=self.retain)
+            self._plain = packets_out.publish(self.topic, self.payload, qos=0, retain=self.retain)
         return self._plain
 
 
@@ -159,7 +160,7 @@ class Outbox:
         if found is not None:
             _check_qos(found, 2)
             found.released = True
-        return packets.acknowledgement(Type.PUBREL, packet_id)
+        return packets_out.acknowledgement(Type.PUBREL, packet_id)
 
     def complete(self, packet_id: int) -> None:
         """A PUBCOMP. One that nobody waits for is ignored. Raises `MalformedError` for a message at QoS 1."""
@@ -194,14 +195,14 @@ class Outbox:
     def _send(self, message: Outgoing, qos: int) -> bytes:
         packet_id = self._free_id()
         self._in_flight[packet_id] = _InFlight(message, qos)
-        return packets.publish(message.topic, message.payload, qos=qos, retain=message.retain, packet_id=packet_id)
+        return packets_out.publish(message.topic, message.payload, qos=qos, retain=message.retain, packet_id=packet_id)
 
     def _sent_again(self, packet_id: int) -> bytes:
         found = self._in_flight[packet_id]
         if found.released:
-            return packets.acknowledgement(Type.PUBREL, packet_id)
+            return packets_out.acknowledgement(Type.PUBREL, packet_id)
         message = found.message
-        return packets.publish(
+        return packets_out.publish(
             message.topic, message.payload, qos=found.qos, retain=message.retain, dup=True, packet_id=packet_id
         )
 

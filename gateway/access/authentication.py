@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from aiohttp import hdrs, web
 from sqlalchemy.exc import SQLAlchemyError
 
-from broker.auth.acl import Credentials, Identity
+from broker.auth.identity import Credentials, Identity
 from broker.contract import MAX_DEVICE_ID
 from broker.pacing.token_bucket import FailedLogins
 from gateway.access.browser_sessions import COOKIE, Sessions, csrf_of, id_of

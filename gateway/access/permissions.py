@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from broker.auth.acl import Identity
+from broker.auth.identity import Identity
 from broker.contract import HOLDERS, Right
 from gateway.access.forwarded import Peer
 

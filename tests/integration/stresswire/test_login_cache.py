@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from broker.auth.acl import Credentials, Identity
+from broker.auth.identity import Credentials, Identity
 from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE
 from storage.database import READERS, Database
 from storage.logins import LoginError, add_login, revoke_login, rotate_login

@@ -1,6 +1,6 @@
 """The logins of the broker's tests: one of each role, and a second device."""
 
-from broker.auth.acl import Credentials, Identity
+from broker.auth.identity import Credentials, Identity
 from broker.contract import Role
 
 PASSWORD = "right"

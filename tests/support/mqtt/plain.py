@@ -10,7 +10,7 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]
 from amqtt.contexts import BrokerConfig  # type: ignore[import-untyped]
 from amqtt.plugins.base import BaseAuthPlugin  # type: ignore[import-untyped]
 
-from broker.auth.acl import Credentials
+from broker.auth.identity import Credentials
 from tests.support.mqtt.logins import authenticate
 
 

@@ -1,6 +1,6 @@
 """The topics and filters that both profiles are held against; `broker.auth.acl` says what is to come out."""
 
-from broker.auth.acl import Identity
+from broker.auth.identity import Identity
 from broker.contract import CHANNELS, ROOT
 from tests.system.deploy.brokers import DEVICE, SIBLING
 

@@ -16,7 +16,7 @@ from aiohttp.test_utils import make_mocked_request
 from pydantic import TypeAdapter
 from pydantic.networks import IPvAnyNetwork
 
-from broker.auth.acl import Identity
+from broker.auth.identity import Identity
 from broker.contract import MAX_PAYLOAD_BYTES, Right
 from gateway.access.forwarded import Forwarded, Peer
 from gateway.access.permissions import Caller

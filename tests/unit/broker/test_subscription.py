@@ -6,7 +6,7 @@ import pytest
 
 from broker.message import Message
 from broker.pacing.fair_queue import LINE, OVERHEAD
-from broker.protocol.topics import topic_matches
+from broker.protocol.topic_filters import topic_matches
 from broker.subscription import BUFFER_BYTES, Subscription
 from tests.support.mqtt.aio import run, turns
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from broker.auth.acl import Credentials, Identity
+from broker.auth.identity import Credentials, Identity
 from broker.contract import STRESS_ALERT
 from tests.support.mqtt.aio import run
 from tests.support.mqtt.conformance import Server, gone, send, served, serving, take

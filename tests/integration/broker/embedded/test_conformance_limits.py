@@ -5,14 +5,14 @@ import time
 
 import pytest
 
-from broker.auth.acl import Credentials, Identity
 from broker.auth.connect_policy import MAX_CLIENT_ID
+from broker.auth.identity import Credentials, Identity
 from broker.contract import CHANNELS, STRESS_ALERT
 from broker.embedded.amqtt_adapter import SESSION_EXPIRY_S
 from broker.embedded.connection import MAX_PACKET
 from broker.embedded.router import MAX_FILTER_BYTES, QUEUED, RETAINED_TOPICS
-from broker.protocol.packets import MAX_FILTERS as MAX_FILTERS_IN_PACKET
-from broker.protocol.topics import MAX_LEVELS, cost_bytes
+from broker.protocol.packets_in import MAX_FILTERS as MAX_FILTERS_IN_PACKET
+from broker.protocol.topic_filters import MAX_LEVELS, cost_bytes
 from tests.support.mqtt.aio import run
 from tests.support.mqtt.conformance import Server, gone, send, served, serving, take
 from tests.support.mqtt.wire import CONNACK, SUBACK, UNSUBACK, connect, publish, subscribe, unsubscribe

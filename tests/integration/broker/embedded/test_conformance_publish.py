@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from broker.auth.acl import Identity
+from broker.auth.identity import Identity
 from tests.support.mqtt.conformance import KEPT, Server, back, send, served, take
 from tests.support.mqtt.wire import (
     PUBACK,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from broker.protocol.packets import Type
+from broker.protocol.packet_types import Type
 from tests.support.mqtt.conformance import Server, send, served, take
 from tests.support.mqtt.wire import (
     CONNACK,

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from broker.auth.acl import Identity, may_publish, may_receive, may_retain, may_subscribe
+from broker.auth.acl import may_publish, may_receive, may_retain, may_subscribe
+from broker.auth.identity import Identity
 from broker.contract import CHANNELS, SENSOR_DATA, Role
 from broker.embedded.bus import EmbeddedBus
 from tests.support.mqtt import wire

@@ -4,11 +4,12 @@ import logging
 
 import pytest
 
-from broker.auth.acl import Identity
 from broker.auth.connect_policy import MAX_CLIENT_ID, ConnectPolicy, RefusedError, session_key
+from broker.auth.identity import Identity
 from broker.pacing.log_limiter import EVERY_S, LogLimiter
 from broker.pacing.token_bucket import KEYS_KEPT, TokenBucket
-from broker.protocol.packets import Connect, ReturnCode, Will
+from broker.protocol.packet_types import ReturnCode
+from broker.protocol.packets_in import Connect, Will
 from tests.support.mqtt.logins import PASSWORD, authenticate
 
 

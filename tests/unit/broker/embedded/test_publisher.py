@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from broker.auth.acl import Identity
+from broker.auth.identity import Identity
 from broker.contract import SENSOR_DATA
 from broker.embedded.packet_reader import PacketReader
 from broker.embedded.publisher import ForbiddenError, InboundPublisher
 from broker.embedded.router import Router, Session
-from broker.protocol.packets import Publish
-from broker.protocol.topics import MAX_LEVELS
+from broker.protocol.packets_in import Publish
+from broker.protocol.topic_filters import MAX_LEVELS
 
 OWN = SENSOR_DATA.topic("alice")
 

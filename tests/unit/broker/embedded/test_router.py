@@ -2,7 +2,7 @@
 
 import asyncio
 
-from broker.auth.acl import Identity
+from broker.auth.identity import Identity
 from broker.contract import SENSOR_DATA, parse_topic
 from broker.embedded import router as module
 from broker.embedded.router import Held, InboundMessage, Router, Session

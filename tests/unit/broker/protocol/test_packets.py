@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.protocol import packets
-from broker.protocol.packets import (
+from broker.protocol import packets_in, packets_out
+from broker.protocol.packet_types import Type
+from broker.protocol.packets_in import (
     Connect,
     Frame,
     MalformedError,
     PacketFramer,
     Publish,
     TooLargeError,
-    Type,
     UnsupportedVersionError,
     Will,
 )
@@ -38,12 +38,12 @@ def frames(*chunks: bytes, limit: int = LIMIT) -> list[Frame]:
 def read(frame: Frame) -> object:
     """What a connection does with a frame."""
     if frame.type is Type.CONNECT:
-        return packets.read_connect(frame)
+        return packets_in.read_connect(frame)
     if frame.type is Type.PUBLISH:
-        return packets.read_publish(frame)
+        return packets_in.read_publish(frame)
     if frame.type in (Type.PUBACK, Type.PUBREC, Type.PUBREL, Type.PUBCOMP):
-        return packets.read_packet_id(frame)
-    packets.check_control(frame)
+        return packets_in.read_packet_id(frame)
+    packets_in.check_control(frame)
     return None
 
 
@@ -52,10 +52,10 @@ def test_a_publish_is_read_as_it_was_written(
     topic: str, payload: bytes, qos: int, retain: bool, packet_id: int, dup: bool
 ) -> None:
     packet_id, dup = (packet_id, dup) if qos else (0, False)
-    sent = packets.publish(topic.encode(), payload, qos=qos, retain=retain, dup=dup, packet_id=packet_id)
+    sent = packets_out.publish(topic.encode(), payload, qos=qos, retain=retain, dup=dup, packet_id=packet_id)
     assert sent == wire.publish(topic, payload, qos=qos, packet_id=packet_id, retain=retain, dup=dup)
     [frame] = frames(sent)
-    assert packets.read_publish(frame) == Publish(topic, payload, qos, retain, dup, packet_id)
+    assert packets_in.read_publish(frame) == Publish(topic, payload, qos, retain, dup, packet_id)
 
 
 @given(
@@ -128,9 +128,9 @@ def test_a_valid_stream_with_a_changed_byte_is_read_or_malformed(data: st.DataOb
 
 @pytest.mark.parametrize("length", [0, 1, 127, 128, 16_383, 16_384, 200_000])
 def test_remaining_lengths(length: int) -> None:
-    sent = packets.publish(b"t", b"x" * length, qos=0, retain=False)
+    sent = packets_out.publish(b"t", b"x" * length, qos=0, retain=False)
     assert sent == wire.publish("t", b"x" * length)
-    assert packets.read_publish(frames(sent, limit=300_000)[0]).payload == b"x" * length
+    assert packets_in.read_publish(frames(sent, limit=300_000)[0]).payload == b"x" * length
 
 
 def test_a_packet_over_the_limit_is_refused_by_its_header_alone() -> None:

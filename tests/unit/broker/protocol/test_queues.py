@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from broker.protocol.inbound import Answer, Inbox, Received
 from broker.protocol.outbound import WINDOW, Limits, Outbox, Outgoing
-from broker.protocol.packets import MalformedError, PacketFramer, Publish, Type, read_packet_id, read_publish
+from broker.protocol.packet_types import Type
+from broker.protocol.packets_in import MalformedError, PacketFramer, Publish, read_packet_id, read_publish
 from tests.support.mqtt import wire
 
 PLENTY = 1_000_000

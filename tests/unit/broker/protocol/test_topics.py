@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.protocol.topics import MAX_LEVELS, FilterIndex, RetainedMessages, topic_matches, valid_filter
+from broker.protocol.topic_filters import MAX_LEVELS, topic_matches, valid_filter
+from broker.protocol.topic_tree import FilterIndex, RetainedMessages
 
 LEVELS = st.sampled_from(["", "a", "b", "$x"])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map("/".join).filter(bool)

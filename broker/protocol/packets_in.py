@@ -1,16 +1,16 @@
-"""MQTT 3.1.1 on the wire, without any I/O: bytes become frozen packets, and packets that a server sends become bytes.
+"""Control packets of clients: bytes become frozen packets. Pure.
 
 Strict: whatever the standard forbids raises `MalformedError`, and the connection is to be closed (section 4.8). The numbers
 in brackets are those of the standard's normative statements.
 """
 
 import contextlib
-import struct
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import Final
 
 from msgspec import Struct
+
+from broker.protocol.packet_types import FLAGS, PROTOCOL_LEVEL, Type
 
 
 class MalformedError(Exception):
@@ -25,44 +25,9 @@ class UnsupportedVersionError(Exception):
     """A CONNECT of another version of MQTT: to be answered with return code 1 [MQTT-3.1.2-2]."""
 
 
-class Type(IntEnum):
-    """Control packet types (section 2.2.1)."""
-
-    CONNECT = 1
-    CONNACK = 2
-    PUBLISH = 3
-    PUBACK = 4
-    PUBREC = 5
-    PUBREL = 6
-    PUBCOMP = 7
-    SUBSCRIBE = 8
-    SUBACK = 9
-    UNSUBSCRIBE = 10
-    UNSUBACK = 11
-    PINGREQ = 12
-    PINGRESP = 13
-    DISCONNECT = 14
-
-
-class ReturnCode(IntEnum):
-    """CONNACK return codes (section 3.2.2.3)."""
-
-    ACCEPTED = 0
-    UNACCEPTABLE_VERSION = 1
-    IDENTIFIER_REJECTED = 2
-    SERVER_UNAVAILABLE = 3
-    BAD_CREDENTIALS = 4
-    NOT_AUTHORIZED = 5
-
-
-SUBSCRIPTION_REFUSED: Final = 0x80
-FIXED_HEADER: Final = 5
-"""Bytes of the longest fixed header."""
 MAX_FILTERS: Final = 1_000
 """Filters in one SUBSCRIBE or UNSUBSCRIBE: all are dealt with in one go, and others wait for it."""
-_LEVEL: Final = 4
 _FROM_CLIENT: Final = frozenset(Type) - {Type.CONNACK, Type.SUBACK, Type.UNSUBACK, Type.PINGRESP}
-_FLAGS: Final = {Type.PUBREL: 2, Type.SUBSCRIBE: 2, Type.UNSUBSCRIBE: 2}  # [MQTT-2.2.2-1], all others but PUBLISH: 0
 
 
 class Frame(Struct, frozen=True):
@@ -197,7 +162,7 @@ def _type_and_flags(first: int) -> tuple[Type, int]:
             raise MalformedError("a PUBLISH with QoS 3 [MQTT-3.3.1-4]")
         if flags & 0x0E == 0x08:
             raise MalformedError("a PUBLISH with DUP at QoS 0 [MQTT-3.3.1-2]")
-    elif flags != _FLAGS.get(kind, 0):
+    elif flags != FLAGS.get(kind, 0):
         raise MalformedError(f"a {kind.name} with reserved flags [MQTT-2.2.2-2]")
     return kind, flags
 
@@ -271,7 +236,7 @@ def read_connect(frame: Frame) -> Connect:
     name, level = reader.text(), reader.byte()
     if name not in ("MQTT", "MQIsdp"):
         raise MalformedError("a CONNECT for another protocol than MQTT [MQTT-3.1.2-1]")
-    if (name, level) != ("MQTT", _LEVEL):
+    if (name, level) != ("MQTT", PROTOCOL_LEVEL):
         raise UnsupportedVersionError(f"version level {level}")
     flags, keep_alive_s = reader.byte(), reader.number()
     _check_connect_flags(flags)
@@ -341,44 +306,3 @@ def check_control(frame: Frame) -> None:
             if frame.type is Type.SUBSCRIBE and reader.byte() > 2:
                 raise MalformedError("a SUBSCRIBE with QoS 3 or reserved bits [MQTT-3.8.3-4]")
     reader.end()
-
-
-def connect(client_id: str, *, clean: bool) -> bytes:
-    """A CONNECT with nothing but a client identifier and the clean session flag."""
-    body = _string("MQTT") + bytes((_LEVEL, clean << 1, 0, 0)) + _string(client_id)
-    return _packet(Type.CONNECT << 4, body)
-
-
-def connack(code: ReturnCode) -> bytes:
-    """A CONNACK that refuses; its session present flag is 0 [MQTT-3.2.2-4]."""
-    return bytes((Type.CONNACK << 4, 2, 0, code))
-
-
-def publish(topic: bytes, payload: bytes, *, qos: int, retain: bool, dup: bool = False, packet_id: int = 0) -> bytes:
-    """A PUBLISH; `topic` in UTF-8, at most 65,535 bytes."""
-    identifier = packet_id.to_bytes(2) if qos else b""
-    length = 2 + len(topic) + len(identifier) + len(payload)
-    first = Type.PUBLISH << 4 | dup << 3 | qos << 1 | retain
-    return b"".join((bytes((first, *_remaining(length))), len(topic).to_bytes(2), topic, identifier, payload))
-
-
-def acknowledgement(kind: Type, packet_id: int) -> bytes:
-    """A PUBACK, PUBREC, PUBREL or PUBCOMP."""
-    return struct.pack("!BBH", kind << 4 | _FLAGS.get(kind, 0), 2, packet_id)
-
-
-def _packet(first: int, body: bytes) -> bytes:
-    return bytes((first, *_remaining(len(body)))) + body
-
-
-def _string(text: str) -> bytes:
-    encoded = text.encode()
-    return len(encoded).to_bytes(2) + encoded
-
-
-def _remaining(length: int) -> Iterator[int]:
-    """The remaining length as on the wire (section 2.2.3)."""
-    while length > 0x7F:
-        yield length & 0x7F | 0x80
-        length >>= 7
-    yield length
