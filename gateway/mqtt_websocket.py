@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import WSMsgType, hdrs, web
 
 from broker.embedded.connection import MAX_PACKET, Connection
-from broker.embedded.context import WRITE_AHEAD, Transport
+from broker.embedded.transport import WRITE_AHEAD, Transport
 from broker.protocol.packet_types import FIXED_HEADER
 from gateway.access.origins import Origins
 from gateway.headers import HOST

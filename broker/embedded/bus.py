@@ -11,8 +11,9 @@ from broker.auth.identity import Authenticate
 from broker.bus import Bus, BusError, why
 from broker.embedded.amqtt_adapter import Engine
 from broker.embedded.connection import Connection
-from broker.embedded.context import WRITE_AHEAD, Counts, ServerContext, Timeouts, Transport
+from broker.embedded.context import Counts, ServerContext, Timeouts
 from broker.embedded.router import Router
+from broker.embedded.transport import WRITE_AHEAD, Transport
 from broker.pacing.log_limiter import LogLimiter
 from broker.subscription import Subscription
 

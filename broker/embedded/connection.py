@@ -16,10 +16,12 @@ from broker.auth.connect_policy import MAX_SESSIONS, RefusedError, session_key, 
 from broker.auth.identity import Identity
 from broker.contract import MAX_PAYLOAD_BYTES, parse_topic
 from broker.embedded.amqtt_adapter import ControlStream
-from broker.embedded.context import WRITE_AHEAD, ServerContext, Transport
+from broker.embedded.context import ServerContext
 from broker.embedded.packet_reader import Hold, PacketReader
 from broker.embedded.publisher import ForbiddenError, InboundPublisher
-from broker.embedded.router import Held, InboundMessage, Session
+from broker.embedded.router import Held, InboundMessage
+from broker.embedded.session import Session
+from broker.embedded.transport import WRITE_AHEAD, Transport
 from broker.protocol import packets_in, packets_out
 from broker.protocol.packet_types import ReturnCode, Type
 from broker.protocol.packets_in import Connect, Frame, MalformedError, UnsupportedVersionError, Will

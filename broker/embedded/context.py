@@ -1,6 +1,6 @@
 """What connections stand on: the transport below, and what they all share."""
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -11,9 +11,6 @@ from broker.pacing.log_limiter import LogLimiter
 
 if TYPE_CHECKING:
     from broker.embedded.connection import Connection
-
-WRITE_AHEAD: Final = 64 * 1024
-"""Bytes that are given to the wire beyond what the client has taken."""
 
 
 class Timeouts(Struct, frozen=True):
@@ -26,40 +23,6 @@ class Timeouts(Struct, frozen=True):
     connect_s: float = 10.0
     stall_s: float = 30.0
     close_s: float = 5.0
-
-
-class Transport(Protocol):
-    """A transport: TCP, TLS or a WebSocket. None of its methods waits or raises."""
-
-    def write(self, data: bytes) -> None:
-        """Send; the transport tells `Connection.writable` when more than `WRITE_AHEAD` bytes wait."""
-        ...
-
-    def unsent(self) -> int:
-        """Bytes that were written and not yet sent."""
-        ...
-
-    def pause(self) -> None:
-        """Stop reading."""
-        ...
-
-    def resume(self) -> None:
-        """Read on."""
-        ...
-
-    def finish(self) -> None:
-        """Write no more, where the transport can say so, and go on reading: with something unread a close is a reset, which
-        may overtake what was written last.
-        """
-        ...
-
-    def close(self) -> None:
-        """Close after what was written."""
-        ...
-
-    def abort(self) -> None:
-        """Close at once."""
-        ...
 
 
 class Counts(Struct):

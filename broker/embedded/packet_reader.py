@@ -8,7 +8,7 @@ import asyncio
 from enum import IntFlag, auto
 from typing import Final, Protocol
 
-from broker.embedded.context import Transport
+from broker.embedded.transport import Transport
 from broker.protocol.packet_types import Type
 from broker.protocol.packets_in import Frame, MalformedError, PacketFramer
 

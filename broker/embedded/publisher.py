@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 
 from broker.auth.acl import may_publish
 from broker.contract import Topic, parse_topic
-from broker.embedded.context import Transport
 from broker.embedded.packet_reader import Hold, PacketReader
-from broker.embedded.router import Held, InboundMessage, Router, Session
+from broker.embedded.router import Held, InboundMessage, Router
+from broker.embedded.session import Session
+from broker.embedded.transport import Transport
 from broker.protocol.inbound import Answer, Inbox
 from broker.protocol.packets_in import Publish
 from broker.protocol.topic_filters import MAX_LEVELS, too_deep

@@ -2,24 +2,22 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 from msgspec import Struct
 
 from broker.auth.acl import may_receive, may_retain
 from broker.auth.identity import Identity
 from broker.contract import Topic, parse_topic
+from broker.embedded.session import Recipient, Session
 from broker.message import Message
-from broker.protocol.inbound import Received
-from broker.protocol.outbound import Limits, Outbox, Outgoing
+from broker.protocol.outbound import Outgoing
 from broker.protocol.topic_filters import cost_bytes
 from broker.protocol.topic_tree import FilterIndex, RetainedMessages
 from broker.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
-QUEUED: Final = Limits(messages=10_000, bytes=2 * 1024 * 1024)
-"""What may wait for one client, connected or not."""
 RETAINED_TOPICS: Final = 20_000
 RETAINED_BYTES: Final = 64 * 1024 * 1024
 TOPICS_REMEMBERED: Final = 10_000
@@ -27,51 +25,6 @@ TOPICS_REMEMBERED: Final = 10_000
 MAX_FILTERS: Final = 10_000
 MAX_FILTER_BYTES: Final = 8 * 1024 * 1024
 """Of all filters of one session together, as they are indexed."""
-
-
-class Recipient(Protocol):
-    """The live connection of a session."""
-
-    def pump(self) -> None:
-        """Write what the outbox has, as far as the client takes it."""
-        ...
-
-    def write_now(self, packet: bytes) -> bool:
-        """Write past the outbox; False where the client does not keep up."""
-        ...
-
-    def overflowed(self) -> None:
-        """Too many messages at QoS 1 or 2 wait for this client."""
-        ...
-
-
-class Session:
-    """What is kept for one client: who it is, what it is to be sent, and the QoS 2 messages that it has not released.
-    A session that was not clean outlives its connection.
-    """
-
-    def __init__(self, key: str, who: Identity | None, *, clean: bool) -> None:
-        self.key = key
-        self.who = who
-        self.clean = clean
-        self.outbox = Outbox(QUEUED)
-        self.received: Received = {}
-        self.recipient: Recipient | None = None
-        self.filter_bytes = 0
-
-    def send(self, message: Outgoing, qos: int) -> None:
-        """Send, or keep for the next connection where there will be one."""
-        recipient, outbox = self.recipient, self.outbox
-        if recipient is None:
-            if qos and not self.clean:
-                outbox.put(message, qos)
-            return
-        if qos == 0 and outbox.idle and recipient.write_now(message.plain()):
-            return
-        if outbox.put(message, qos):
-            recipient.pump()
-        else:
-            recipient.overflowed()
 
 
 class InboundMessage(Struct, frozen=True):

@@ -10,7 +10,8 @@ from broker.auth.identity import Credentials, Identity
 from broker.contract import CHANNELS, STRESS_ALERT
 from broker.embedded.amqtt_adapter import SESSION_EXPIRY_S
 from broker.embedded.connection import MAX_PACKET
-from broker.embedded.router import MAX_FILTER_BYTES, QUEUED, RETAINED_TOPICS
+from broker.embedded.router import MAX_FILTER_BYTES, RETAINED_TOPICS
+from broker.embedded.session import QUEUED
 from broker.protocol.packets_in import MAX_FILTERS as MAX_FILTERS_IN_PACKET
 from broker.protocol.topic_filters import MAX_LEVELS, cost_bytes
 from tests.support.mqtt.aio import run

@@ -11,7 +11,7 @@ from broker.embedded.amqtt_adapter import ControlStream, Engine
 from broker.embedded.bus import EmbeddedBus
 from broker.embedded.connection import MAX_PACKET
 from broker.embedded.context import Timeouts
-from broker.embedded.router import QUEUED
+from broker.embedded.session import QUEUED
 from tests.support.harness import Process, free_port
 from tests.support.mqtt import wire
 from tests.support.mqtt.aio import run

@@ -8,7 +8,8 @@ from broker.auth.identity import Identity
 from broker.contract import SENSOR_DATA
 from broker.embedded.packet_reader import PacketReader
 from broker.embedded.publisher import ForbiddenError, InboundPublisher
-from broker.embedded.router import Router, Session
+from broker.embedded.router import Router
+from broker.embedded.session import Session
 from broker.protocol.packets_in import Publish
 from broker.protocol.topic_filters import MAX_LEVELS
 

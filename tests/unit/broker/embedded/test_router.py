@@ -5,7 +5,8 @@ import asyncio
 from broker.auth.identity import Identity
 from broker.contract import SENSOR_DATA, parse_topic
 from broker.embedded import router as module
-from broker.embedded.router import Held, InboundMessage, Router, Session
+from broker.embedded.router import Held, InboundMessage, Router
+from broker.embedded.session import Session
 from broker.protocol.outbound import Outgoing
 from broker.subscription import Subscription
 
