@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from broker.bus import Bus, BusError
 from broker.pacing.backoff import Backoff
-from storage.readings import Unsent, settle, unsent_after
+from storage.outbox import Unsent, settle, unsent_after
 from storage.writer import Writer, WriterStoppedError
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 from ingest.device_streams import Device
 from models.serving.alerts import AlertPolicy, step
 from models.serving.levels import may_alert
-from storage.readings import load_state, readings_after
+from storage.device_state import load_state
+from storage.readings import readings_after
 
 log = logging.getLogger(__name__)
 

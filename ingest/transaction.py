@@ -19,22 +19,11 @@ from ingest.recovery import recover
 from models.serving.alerts import step
 from models.serving.levels import may_alert
 from models.serving.predictor import Prediction, Predictor, Reading
-from storage.readings import (
-    Newest,
-    RecordKey,
-    StoredReading,
-    Unsent,
-    insert_alert,
-    insert_readings,
-    insert_rejected,
-    insert_unsent,
-    kept_payload,
-    newest,
-    refused_one_by_one,
-    reset_done,
-    save_state,
-    stored,
-)
+from storage.alerts import insert_alert
+from storage.device_state import Newest, newest, reset_done, save_state
+from storage.outbox import Unsent, insert_unsent
+from storage.readings import RecordKey, StoredReading, insert_readings, refused_one_by_one, stored
+from storage.rejected import insert_rejected, kept_payload
 
 SNAPSHOT_S: Final = 60.0
 """A device's state is saved at most this often; recovery replays what came since."""

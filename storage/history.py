@@ -20,7 +20,8 @@ from broker.contract import (
     Span,
     field_of,
 )
-from storage.database import AWAY, numbered
+from storage.database import AWAY
+from storage.dialects import numbered
 from storage.reader import Reader
 from storage.rollups import CHANNELS, overview
 from storage.tables import HistoryStress

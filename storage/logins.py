@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, select, update
 
 from broker.contract import Role
-from storage.database import insert_new
+from storage.dialects import insert_new
 from storage.tables import LoginRow
 
 LoginState = Literal["active", "expired", "revoked"]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Insert, Row, func, select
 
-from storage.database import greatest, insert_into, least
+from storage.dialects import greatest, insert_into, least
 from storage.tables import Rollup
 
 WIDTHS_S: Final = (60, 3_600)

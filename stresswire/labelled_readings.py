@@ -11,8 +11,9 @@ from sqlalchemy import Row as Found
 from models.errors import ModelError
 from models.recordings import Recording, Row
 from models.training.adaptation import NO_SPAN, Labelled, label_of
+from storage.annotations import NewAnnotation, StoredAnnotation, labelled_spans
 from storage.database import Database
-from storage.devices import NewAnnotation, StoredAnnotation, labelled_spans, readings_between
+from storage.readings import readings_between
 
 BEFORE: Final = timedelta(hours=1)
 """So much of the record before the first label is read as well: a baseline needs a past."""

@@ -14,7 +14,7 @@ from models.serving.card import INPUTS
 from models.serving.drift import LARGE, Drift, verdict
 from models.serving.predictor import Predictor
 from storage.database import Database, DatabaseError, sqlite_file, with_driver
-from storage.devices import newest_values
+from storage.readings import newest_values
 from stresswire import runtime
 from stresswire.cli.one_line import one_line
 from stresswire.model_in_use import load_model

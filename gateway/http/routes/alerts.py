@@ -22,8 +22,10 @@ from gateway.access.audit import change, deed_of
 from gateway.access.permissions import Caller
 from gateway.errors import RefusedError, forbidden, history_refused
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest, json_response
-from storage import devices as people
-from storage.devices import Action, AlertWanted, NewAnnotation
+from storage import alerts as alert_rows
+from storage import annotations as annotation_rows
+from storage.alerts import Action, AlertWanted
+from storage.annotations import NewAnnotation
 from storage.history import HistoryError, instant
 from storage.reader import Reader
 from storage.writer import Writer
@@ -182,13 +184,13 @@ class Alerts:
         source = "operator" if visitor.sends_as is None else "self_report"
         said = NewAnnotation(device_id, start, end, request.label, request.note, source, visitor.login, now)
         deed = deed_of(visitor, now, "annotate", device_id)
-        return await change(self._writer, deed, lambda connection: people.annotate(connection, said))
+        return await change(self._writer, deed, lambda connection: annotation_rows.annotate(connection, said))
 
     async def _alerts(self, call: Call) -> AlertList:
         request: AlertsRequest = call.query
         only = _only(call.visitor, request.device_id)
         found = await self._reader.run(
-            lambda connection: people.alerts(connection, request.limit, request.before_id, request.state, only)
+            lambda connection: alert_rows.alerts(connection, request.limit, request.before_id, request.state, only)
         )
         return AlertList(tuple(map(_alert, found)), len(found))
 
@@ -197,16 +199,16 @@ class Alerts:
         if request.action == "comment" and request.text is None:
             raise RefusedError(400, "missing", "a comment needs a text", "text")
         alert_id = _number(call, "alert_id")
-        found = await self._reader.run(lambda connection: people.alert(connection, alert_id))
+        found = await self._reader.run(lambda connection: alert_rows.alert(connection, alert_id))
         if found is None or not call.visitor.sees(found.raised.device_id):
             raise RefusedError(404, "not_found", "there is no such alert", "alert_id")
         visitor, at = call.visitor, self._now()
-        done = people.NewAlertAction(alert_id, at, visitor.login, request.action, request.text)
+        done = alert_rows.NewAlertAction(alert_id, at, visitor.login, request.action, request.text)
         deed = deed_of(visitor, at, f"alert_{request.action}", found.raised.device_id, str(alert_id))
 
-        def transaction(connection: Connection) -> people.StoredAlert | None:
-            people.act(connection, done)
-            return people.alert(connection, alert_id)
+        def transaction(connection: Connection) -> alert_rows.StoredAlert | None:
+            alert_rows.act(connection, done)
+            return alert_rows.alert(connection, alert_id)
 
         changed = await change(self._writer, deed, transaction)
         return _alert(changed or found)
@@ -215,7 +217,7 @@ class Alerts:
         request: AnnotationsRequest = call.query
         only = _only(call.visitor, request.device_id)
         found = await self._reader.run(
-            lambda connection: people.annotations(connection, request.limit, request.before_id, only)
+            lambda connection: annotation_rows.annotations(connection, request.limit, request.before_id, only)
         )
         return AnnotationList(tuple(AnnotationInfo(row.id, *row.said) for row in found), len(found))
 
@@ -224,13 +226,13 @@ class Alerts:
 
     async def _take_back(self, call: Call) -> None:
         annotation_id, visitor = _number(call, "annotation_id"), call.visitor
-        found = await self._reader.run(lambda connection: people.annotation(connection, annotation_id))
+        found = await self._reader.run(lambda connection: annotation_rows.annotation(connection, annotation_id))
         if found is None or not visitor.sees(found.said.device_id):
             raise RefusedError(404, "not_found", "there is no such annotation", "annotation_id")
         if found.said.login != visitor.login and not visitor.may(Right.ADMINISTER):
             raise forbidden(f"it is not {visitor.login}'s")
         deed = deed_of(visitor, self._now(), "annotation_delete", found.said.device_id, str(annotation_id))
-        await change(self._writer, deed, lambda connection: people.delete_annotation(connection, annotation_id))
+        await change(self._writer, deed, lambda connection: annotation_rows.delete_annotation(connection, annotation_id))
 
 
 def not_saved(error: ErrorDetail) -> AnnotationSaved:
@@ -252,7 +254,7 @@ def _number(call: Call, name: str) -> int:
     return int(text)
 
 
-def _alert(found: people.StoredAlert) -> AlertInfo:
+def _alert(found: alert_rows.StoredAlert) -> AlertInfo:
     raised = found.raised
     actions = tuple(ActionTaken(one.action, one.at, one.login, one.text) for one in found.done)
     is_open = found.cleared_at is None and all(one.action != "clear" for one in actions)

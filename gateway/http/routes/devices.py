@@ -31,7 +31,9 @@ from gateway.access.audit import change, deed_of
 from gateway.bridge import Inbound
 from gateway.errors import RefusedError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, json_response
-from storage import devices as people
+from storage import commands as command_rows
+from storage import device_state
+from storage import devices as device_rows
 from storage.history import reading
 from storage.reader import Reader
 from storage.writer import Writer, WriterStoppedError
@@ -203,7 +205,7 @@ class Devices:
         at = self._now()
         try:
             await self._writer.run(
-                lambda connection: people.answered(
+                lambda connection: command_rows.answered(
                     connection, device_id, result.command_id, at, result.status, result.message
                 )
             )
@@ -216,34 +218,36 @@ class Devices:
     async def _list(self, call: Call) -> DeviceList:
         request: DevicesRequest = call.query
         only = call.visitor.devices
-        found = await self._reader.run(lambda connection: people.devices(connection, request.limit, request.after, only))
+        found = await self._reader.run(
+            lambda connection: device_rows.devices(connection, request.limit, request.after, only)
+        )
         return DeviceList(tuple(map(self._info, found)), len(found))
 
     async def _one(self, call: Call) -> DeviceInfo:
         device_id = call.device_id
-        found = await self._reader.run(lambda connection: people.device(connection, device_id))
+        found = await self._reader.run(lambda connection: device_rows.device(connection, device_id))
         if found is None:
             raise _nothing_of(device_id)
         return self._info(found)
 
     async def _reset(self, call: Call) -> None:
         device_id, at = call.device_id, self._now()
-        if await self._reader.run(lambda connection: people.device(connection, device_id)) is None:
+        if await self._reader.run(lambda connection: device_rows.device(connection, device_id)) is None:
             raise _nothing_of(device_id)
         deed = deed_of(call.visitor, at, "baseline_reset", device_id)
-        await change(self._writer, deed, lambda connection: people.reset_baseline(connection, device_id, at))
+        await change(self._writer, deed, lambda connection: device_state.reset_baseline(connection, device_id, at))
 
     async def _order(self, call: Call) -> web.Response:
         request: CommandRequest = call.body
         query: CommandQuery = call.query
         device_id, command_id = call.device_id, secrets.token_hex(8)
         value = None if request.value is None else json.dumps(request.value)
-        given = people.NewCommand(command_id, device_id, request.command, value, self._now(), call.visitor.login)
+        given = command_rows.NewCommand(command_id, device_id, request.command, value, self._now(), call.visitor.login)
         deed = deed_of(call.visitor, given.at, "command", device_id, request.command)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[command_id] = answer
         try:
-            await change(self._writer, deed, lambda connection: people.order(connection, given))
+            await change(self._writer, deed, lambda connection: command_rows.order(connection, given))
             command = DeviceCommand(command_id, request.command, request.value)
             await self._bus.publish(DEVICE_COMMAND.topic(device_id), encode(command), qos=DEVICE_COMMAND.qos)
             async with asyncio.timeout(query.wait_s):
@@ -258,7 +262,7 @@ class Devices:
         return await self._found(call.device_id, call.request.match_info["command_id"])
 
     async def _found(self, device_id: str, command_id: str) -> CommandState:
-        found = await self._reader.run(lambda connection: people.find_command(connection, device_id, command_id))
+        found = await self._reader.run(lambda connection: command_rows.find_command(connection, device_id, command_id))
         if found is None:
             raise RefusedError(404, "not_found", f"that was not ordered from {device_id}", "command_id")
         order = found.order
@@ -275,7 +279,7 @@ class Devices:
             found.message,
         )
 
-    def _info(self, device: people.Device) -> DeviceInfo:
+    def _info(self, device: device_rows.Device) -> DeviceInfo:
         status = self._statuses.get(device.device_id)
         return DeviceInfo(
             device_id=device.device_id,

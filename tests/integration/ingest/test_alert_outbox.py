@@ -9,7 +9,7 @@ import pytest
 from ingest import alert_outbox as outbox
 from ingest.alert_outbox import AlertOutbox
 from storage.database import Database
-from storage.readings import Unsent, insert_unsent, unsent_after
+from storage.outbox import Unsent, insert_unsent, unsent_after
 from storage.writer import Writer
 from tests.support.mqtt.aio import run, turns, until
 from tests.support.pipeline import FakeBus

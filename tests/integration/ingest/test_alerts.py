@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from storage.readings import unsent_after
+from storage.outbox import unsent_after
 from storage.tables import Alert
 from tests.support.pipeline import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, Told, sample, stream
 

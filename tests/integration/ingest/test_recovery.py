@@ -15,8 +15,8 @@ from ingest.recovery import recover
 from ingest.transaction import store
 from models.serving.predictor import Predictor
 from storage.database import Database
-from storage.devices import reset_baseline
-from storage.readings import Newest, newest, reset_done, unsent_after
+from storage.device_state import Newest, newest, reset_baseline, reset_done
+from storage.outbox import unsent_after
 from storage.tables import DeviceState
 from tests.support.databases import refuse
 from tests.support.pipeline import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, sample, stream

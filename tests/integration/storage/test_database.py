@@ -17,7 +17,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, insert, inspect, select, text
 
-from storage.database import BUSY_TIMEOUT_MS, Database, DatabaseError, migrate
+from storage.database import Database, DatabaseError, migrate
+from storage.engines import BUSY_TIMEOUT_MS
 from storage.tables import AlertAction, Base
 from tests.support.postgres import FAST, PostgresServer
 

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from storage.database import Database, DatabaseError
+from storage.device_state import save_state
 from storage.files import Files, FilesChangedError
 from storage.reader import Reader
-from storage.readings import save_state
 from storage.tables import DeviceState
 from storage.writer import Writer, WriterStoppedError
 from tests.support.mqtt.aio import run, until

@@ -7,22 +7,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, func, select, text
 
+from storage.alerts import insert_alert
 from storage.database import Database
+from storage.device_state import StoredState, load_state, save_state
 from storage.readings import (
     RecordKey,
     ReplayedReading,
     StoredReading,
-    StoredState,
-    insert_alert,
     insert_readings,
-    insert_rejected,
-    kept_payload,
-    load_state,
     readings_after,
     refused_one_by_one,
-    save_state,
     stored,
 )
+from storage.rejected import insert_rejected, kept_payload
 from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, HistoryStress, Rejected
 from storage.writer import CrossedError
 from tests.support.rows import NOON, rejected_row, row

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from storage.database import Database
-from storage.readings import insert_readings, save_state
+from storage.device_state import save_state
+from storage.readings import insert_readings
 from storage.tables import DeviceState
 from storage.writer import CrossedError, RowsRefusedError, Writer
 from tests.support.databases import hidden, locked, no_table

@@ -1,0 +1,70 @@
+"""Snapshots of devices' states, and requests for a new baseline. All functions are synchronous and take a connection."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from storage.dialects import insert_or_replace, rows_of
+from storage.tables import BaselineReset, DeviceState, HistoryStress
+
+_h = HistoryStress
+
+
+class StoredState(NamedTuple):
+    """A device's snapshot, and the id of the last row in it."""
+
+    last_id: int
+    saved_at: datetime
+    state: bytes
+
+
+class Newest(NamedTuple):
+    """The id of a device's newest row, 0 without one, and when somebody asked for a new baseline, if that is still due."""
+
+    last_id: int
+    reset_at: datetime | None
+
+
+def load_state(connection: Connection, device_id: str) -> StoredState | None:
+    """A device's snapshot, if one was taken."""
+    query = select(DeviceState.last_id, DeviceState.saved_at, DeviceState.state)
+    row = connection.execute(query.where(DeviceState.device_id == device_id)).one_or_none()
+    return None if row is None else StoredState(*row)
+
+
+def save_state(
+    connection: Connection,
+    device_id: str,
+    last_id: int,
+    saved_at: datetime,
+    state: bytes,
+    baseline: str | None = None,
+) -> None:
+    """Replace a device's snapshot."""
+    row = {"device_id": device_id, "last_id": last_id, "saved_at": saved_at, "state": state, "baseline": baseline}
+    connection.execute(insert_or_replace(connection.dialect, DeviceState, "device_id"), row)
+
+
+def newest(connection: Connection, device_ids: Sequence[str]) -> dict[str, Newest]:
+    """How far the record of each device is."""
+    given = rows_of(connection.dialect, {"device_id": _h.device_id.type}, [(device_id,) for device_id in device_ids])
+    # A subquery for each, which both databases answer from the end of an index; grouped they would read all of it.
+    last_id = select(func.max(_h.id)).where(_h.device_id == given.c.device_id).scalar_subquery()
+    reset_at = select(BaselineReset.asked_at).where(BaselineReset.device_id == given.c.device_id).scalar_subquery()
+    rows = connection.execute(select(given.c.device_id, last_id, reset_at))
+    return {device_id: Newest(found or 0, asked_at) for device_id, found, asked_at in rows}
+
+
+def reset_baseline(connection: Connection, device_id: str, asked_at: datetime) -> None:
+    """Let the device's baseline begin anew with its next sample."""
+    connection.execute(update(DeviceState).where(DeviceState.device_id == device_id).values(baseline=None))
+    row = {"device_id": device_id, "asked_at": asked_at}
+    connection.execute(insert_or_replace(connection.dialect, BaselineReset, "device_id"), row)
+
+
+def reset_done(connection: Connection, device_id: str, asked_at: datetime) -> None:
+    """The baseline has begun anew, as was asked for then; what was asked since is still due."""
+    done = (BaselineReset.device_id == device_id, BaselineReset.asked_at == asked_at)
+    connection.execute(delete(BaselineReset).where(*done))
