@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, Select, insert, select
 
@@ -68,9 +68,10 @@ def act(connection: Connection, done: NewAlertAction) -> None:
 
 def insert_alert(connection: Connection, row: dict[str, Any]) -> int:
     """Store one alert and return its id."""
-    return connection.execute(insert(Alert).returning(Alert.id), row).scalar_one()
+    return connection.execute(_INSERT, row).scalar_one()
 
 
+_INSERT: Final = insert(Alert).returning(Alert.id)
 _raised = Alert.__table__.alias("raised").c
 
 

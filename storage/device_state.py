@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 
-from storage.dialects import insert_or_replace, rows_of
+from storage.dialects import each_dialect, given, given_rows, insert_or_replace
 from storage.tables import BaselineReset, DeviceState, HistoryStress
 
 _h = HistoryStress
@@ -29,8 +29,7 @@ class Newest(NamedTuple):
 
 def load_state(connection: Connection, device_id: str) -> StoredState | None:
     """A device's snapshot, if one was taken."""
-    query = select(DeviceState.last_id, DeviceState.saved_at, DeviceState.state)
-    row = connection.execute(query.where(DeviceState.device_id == device_id)).one_or_none()
+    row = connection.execute(_LOAD, {"device": device_id}).one_or_none()
     return None if row is None else StoredState(*row)
 
 
@@ -44,16 +43,15 @@ def save_state(
 ) -> None:
     """Replace a device's snapshot."""
     row = {"device_id": device_id, "last_id": last_id, "saved_at": saved_at, "state": state, "baseline": baseline}
-    connection.execute(insert_or_replace(connection.dialect, DeviceState, "device_id"), row)
+    connection.execute(_SAVE[connection.dialect.name], row)
 
 
 def newest(connection: Connection, device_ids: Sequence[str]) -> dict[str, Newest]:
     """How far the record of each device is."""
-    given = rows_of(connection.dialect, {"device_id": _h.device_id.type}, [(device_id,) for device_id in device_ids])
-    # A subquery for each, which both databases answer from the end of an index; grouped they would read all of it.
-    last_id = select(func.max(_h.id)).where(_h.device_id == given.c.device_id).scalar_subquery()
-    reset_at = select(BaselineReset.asked_at).where(BaselineReset.device_id == given.c.device_id).scalar_subquery()
-    rows = connection.execute(select(given.c.device_id, last_id, reset_at))
+    if not device_ids:
+        return {}
+    dialect = connection.dialect.name
+    rows = connection.execute(_NEWEST[dialect], given(dialect, [(device_id,) for device_id in device_ids]))
     return {device_id: Newest(found or 0, asked_at) for device_id, found, asked_at in rows}
 
 
@@ -61,10 +59,26 @@ def reset_baseline(connection: Connection, device_id: str, asked_at: datetime) -
     """Let the device's baseline begin anew with its next sample."""
     connection.execute(update(DeviceState).where(DeviceState.device_id == device_id).values(baseline=None))
     row = {"device_id": device_id, "asked_at": asked_at}
-    connection.execute(insert_or_replace(connection.dialect, BaselineReset, "device_id"), row)
+    connection.execute(_ASK_RESET[connection.dialect.name], row)
 
 
 def reset_done(connection: Connection, device_id: str, asked_at: datetime) -> None:
     """The baseline has begun anew, as was asked for then; what was asked since is still due."""
     done = (BaselineReset.device_id == device_id, BaselineReset.asked_at == asked_at)
     connection.execute(delete(BaselineReset).where(*done))
+
+
+def _newest(dialect: str) -> Select[Any]:
+    devices = given_rows(dialect, {"device_id": _h.device_id.type})
+    # A subquery for each, which both databases answer from the end of an index; grouped they would read all of it.
+    last_id = select(func.max(_h.id)).where(_h.device_id == devices.c.device_id).scalar_subquery()
+    reset_at = select(BaselineReset.asked_at).where(BaselineReset.device_id == devices.c.device_id).scalar_subquery()
+    return select(devices.c.device_id, last_id, reset_at)
+
+
+_LOAD: Final = select(DeviceState.last_id, DeviceState.saved_at, DeviceState.state).where(
+    DeviceState.device_id == bindparam("device")
+)
+_SAVE: Final = each_dialect(lambda dialect: insert_or_replace(dialect, DeviceState, "device_id"))
+_NEWEST: Final = each_dialect(_newest)
+_ASK_RESET: Final = each_dialect(lambda dialect: insert_or_replace(dialect, BaselineReset, "device_id"))

@@ -21,7 +21,7 @@ from broker.contract import (
     field_of,
 )
 from storage.database import AWAY
-from storage.dialects import numbered
+from storage.dialects import await_id_lock
 from storage.reader import Reader
 from storage.rollups import CHANNELS, overview
 from storage.tables import HistoryStress
@@ -135,7 +135,7 @@ def _page(connection: Connection, request: HistoryRequest, scope: Scope) -> Hist
 
 
 def _missed(connection: Connection, request: HistoryRequest, scope: Scope) -> HistoryData:
-    numbered(connection)
+    await_id_lock(connection)
     query = scope.of(select(*READING)).where(_h.id > request.after_id).order_by(_h.id).limit(request.limit)
     data = tuple(map(reading, _rows(connection, query, scope)))
     return HistoryData(data, len(data))

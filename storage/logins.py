@@ -57,7 +57,7 @@ def add_login(
     seen = None if devices is None else ",".join(sorted(devices))
     new = Login(name, role, token_sha256, now, now, expires_at, revoked_at=None, devices=seen)
     row = new._asdict()
-    added = insert_new(connection.dialect, LoginRow, ["name"]).returning(LoginRow.name)
+    added = insert_new(connection.dialect.name, LoginRow, ["name"]).returning(LoginRow.name)
     if connection.execute(added, row).one_or_none() is not None:
         return
     replaced = (

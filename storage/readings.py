@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Insert, Row, Select, and_, bindparam, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from broker.contract import StressLevel
 from storage.database import reason_of
-from storage.dialects import insert_new, numbering, rows_of
+from storage.dialects import each_dialect, given, given_rows, insert_new, share_id_lock
 from storage.rollups import roll_up
 from storage.tables import Alert, HistoryStress
 from storage.writer import CrossedError
@@ -52,22 +52,12 @@ _h = HistoryStress
 
 def stored(connection: Connection, keys: Sequence[RecordKey]) -> dict[RecordKey, StoredReading]:
     """Those of `keys` that are in the record already."""
-    columns: tuple[Any, ...] = (
-        _h.device_id,
-        _h.boot,
-        _h.seq,
-        _h.id,
-        _h.stress_level,
-        _h.confidence,
-        _h.hr,
-        _h.temp,
-        _h.eda,
-    )
-    wanted = rows_of(connection.dialect, {name: getattr(_h, name).type for name in RecordKey._fields}, keys)
-    same = and_(_h.device_id == wanted.c.device_id, _h.boot == wanted.c.boot, _h.seq == wanted.c.seq)
+    if not keys:
+        return {}
+    dialect = connection.dialect.name
     return {
         RecordKey(*row[:3]): StoredReading(row[3], row[4], row[5], (row[6], row[7], row[8]))
-        for row in connection.execute(select(*columns).join(wanted, same))
+        for row in connection.execute(_BY_KEY[dialect], given(dialect, keys))
     }
 
 
@@ -81,11 +71,10 @@ def insert_readings(connection: Connection, rows: Sequence[dict[str, Any]]) -> d
     """
     if not rows:
         return {}
-    numbering(connection)
-    statement = insert_new(connection.dialect, HistoryStress, RecordKey._fields).returning(
-        _h.id, _h.device_id, _h.boot, _h.seq
-    )
-    ids = {RecordKey(*row[1:]): row[0] for row in connection.execute(statement, rows)}
+    share_id_lock(connection)
+    # One row as such: SQLAlchemy's way of inserting many and returning their ids costs as much again.
+    parameters = rows[0] if len(rows) == 1 else rows
+    ids = {RecordKey(*row[1:]): row[0] for row in connection.execute(_INSERT[connection.dialect.name], parameters)}
     if len(ids) != len(rows):
         raise CrossedError
     roll_up(connection, rows)
@@ -106,10 +95,8 @@ def refused_one_by_one(connection: Connection, rows: Sequence[dict[str, Any]]) -
 
 def readings_after(connection: Connection, device_id: str, last_id: int) -> Iterator[ReplayedReading]:
     """A device's rows after `last_id`, in the order in which they were stored."""
-    columns = (_h.id, _h.timestamp, _h.received_at, _h.hr, _h.temp, _h.eda, _h.stress_probability, _h.quality, Alert.id)
-    raised = and_(Alert.record_id == _h.id, Alert.device_id == device_id, Alert.state == "raised")
-    query = select(*columns).outerjoin(Alert, raised).where(_h.device_id == device_id, _h.id > last_id).order_by(_h.id)
-    return (ReplayedReading(*row) for row in connection.execute(query))
+    rows = connection.execute(_AFTER, {"device": device_id, "last_id": last_id})
+    return (ReplayedReading(*row) for row in rows)
 
 
 def readings_between(connection: Connection, device_id: str, start: datetime, end: datetime) -> list[Row[Any]]:
@@ -123,3 +110,27 @@ def newest_values(connection: Connection, limit: int) -> dict[str, list[float | 
     query = select(_h.hr, _h.temp, _h.eda, _h.stress_probability).order_by(_h.id.desc()).limit(limit)
     columns = list(zip(*connection.execute(query), strict=True)) or [()] * 4
     return dict(zip(("hr", "temp", "eda", "p"), map(list, columns), strict=True))
+
+
+def _by_key(dialect: str) -> Select[Any]:
+    keys = given_rows(dialect, {name: getattr(_h, name).type for name in RecordKey._fields})
+    same = and_(_h.device_id == keys.c.device_id, _h.boot == keys.c.boot, _h.seq == keys.c.seq)
+    columns: tuple[Any, ...] = (_h.device_id, _h.boot, _h.seq, _h.id, _h.stress_level, _h.confidence)
+    return select(*columns, _h.hr, _h.temp, _h.eda).join(keys, same)
+
+
+def _insert(dialect: str) -> Insert:
+    return insert_new(dialect, HistoryStress, RecordKey._fields).returning(_h.id, _h.device_id, _h.boot, _h.seq)
+
+
+def _after() -> Select[Any]:
+    values: tuple[Any, ...] = (_h.hr, _h.temp, _h.eda, _h.stress_probability, _h.quality)
+    device = bindparam("device", type_=_h.device_id.type)
+    raised = and_(Alert.record_id == _h.id, Alert.device_id == device, Alert.state == "raised")
+    query = select(_h.id, _h.timestamp, _h.received_at, *values, Alert.id).outerjoin(Alert, raised)
+    return query.where(_h.device_id == device, _h.id > bindparam("last_id")).order_by(_h.id)
+
+
+_BY_KEY: Final = each_dialect(_by_key)
+_INSERT: Final = each_dialect(_insert)
+_AFTER: Final = _after()

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, Rejected
 
@@ -13,9 +13,9 @@ def insert_rejected(connection: Connection, rows: Sequence[dict[str, Any]]) -> N
     """Keep what was refused; of all of it the newest `REJECTED_KEPT`."""
     if not rows:
         return
-    connection.execute(insert(Rejected), rows)
-    newest = connection.execute(select(func.max(Rejected.id))).scalar_one()
-    connection.execute(delete(Rejected).where(Rejected.id <= newest - REJECTED_KEPT))
+    connection.execute(_INSERT, rows)
+    newest = connection.execute(_NEWEST).scalar_one()
+    connection.execute(_DELETE_TO, {"last_id": newest - REJECTED_KEPT})
 
 
 def kept_payload(payload: bytes) -> dict[str, Any]:
@@ -25,3 +25,8 @@ def kept_payload(payload: bytes) -> dict[str, Any]:
         "length": len(payload),
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
+
+
+_INSERT: Final = insert(Rejected)
+_NEWEST: Final = select(func.max(Rejected.id))
+_DELETE_TO: Final = delete(Rejected).where(Rejected.id <= bindparam("last_id"))

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, Insert, Row, func, select
+from sqlalchemy import Connection, Insert, Row, func, select
 
-from storage.dialects import greatest, insert_into, least
+from storage.dialects import each_dialect, greatest, insert_into, least
 from storage.tables import Rollup
 
 WIDTHS_S: Final = (60, 3_600)
@@ -37,7 +37,7 @@ def roll_up(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
         for (device_id, start_s), bucket in sorted(buckets.items(), key=lambda one: one[0])
     ]
     if found:
-        connection.execute(_upsert(connection.dialect), found)
+        connection.execute(_UPSERT[connection.dialect.name], found)
 
 
 def overview(
@@ -86,7 +86,7 @@ def _merge(buckets: dict[tuple[str, int], Bucket], key: tuple[str, int], other: 
             own[at + 3] = max(own[at + 3], other[at + 3]) if known else other[at + 3]
 
 
-def _upsert(dialect: Dialect) -> Insert:
+def _upsert(dialect: str) -> Insert:
     """Add to the bucket that is there. What is null on one side is that of the other."""
     insert = insert_into(dialect, Rollup)
     changed: dict[str, Any] = {}
@@ -99,3 +99,6 @@ def _upsert(dialect: Dialect) -> Insert:
         else:
             changed[name] = own + new
     return insert.on_conflict_do_update(index_elements=_KEY, set_=changed)
+
+
+_UPSERT: Final = each_dialect(_upsert)
