@@ -23,7 +23,7 @@ from broker.contract import (
     encode,
 )
 from broker.contract.samples import Key, sha256_of, valid_device_id
-from gateway.bridge import Inbound
+from gateway.inbound import Inbound
 
 MAX_WAITING = 10_000
 """Samples that wait for their answer at once; what comes beyond it is told to come again."""

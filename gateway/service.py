@@ -30,7 +30,6 @@ from gateway.access.browser_sessions import Sessions
 from gateway.access.forwarded import Forwarded, Network
 from gateway.access.origins import Origins
 from gateway.access.rate_limit import Limits
-from gateway.bridge import Bridge
 from gateway.http.listener import Listener
 from gateway.http.middleware import Middleware
 from gateway.http.routes.account import Account
@@ -41,10 +40,12 @@ from gateway.http.routes.pages import STATIC_FOLDER, Pages
 from gateway.http.routes.samples import Routes
 from gateway.http.routes.system import HealthRoutes
 from gateway.http.routing import Endpoints
+from gateway.inbound import InboundReader
 from gateway.metrics import Metrics
 from gateway.mqtt_websocket import Connect, MqttSocket
 from gateway.quiet import RateLimitedLogFilter
 from gateway.sample_requests import SampleRequests
+from gateway.socketio import arduino
 from gateway.socketio.events import SocketEvents
 from storage.history import History
 from storage.writer import Writer
@@ -140,7 +141,7 @@ class Gateway:
         self._tls = tls
         self._supervisor = supervisor
         metrics = Metrics(registry)
-        self._bridge = Bridge(metrics)
+        self._bridge = InboundReader(metrics)
         origins = Origins(access.origins, loopback=access.loopback)
         limits = Limits(access.rate_by_login, access.rate_by_address, time.monotonic)
         sessions = Sessions(history, writer, now)
@@ -164,7 +165,7 @@ class Gateway:
             [COMMAND_RESULT.topic("+")], qos=COMMAND_RESULT.qos, durable=False, buffer=RESULTS_BUFFER
         )
         guard = self._guard = Middleware(origins, Forwarded(access.trusted_proxies), limits, door, metrics)
-        self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard.middleware])
+        self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard.middleware, arduino.middleware])
         self._app.on_response_prepare.append(guard.add_headers)
         endpoints = Endpoints(self._app, limits)
         Routes(self._uplink, self.health, lambda: self.sockets.stats, metrics).add_to(endpoints)

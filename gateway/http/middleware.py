@@ -18,11 +18,10 @@ from gateway.http.listener import Handler as Serve
 from gateway.http.listener import sign
 from gateway.http.routing import VISITOR, refusal_response
 from gateway.metrics import Metrics
-from gateway.socketio.arduino import as_eio_4, refuse_eio_3
+from gateway.paths import SOCKET_IO
 
 log = logging.getLogger(__name__)
 
-SOCKET_IO: Final = "/socket.io/"
 _METHODS: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 _HEADERS: Final = f"Authorization, Content-Type, {IDEMPOTENCY_KEY}, If-None-Match, {CSRF_HEADER}"
 _HSTS: Final = "Strict-Transport-Security"
@@ -104,8 +103,7 @@ class Middleware:
         client = request[PEER] = self._proxies.client(request)
         self._limits.count_address(client.address)
         if request.path.startswith(SOCKET_IO):
-            # Who it is, is asked when the namespace is joined.
-            return await refuse_eio_3(request) or await handler(as_eio_4(request))
+            return await handler(request)  # authenticated when the client joins the namespace
         if _is_preflight(request):
             return web.Response(status=204)
         origin = request.headers.get(hdrs.ORIGIN)

@@ -1,11 +1,10 @@
 """The HTTP routes as a table: what each needs, takes and answers. Here rights are checked, and OpenAPI is made of it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from aiohttp import ClientPayloadError, hdrs, web
+from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
 from broker.contract import MAX_COUNT, DataReceived, Right, encode, field_of
@@ -13,12 +12,11 @@ from broker.contract.samples import valid_device_id
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
 from gateway.errors import RefusedError, database_away, forbidden, unauthorized
+from gateway.request_body import read_body
 from storage.database import AWAY
 
 JSON: Final = "application/json"
 VISITOR: Final = web.RequestKey("visitor", Caller)
-BODY_S: Final = 20.0
-"""How long a body may take; a device on a weak link sends 256 KiB in it."""
 DEVICE: Final = "device_id"
 """The part of a path that names a device."""
 
@@ -131,17 +129,6 @@ def check(visitor: Caller, right: Right, device_id: str | None = None) -> None:
 def json_response(body: Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """`body` as JSON."""
     return web.Response(body=encode(body), status=status, content_type=JSON, headers=headers)
-
-
-async def read_body(request: web.Request) -> bytes:
-    """The body, whole. Raises `RefusedError` where it does not come in time, or is not what its headers say."""
-    try:
-        async with asyncio.timeout(BODY_S):
-            return await request.read()
-    except TimeoutError as error:
-        raise RefusedError(408, "timeout", f"the body must come within {BODY_S:g} s") from error
-    except (web.RequestPayloadError, ClientPayloadError) as error:
-        raise RefusedError(400, "not_json", "the body does not have its Content-Encoding") from error
 
 
 def refusal_response(error: RefusedError) -> web.Response:

@@ -13,8 +13,10 @@ differently. They are answered in their own language with an error that says wha
 from typing import Any, Final
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from broker.contract import MAX_PAYLOAD_BYTES
+from gateway.paths import SOCKET_IO
 from gateway.socketio import server as engine
 
 DEVICE_ORIGIN: Final = "file://"
@@ -34,6 +36,14 @@ class Server(engine.Server):
         if unjoined and is_device(self.environ[eio_sid]["aiohttp.request"]):
             await self._handle_connect(eio_sid, "/", None)
         await super()._handle_eio_message(eio_sid, data)
+
+
+@web.middleware
+async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Rewrite what devices ask of Socket.IO, and answer clients that are too old; other requests pass as they are."""
+    if not request.path.startswith(SOCKET_IO):
+        return await handler(request)
+    return await refuse_eio_3(request) or await handler(as_eio_4(request))
 
 
 def is_device(request: web.Request) -> bool:

@@ -42,10 +42,10 @@ from gateway.access.forwarded import PEER
 from gateway.access.origins import Origins
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
-from gateway.bridge import Bridge, Inbound
 from gateway.errors import RefusedError
 from gateway.headers import HOST
 from gateway.http.routes.alerts import Alerts, not_saved
+from gateway.inbound import Inbound, InboundReader
 from gateway.metrics import Metrics
 from gateway.quiet import RateLimitedLogFilter
 from gateway.sample_requests import SampleRequests, refusal
@@ -96,7 +96,7 @@ class SocketEvents:
     def __init__(
         self,
         uplink: SampleRequests,
-        bridge: Bridge,
+        bridge: InboundReader,
         alerts: Alerts,
         history: History,
         health: Callable[[], Awaitable[HealthStatus]],

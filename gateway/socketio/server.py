@@ -19,7 +19,7 @@ from msgspec import Raw
 
 from broker.contract import MAX_PAYLOAD_BYTES, SENSOR_DATA
 from gateway.errors import RefusedError
-from gateway.http.routing import read_body
+from gateway.request_body import read_body
 
 MAX_SOCKETS: Final = 10_000
 """Sockets at once, joined or not."""

@@ -14,9 +14,9 @@ import typer
 from pydantic import SecretStr
 
 from broker.contract import CHANNELS, ROOT, DataReceived, Name, SensorSample
-from gateway.http.middleware import SOCKET_IO
 from gateway.http.routes.catalogue import ENDPOINTS
 from gateway.mqtt_websocket import MQTT
+from gateway.paths import SOCKET_IO
 from models.recordings import PREDICTION_COLUMNS, REQUIRED
 from storage.tables import Base
 from stresswire import __version__

@@ -28,9 +28,9 @@ from broker.contract import (
     encode,
 )
 from gateway.access.audit import change, deed_of
-from gateway.bridge import Inbound
 from gateway.errors import RefusedError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, json_response
+from gateway.inbound import Inbound
 from storage import commands as command_rows
 from storage import device_state
 from storage import devices as device_rows

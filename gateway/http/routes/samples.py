@@ -24,9 +24,10 @@ from broker.contract import (
 from gateway import json_codec as wire
 from gateway.errors import RETRY_AFTER_S
 from gateway.headers import IDEMPOTENCY_KEY
-from gateway.http.middleware import SOCKET_IO
-from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, json_response, read_body
+from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, json_response
 from gateway.metrics import Metrics
+from gateway.paths import SOCKET_IO
+from gateway.request_body import read_body
 from gateway.sample_requests import Malformed, SampleRequests, refusal
 
 _STATUS_OF: Final[dict[ErrorCode, int]] = {"conflict": 409, "too_large": 413, "timeout": 503}

@@ -18,14 +18,15 @@ from pydantic.networks import IPvAnyNetwork
 
 from broker.auth.identity import Identity
 from broker.contract import MAX_PAYLOAD_BYTES, Right
+from gateway import request_body
 from gateway.access.forwarded import Forwarded, Peer
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
 from gateway.errors import RefusedError
-from gateway.http import routing as endpoints
 from gateway.http.listener import Listener
 from gateway.http.routes.catalogue import ENDPOINTS
-from gateway.http.routing import VISITOR, Call, Content, Endpoint, Endpoints, read_body
+from gateway.http.routing import VISITOR, Call, Content, Endpoint, Endpoints, refusal_response
+from gateway.request_body import read_body
 from tests.support.harness import Frontend, Stack, wait_until
 from tests.support.people import ask
 
@@ -100,7 +101,7 @@ def served(handle: Callable[[Call], Any], talk: Callable[[int], None], most: int
             try:
                 return await handler(request)  # type: ignore[no-any-return]
             except RefusedError as error:
-                return endpoints.refusal_response(error)
+                return refusal_response(error)
 
         app = web.Application(middlewares=[known])
         endpoint = Endpoint(
@@ -122,7 +123,7 @@ def served(handle: Callable[[Call], Any], talk: Callable[[int], None], most: int
 
 
 def test_a_body_that_comes_byte_by_byte_is_waited_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "BODY_S", 0.2)
+    monkeypatch.setattr(request_body, "BODY_TIMEOUT_S", 0.2)
 
     async def handle(call: Call) -> None:
         await read_body(call.request)

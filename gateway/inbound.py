@@ -1,6 +1,6 @@
-"""From the bus to the gateway: the one place where a message is read, believed or refused.
+"""Messages of the bus: checked and decoded once, so that nothing behind it decodes a payload again.
 
-A device, or whoever may publish at a foreign broker, decides what a message holds. Behind this place nobody decodes.
+A device, or any client that may publish at an external broker, decides what a message holds.
 """
 
 import logging
@@ -36,7 +36,7 @@ class Inbound(Struct, frozen=True, eq=False):
     raw: bytes
 
 
-class Bridge:
+class InboundReader:
     """Reads messages of the bus; what it refuses is counted by channel and reason, and logged now and then."""
 
     def __init__(self, metrics: Metrics) -> None:

@@ -1,0 +1,5 @@
+"""Paths that more than one room knows."""
+
+from typing import Final
+
+SOCKET_IO: Final = "/socket.io/"

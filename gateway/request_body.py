@@ -1,0 +1,22 @@
+"""The body of a request: read whole, within a time limit."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import ClientPayloadError, web
+
+from gateway.errors import RefusedError
+
+BODY_TIMEOUT_S: Final = 20.0
+"""How long a body may take; a device on a weak link sends 256 KiB in it."""
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Return the whole body. Raises `RefusedError` if it does not come in time, or is not what its headers say."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise RefusedError(408, "timeout", f"the body must come within {BODY_TIMEOUT_S:g} s") from error
+    except (web.RequestPayloadError, ClientPayloadError) as error:
+        raise RefusedError(400, "not_json", "the body does not have its Content-Encoding") from error
