@@ -30,15 +30,18 @@ from gateway.access.browser_sessions import Sessions
 from gateway.access.forwarded import Forwarded, Network
 from gateway.access.origins import Origins
 from gateway.access.rate_limit import Limits
+from gateway.annotations import Annotations
 from gateway.http.listener import Listener
 from gateway.http.middleware import Middleware
-from gateway.http.routes.account import Account
-from gateway.http.routes.alerts import Alerts
-from gateway.http.routes.devices import Devices
-from gateway.http.routes.history import Record
-from gateway.http.routes.pages import STATIC_FOLDER, Pages
-from gateway.http.routes.samples import Routes
-from gateway.http.routes.system import HealthRoutes
+from gateway.http.routes.account import AccountRoutes
+from gateway.http.routes.alerts import AlertRoutes
+from gateway.http.routes.annotations import AnnotationRoutes
+from gateway.http.routes.commands import CommandRoutes
+from gateway.http.routes.devices import DeviceRoutes
+from gateway.http.routes.history import HistoryRoutes
+from gateway.http.routes.pages import STATIC_FOLDER, PageRoutes
+from gateway.http.routes.samples import SampleRoutes
+from gateway.http.routes.system import SystemRoutes
 from gateway.http.routing import Endpoints
 from gateway.inbound import InboundReader
 from gateway.metrics import Metrics
@@ -147,9 +150,9 @@ class Gateway:
         sessions = Sessions(history, writer, now)
         door = Authenticator(access.logins, sessions, origins, time.monotonic)
         self._uplink = SampleRequests(bus, process_id)
-        alerts = Alerts(history, writer, now)
+        annotations = Annotations(history, writer, now)
         self.sockets = SocketEvents(
-            self._uplink, self._bridge, alerts, history, self.health, origins, door, sessions, limits, metrics, now=now
+            self._uplink, self._bridge, annotations, history, self.health, origins, door, sessions, limits, metrics, now=now
         )
         self._answers = bus.subscribe(
             [DATA_RECEIVED.topic("+")], qos=DATA_RECEIVED.qos, durable=False, buffer=ANSWERS_BUFFER
@@ -168,14 +171,17 @@ class Gateway:
         self._app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[guard.middleware, arduino.middleware])
         self._app.on_response_prepare.append(guard.add_headers)
         endpoints = Endpoints(self._app, limits)
-        Routes(self._uplink, self.health, lambda: self.sockets.stats, metrics).add_to(endpoints)
-        HealthRoutes(self.health, registry).add_to(endpoints)
-        Record(history).add_to(endpoints)
-        self._devices = Devices(bus, history, writer, now)
+        SampleRoutes(self._uplink, metrics).add_to(endpoints)
+        SystemRoutes(self.health, lambda: self.sockets.stats, registry).add_to(endpoints)
+        HistoryRoutes(history).add_to(endpoints)
+        self._devices = DeviceRoutes(history, writer, now)
         self._devices.add_to(endpoints)
-        alerts.add_to(endpoints)
-        Account(door, sessions, history).add_to(endpoints)
-        Pages(STATIC_FOLDER, broker).add_to(self._app, endpoints)
+        self._commands = CommandRoutes(bus, history, writer, now)
+        self._commands.add_to(endpoints)
+        AlertRoutes(history, writer, now).add_to(endpoints)
+        AnnotationRoutes(annotations, history).add_to(endpoints)
+        AccountRoutes(door, sessions, history).add_to(endpoints)
+        PageRoutes(STATIC_FOLDER, broker).add_to(self._app, endpoints)
         if mqtt is not None:
             MqttSocket(mqtt, origins).add_to(self._app)
         self.sockets.attach(self._app)
@@ -261,7 +267,7 @@ class Gateway:
             if result is not None:
                 with self._bridge.handling(result):
                     self.sockets.forward(result)
-                    await self._devices.note_result(result)
+                    await self._commands.note_result(result)
 
     async def __aenter__(self) -> Self:
         return self

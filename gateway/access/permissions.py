@@ -50,6 +50,12 @@ class Caller(Struct, frozen=True):
         """Whether this visitor may be told of a device."""
         return self.devices is None or device_id in self.devices
 
+    def among(self, device_id: str | None) -> frozenset[str] | None:
+        """Return the devices of a query as far as the caller may see them: `device_id` alone, or all if it is None."""
+        if device_id is None:
+            return self.devices
+        return frozenset({device_id}) if self.sees(device_id) else frozenset()
+
     def may(self, right: Right, device_id: str | None = None) -> bool:
         """Whether the visitor has a right, for a device where one is named."""
         if self.free or right is Right.NONE:

@@ -126,6 +126,14 @@ def check(visitor: Caller, right: Right, device_id: str | None = None) -> None:
     raise forbidden(f"{visitor.login} has not the right to {right.value}")
 
 
+def row_id(call: Call, name: str) -> int:
+    """Return the row's number that a part of the path gives. Raises `RefusedError` if it can be none."""
+    text = call.request.match_info[name]
+    if not text.isdecimal() or not text.isascii() or not 0 < int(text[:20]) <= MAX_COUNT:
+        raise RefusedError(404, "not_found", f"{name} must be a number from 1 to {MAX_COUNT}", name)
+    return int(text)
+
+
 def json_response(body: Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """`body` as JSON."""
     return web.Response(body=encode(body), status=status, content_type=JSON, headers=headers)

@@ -42,9 +42,9 @@ from gateway.access.forwarded import PEER
 from gateway.access.origins import Origins
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
+from gateway.annotations import Annotations
 from gateway.errors import RefusedError
 from gateway.headers import HOST
-from gateway.http.routes.alerts import Alerts, not_saved
 from gateway.inbound import Inbound, InboundReader
 from gateway.metrics import Metrics
 from gateway.quiet import RateLimitedLogFilter
@@ -82,7 +82,7 @@ class SocketEvents:
     Args:
         uplink: takes samples, and what devices answer.
         bridge: counts and logs what is refused without an answer.
-        alerts: keeps what people say.
+        annotations: stores what clients annotate.
         history: answers history requests.
         health: how the parts are.
         origins: whose pages may connect.
@@ -97,7 +97,7 @@ class SocketEvents:
         self,
         uplink: SampleRequests,
         bridge: InboundReader,
-        alerts: Alerts,
+        annotations: Annotations,
         history: History,
         health: Callable[[], Awaitable[HealthStatus]],
         origins: Origins,
@@ -111,7 +111,7 @@ class SocketEvents:
         self.skipped = 0
         self._uplink = uplink
         self._bridge = bridge
-        self._alerts = alerts
+        self._annotations = annotations
         self._history = history
         self._health = health
         self._origins = origins
@@ -339,11 +339,11 @@ class SocketEvents:
     async def _annotate(self, _sid: str, member: Client, data: Any) -> AnnotationSaved:
         try:
             request = msgspec.convert(data, AnnotationRequest)
-            return AnnotationSaved("success", await self._alerts.annotate(member.visitor, request))
+            return AnnotationSaved("success", await self._annotations.add(member.visitor, request))
         except msgspec.ValidationError as error:
-            return not_saved(ErrorDetail("invalid", f"cannot read the request: {error}"))
+            return AnnotationSaved("error", error=ErrorDetail("invalid", f"cannot read the request: {error}"))
         except RefusedError as error:
-            return not_saved(error.detail)
+            return AnnotationSaved("error", error=error.detail)
 
     async def _publish(self, channel: Channel, _sid: str, member: Client, data: Any) -> None:
         """Publish what a device emits on a channel of its own, as it would over MQTT."""

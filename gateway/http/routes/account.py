@@ -90,11 +90,10 @@ AUDIT: Final = Endpoint(
     query=PageRequest,
     answers={200: Content("A page of the audit.", Audit)},
 )
-ENDPOINTS: Final = (SIGN_IN, SIGN_OUT, ME, AUDIT)
 
 
-class Account:
-    """The handlers."""
+class AccountRoutes:
+    """Signs browsers in and out, and tells who asks."""
 
     def __init__(self, door: Authenticator, sessions: Sessions, reader: Reader) -> None:
         self._door = door
@@ -102,7 +101,7 @@ class Account:
         self._reader = reader
 
     def add_to(self, endpoints: Endpoints) -> None:
-        """Register them."""
+        """Add the routes."""
         endpoints.add(SIGN_IN, self._sign_in)
         endpoints.add(SIGN_OUT, self._sign_out)
         endpoints.add(ME, self._me)

@@ -1,18 +1,36 @@
-"""Every HTTP route that there is: what OpenAPI is made from, and what the table of rights is tested against."""
+"""Every HTTP route, in the order of the OpenAPI document; the table of rights is tested against it."""
 
 from typing import Final
 
-from gateway.http.routes import account, alerts, devices, pages
-from gateway.http.routes import history as record
-from gateway.http.routes import samples as routes
-from gateway.http.routes import system as operations
+from gateway.http.routes import account, alerts, annotations, commands, devices, history, pages, samples, system
 
 ENDPOINTS: Final = (
-    *routes.ENDPOINTS,
-    *record.ENDPOINTS,
-    *devices.ENDPOINTS,
-    *alerts.ENDPOINTS,
-    *account.ENDPOINTS,
-    *operations.ENDPOINTS,
-    *pages.ENDPOINTS,
+    samples.POST_DATA,
+    system.INFO,
+    system.STATUS,
+    history.HISTORY,
+    history.EXPORT,
+    devices.DEVICES,
+    devices.DEVICE,
+    commands.SEND_COMMAND,
+    commands.COMMAND,
+    devices.RESET_BASELINE,
+    alerts.ALERTS,
+    alerts.ACT,
+    annotations.ANNOTATIONS,
+    annotations.ANNOTATE,
+    annotations.DELETE,
+    account.SIGN_IN,
+    account.SIGN_OUT,
+    account.ME,
+    account.AUDIT,
+    system.HEALTH,
+    system.READY,
+    system.METRICS,
+    pages.INDEX,
+    pages.TEST_PAGE,
+    pages.LOGIN,
+    pages.DOCS,
+    pages.OPENAPI,
+    pages.ASYNCAPI,
 )

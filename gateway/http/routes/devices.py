@@ -1,42 +1,23 @@
-"""Devices over HTTP: how they are, and orders to them."""
+"""Devices over HTTP: their newest readings, status and baselines."""
 
-import asyncio
-import json
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
-from aiohttp import web
 from msgspec import Meta, Struct
 
-from broker.bus import Bus
-from broker.contract import (
-    ANSWER_TIMEOUT_S,
-    DEVICE_COMMAND,
-    Command,
-    CommandId,
-    CommandResult,
-    CommandValue,
-    DeviceCommand,
-    DeviceId,
-    DeviceStatus,
-    NewSensorData,
-    Right,
-    encode,
-)
+from broker.contract import DeviceId, DeviceStatus, NewSensorData, Right
 from gateway.access.audit import change, deed_of
 from gateway.errors import RefusedError
-from gateway.http.routing import Call, Content, Endpoint, Endpoints, json_response
+from gateway.http.routing import Call, Content, Endpoint, Endpoints
 from gateway.inbound import Inbound
-from storage import commands as command_rows
 from storage import device_state
 from storage import devices as device_rows
 from storage.history import reading
 from storage.reader import Reader
-from storage.writer import Writer, WriterStoppedError
+from storage.writer import Writer
 
 DEVICES_MAX: Final = 200
 STATUSES_KEPT: Final = 20_000
@@ -92,33 +73,6 @@ class DeviceList(Struct, frozen=True):
     count: int
 
 
-class CommandRequest(Struct, frozen=True):
-    """An order to a device; what it understands is for the device to say."""
-
-    command: Command
-    value: CommandValue | None = None
-
-
-class CommandQuery(Struct, frozen=True):
-    """How many seconds to wait for the device's answer."""
-
-    wait_s: Annotated[float, Meta(ge=0, le=ANSWER_TIMEOUT_S)] = ANSWER_TIMEOUT_S
-
-
-class CommandState(Struct, frozen=True):
-    """An order and what came back; `status` and `message` are the device's, null until it has answered."""
-
-    command_id: CommandId
-    device_id: DeviceId
-    command: str
-    value: CommandValue | None
-    at: datetime
-    login: str | None
-    answered_at: datetime | None
-    status: str | None
-    message: str | None
-
-
 DEVICES: Final = Endpoint(
     method="GET",
     path="/api/devices",
@@ -128,7 +82,7 @@ DEVICES: Final = Endpoint(
     query=DevicesRequest,
     answers={200: Content("A page of devices.", DeviceList)},
 )
-ONE: Final = Endpoint(
+DEVICE: Final = Endpoint(
     method="GET",
     path="/api/devices/{device_id}",
     operation="device",
@@ -136,28 +90,7 @@ ONE: Final = Endpoint(
     right=Right.WATCH,
     answers={200: Content("How it is.", DeviceInfo)},
 )
-ORDER: Final = Endpoint(
-    method="POST",
-    path="/api/devices/{device_id}/commands",
-    operation="command_device",
-    summary="Orders something from a device, and waits for its answer.",
-    right=Right.OPERATE,
-    query=CommandQuery,
-    body=CommandRequest,
-    answers={
-        200: Content("The device has answered.", CommandState),
-        202: Content("Sent; no answer yet.", CommandState),
-    },
-)
-ORDERED: Final = Endpoint(
-    method="GET",
-    path="/api/devices/{device_id}/commands/{command_id}",
-    operation="command",
-    summary="An order and what came back.",
-    right=Right.OPERATE,
-    answers={200: Content("The order.", CommandState), 404: Content("It was not ordered from this device.")},
-)
-RESET: Final = Endpoint(
+RESET_BASELINE: Final = Endpoint(
     method="DELETE",
     path="/api/devices/{device_id}/baseline",
     operation="reset_baseline",
@@ -165,27 +98,22 @@ RESET: Final = Endpoint(
     right=Right.OPERATE,
     answers={204: Content("It will.")},
 )
-ENDPOINTS: Final = (DEVICES, ONE, ORDER, ORDERED, RESET)
 
 
-class Devices:
-    """The handlers, and what is known of the devices from the bus."""
+class DeviceRoutes:
+    """Lists devices with their newest reading and status, and resets their baselines."""
 
-    def __init__(self, bus: Bus, reader: Reader, writer: Writer, now: Callable[[], datetime]) -> None:
-        self._bus = bus
+    def __init__(self, reader: Reader, writer: Writer, now: Callable[[], datetime]) -> None:
         self._reader = reader
         self._writer = writer
         self._now = now
         self._statuses: OrderedDict[str, DeviceStatus] = OrderedDict()
-        self._waiting: dict[str, asyncio.Future[None]] = {}
 
     def add_to(self, endpoints: Endpoints) -> None:
-        """Register them."""
+        """Add the routes."""
         endpoints.add(DEVICES, self._list)
-        endpoints.add(ONE, self._one)
-        endpoints.add(ORDER, self._order)
-        endpoints.add(ORDERED, self._ordered)
-        endpoints.add(RESET, self._reset)
+        endpoints.add(DEVICE, self._device)
+        endpoints.add(RESET_BASELINE, self._reset_baseline)
 
     def note_status(self, message: Inbound) -> None:
         """Remember a device's status, or forget it where the retained message was cleared."""
@@ -198,23 +126,6 @@ class Devices:
         if len(self._statuses) > STATUSES_KEPT:
             self._statuses.popitem(last=False)
 
-    async def note_result(self, message: Inbound) -> None:
-        """Keep a device's answer to an order, and tell who waits for it here."""
-        device_id = message.device_id
-        result: CommandResult = message.payload
-        at = self._now()
-        try:
-            await self._writer.run(
-                lambda connection: command_rows.answered(
-                    connection, device_id, result.command_id, at, result.status, result.message
-                )
-            )
-        except WriterStoppedError:
-            return  # the database is away and so are we; the order stays without an answer
-        waiting = self._waiting.get(result.command_id)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
-
     async def _list(self, call: Call) -> DeviceList:
         request: DevicesRequest = call.query
         only = call.visitor.devices
@@ -223,61 +134,19 @@ class Devices:
         )
         return DeviceList(tuple(map(self._info, found)), len(found))
 
-    async def _one(self, call: Call) -> DeviceInfo:
+    async def _device(self, call: Call) -> DeviceInfo:
         device_id = call.device_id
         found = await self._reader.run(lambda connection: device_rows.device(connection, device_id))
         if found is None:
             raise _nothing_of(device_id)
         return self._info(found)
 
-    async def _reset(self, call: Call) -> None:
+    async def _reset_baseline(self, call: Call) -> None:
         device_id, at = call.device_id, self._now()
         if await self._reader.run(lambda connection: device_rows.device(connection, device_id)) is None:
             raise _nothing_of(device_id)
         deed = deed_of(call.visitor, at, "baseline_reset", device_id)
         await change(self._writer, deed, lambda connection: device_state.reset_baseline(connection, device_id, at))
-
-    async def _order(self, call: Call) -> web.Response:
-        request: CommandRequest = call.body
-        query: CommandQuery = call.query
-        device_id, command_id = call.device_id, secrets.token_hex(8)
-        value = None if request.value is None else json.dumps(request.value)
-        given = command_rows.NewCommand(command_id, device_id, request.command, value, self._now(), call.visitor.login)
-        deed = deed_of(call.visitor, given.at, "command", device_id, request.command)
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[command_id] = answer
-        try:
-            await change(self._writer, deed, lambda connection: command_rows.order(connection, given))
-            command = DeviceCommand(command_id, request.command, request.value)
-            await self._bus.publish(DEVICE_COMMAND.topic(device_id), encode(command), qos=DEVICE_COMMAND.qos)
-            async with asyncio.timeout(query.wait_s):
-                await answer
-        except TimeoutError:
-            return json_response(await self._found(device_id, command_id), 202)
-        finally:
-            del self._waiting[command_id]
-        return json_response(await self._found(device_id, command_id))
-
-    async def _ordered(self, call: Call) -> CommandState:
-        return await self._found(call.device_id, call.request.match_info["command_id"])
-
-    async def _found(self, device_id: str, command_id: str) -> CommandState:
-        found = await self._reader.run(lambda connection: command_rows.find_command(connection, device_id, command_id))
-        if found is None:
-            raise RefusedError(404, "not_found", f"that was not ordered from {device_id}", "command_id")
-        order = found.order
-        value = None if order.value is None else json.loads(order.value)
-        return CommandState(
-            order.command_id,
-            order.device_id,
-            order.command,
-            value,
-            order.at,
-            order.login,
-            found.answered_at,
-            found.status,
-            found.message,
-        )
 
     def _info(self, device: device_rows.Device) -> DeviceInfo:
         status = self._statuses.get(device.device_id)

@@ -61,18 +61,17 @@ EXPORT: Final = Endpoint(
         501: Content("Parquet is not installed.", DataReceived),
     },
 )
-ENDPOINTS: Final = (HISTORY, EXPORT)
 
 
-class Record:
-    """The handlers."""
+class HistoryRoutes:
+    """Pages and overviews of the record, and exports."""
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._exports = 0
 
     def add_to(self, endpoints: Endpoints) -> None:
-        """Register them."""
+        """Add the routes."""
         endpoints.add(HISTORY, self._page)
         endpoints.add(EXPORT, self._export)
 

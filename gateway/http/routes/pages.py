@@ -37,11 +37,15 @@ LOGIN: Final = _page("/login", "login", "A page to sign in; goes on to the path 
 DOCS: Final = _page("/docs", "docs", "A page that shows both documents.")
 OPENAPI: Final = _document("/openapi.json", "openapi", "What HTTP clients may ask: this document.")
 ASYNCAPI: Final = _document("/asyncapi.json", "asyncapi", "The messages of MQTT and Socket.IO, as AsyncAPI 3.0.")
-ENDPOINTS: Final = (INDEX, TEST_PAGE, LOGIN, DOCS, OPENAPI, ASYNCAPI)
 
 
-class Pages:
-    """The handlers. `folder` holds what the build of `frontend/` made; `broker` says where the MQTT broker is."""
+class PageRoutes:
+    """Serves the pages and documents.
+
+    Args:
+        folder: holds what the build of `frontend/` made.
+        broker: returns the address of the MQTT broker.
+    """
 
     def __init__(self, folder: Path, broker: Callable[[], MqttAddress]) -> None:
         self._folder = folder
@@ -49,7 +53,7 @@ class Pages:
         self._documents = Documents.read(folder) if (folder / "openapi.json").is_file() else None
 
     def add_to(self, app: web.Application, endpoints: Endpoints) -> None:
-        """Register every route."""
+        """Add the routes, and the files that the pages load."""
         endpoints.add(INDEX, self._file("index.html"))
         endpoints.add(TEST_PAGE, self._file("device-test.html"))
         endpoints.add(LOGIN, self._file("login.html"))

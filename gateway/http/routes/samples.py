@@ -1,32 +1,15 @@
-"""The HTTP side: the fallback for devices, and what frontends ask."""
+"""Samples over HTTP: for devices that speak neither MQTT nor Socket.IO."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-import msgspec
 from aiohttp import hdrs, web
 
-from broker.contract import (
-    ANSWER_TIMEOUT_S,
-    CLIENT_EVENTS,
-    MAX_PAYLOAD_BYTES,
-    MESSAGES,
-    ClientStats,
-    DataReceived,
-    ErrorCode,
-    ErrorDetail,
-    EventInfo,
-    HealthStatus,
-    Right,
-    SystemStatus,
-    WebSocketInfo,
-)
+from broker.contract import ANSWER_TIMEOUT_S, MAX_PAYLOAD_BYTES, DataReceived, ErrorCode, ErrorDetail, Right
 from gateway import json_codec as wire
 from gateway.errors import RETRY_AFTER_S
 from gateway.headers import IDEMPOTENCY_KEY
 from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, json_response
 from gateway.metrics import Metrics
-from gateway.paths import SOCKET_IO
 from gateway.request_body import read_body
 from gateway.sample_requests import Malformed, SampleRequests, refusal
 
@@ -52,53 +35,18 @@ POST_DATA: Final = Endpoint(
         ),
     },
 )
-INFO: Final = Endpoint(
-    method="GET",
-    path="/api/websocket/info",
-    operation="websocket_info",
-    summary="How to connect with Socket.IO, and the events there are.",
-    right=Right.NONE,
-    answers={200: Content("The events.", WebSocketInfo)},
-)
-STATUS: Final = Endpoint(
-    method="GET",
-    path="/api/system/status",
-    operation="system_status",
-    summary="How the parts are, and who is connected.",
-    right=Right.WATCH,
-    answers={200: Content("How the parts are.", SystemStatus)},
-)
-ENDPOINTS: Final = (POST_DATA, INFO, STATUS)
-
-INFO_BODY: Final = WebSocketInfo(
-    path=SOCKET_IO,
-    client_types=("esp32", "frontend"),
-    events=tuple(
-        EventInfo(one.name.value, "client" if one.name in CLIENT_EVENTS else "server", one.summary) for one in MESSAGES
-    ),
-)
 
 
-class Routes:
-    """The handlers. `health` and `stats` say how the parts are and who is connected."""
+class SampleRoutes:
+    """Takes samples from devices that speak HTTP."""
 
-    def __init__(
-        self,
-        uplink: SampleRequests,
-        health: Callable[[], Awaitable[HealthStatus]],
-        stats: Callable[[], ClientStats],
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, uplink: SampleRequests, metrics: Metrics) -> None:
         self._uplink = uplink
         self._metrics = metrics
-        self._health = health
-        self._stats = stats
 
     def add_to(self, endpoints: Endpoints) -> None:
-        """Register every route."""
+        """Add the route."""
         endpoints.add(POST_DATA, self._take)
-        endpoints.add(INFO, self._info)
-        endpoints.add(STATUS, self._status)
 
     async def _take(self, call: Call) -> web.Response:
         request = call.request
@@ -111,13 +59,6 @@ class Routes:
         status = status_of(answer.received)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)} if status == 503 else None
         return web.Response(body=answer.raw, status=status, headers=headers, content_type=JSON)
-
-    async def _info(self, _call: Call) -> WebSocketInfo:
-        return INFO_BODY
-
-    async def _status(self, _call: Call) -> SystemStatus:
-        health = await self._health()
-        return SystemStatus(**msgspec.structs.asdict(health), client_stats=self._stats())
 
 
 def status_of(received: DataReceived) -> int:

@@ -1,15 +1,26 @@
-"""For those who keep it running: health and metrics."""
+"""The system over HTTP: how to connect, the state of its parts, and metrics."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
+import msgspec
 from aiohttp import web
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from broker.contract import HealthStatus, Right
+from broker.contract import (
+    CLIENT_EVENTS,
+    MESSAGES,
+    ClientStats,
+    EventInfo,
+    HealthStatus,
+    Right,
+    SystemStatus,
+    WebSocketInfo,
+)
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, json_response
+from gateway.paths import SOCKET_IO
 
 
 class Alive(Struct, frozen=True):
@@ -24,6 +35,22 @@ class Readiness(Struct, frozen=True):
     status: Literal["ok", "degraded"]
 
 
+INFO: Final = Endpoint(
+    method="GET",
+    path="/api/websocket/info",
+    operation="websocket_info",
+    summary="How to connect with Socket.IO, and the events there are.",
+    right=Right.NONE,
+    answers={200: Content("The events.", WebSocketInfo)},
+)
+STATUS: Final = Endpoint(
+    method="GET",
+    path="/api/system/status",
+    operation="system_status",
+    summary="How the parts are, and who is connected.",
+    right=Right.WATCH,
+    answers={200: Content("How the parts are.", SystemStatus)},
+)
 HEALTH: Final = Endpoint(
     method="GET",
     path="/healthz",
@@ -52,21 +79,45 @@ METRICS: Final = Endpoint(
     right=Right.WATCH,
     answers={200: Content("The figures.", ("text/plain",))},
 )
-ENDPOINTS: Final = (HEALTH, READY, METRICS)
+INFO_BODY: Final = WebSocketInfo(
+    path=SOCKET_IO,
+    client_types=("esp32", "frontend"),
+    events=tuple(
+        EventInfo(one.name.value, "client" if one.name in CLIENT_EVENTS else "server", one.summary) for one in MESSAGES
+    ),
+)
 
 
-class HealthRoutes:
-    """The handlers."""
+class SystemRoutes:
+    """Tells how to connect, how the parts are, and the process's metrics.
 
-    def __init__(self, health: Callable[[], Awaitable[HealthStatus]], registry: CollectorRegistry) -> None:
+    Args:
+        health: asks each part for its state.
+        stats: returns how many Socket.IO clients are connected.
+        registry: of the process's metrics.
+    """
+
+    def __init__(
+        self, health: Callable[[], Awaitable[HealthStatus]], stats: Callable[[], ClientStats], registry: CollectorRegistry
+    ) -> None:
         self._health = health
+        self._stats = stats
         self._registry = registry
 
     def add_to(self, endpoints: Endpoints) -> None:
-        """Register them."""
+        """Add the routes."""
+        endpoints.add(INFO, self._info)
+        endpoints.add(STATUS, self._status)
         endpoints.add(HEALTH, self._alive)
         endpoints.add(READY, self._ready)
         endpoints.add(METRICS, self._metrics)
+
+    async def _info(self, _call: Call) -> WebSocketInfo:
+        return INFO_BODY
+
+    async def _status(self, _call: Call) -> SystemStatus:
+        health = await self._health()
+        return SystemStatus(**msgspec.structs.asdict(health), client_stats=self._stats())
 
     async def _alive(self, _call: Call) -> Alive:
         return Alive()

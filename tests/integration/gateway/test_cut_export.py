@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from gateway.access.forwarded import Peer
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
-from gateway.http.routes.history import Record
+from gateway.http.routes.history import HistoryRoutes
 from gateway.http.routing import VISITOR, Endpoints
 from storage.database import Database
 from storage.history import History
@@ -42,7 +42,7 @@ async def cut_off(port: int) -> None:
 async def serve_who_goes_away(database: Database) -> None:
     async with History(database) as history:
         app = web.Application(middlewares=[known])
-        Record(history).add_to(Endpoints(app, Limits(1e6, 1e6, lambda: 0.0)))
+        HistoryRoutes(history).add_to(Endpoints(app, Limits(1e6, 1e6, lambda: 0.0)))
         runner = web.AppRunner(app, shutdown_timeout=20)
         await runner.setup()
         listening = socket.create_server(("127.0.0.1", 0))

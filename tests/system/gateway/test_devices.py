@@ -12,7 +12,7 @@ import socketio  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator
 
 from broker.contract import DEVICE_COMMAND, DEVICE_STATUS
-from gateway.http.routes.devices import ORDERED
+from gateway.http.routes.commands import COMMAND
 from gateway.http.routes.pages import OPENAPI
 from stresswire.simulate import person
 from tests.support.harness import Frontend, Process, Stack, publish, wait_until
@@ -129,7 +129,7 @@ def test_who_does_not_wait_asks_later(shared_stack: Stack) -> None:
     publish(shared_stack.mqtt_port, "e", json.dumps({"command_id": command_id, "status": "forged"}), name="command_result")
     publish(shared_stack.mqtt_port, "d", json.dumps({"command_id": command_id, "status": "done"}), name="command_result")
     path = f"/api/devices/d/commands/{command_id}"
-    documented = ask(shared_stack, "GET", OPENAPI.path).body["paths"][ORDERED.path]["get"]
+    documented = ask(shared_stack, "GET", OPENAPI.path).body["paths"][COMMAND.path]["get"]
     schemas = {one["name"]: one["schema"] for one in documented["parameters"]}
     Draft202012Validator(schemas["command_id"]).validate(command_id)
     wait_until(lambda: ask(shared_stack, "GET", path).body["status"] == "done")
