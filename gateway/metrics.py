@@ -1,10 +1,11 @@
 """What the gateway counts and measures; nothing of it is labelled with a device, a login or an address."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from broker.contract import DataReceived
+from broker.contract import ClientStats, DataReceived
 
 Transport = Literal["http", "socketio"]
 
@@ -13,7 +14,6 @@ class Metrics:
     """Registered once a process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
         self._samples = Counter(
             "stresswire_gateway_samples",
             "Samples that came by way of the gateway, by their answers; the rest came over MQTT.",
@@ -23,32 +23,55 @@ class Metrics:
         self.requests = Counter(
             "stresswire_http_requests", "HTTP requests, by the class of their status.", ["status"], registry=registry
         )
-        self.connections = Gauge("stresswire_connections", "Clients that are connected.", ["kind"], registry=registry)
-        self.sockets = Gauge("stresswire_sockets", "Socket.IO sockets, joined or not.", registry=registry)
-        self.live_waiting = Gauge(
+        self._connections = Gauge("stresswire_connections", "Clients that are connected.", ["kind"], registry=registry)
+        self._sockets = Gauge("stresswire_sockets", "Socket.IO sockets, joined or not.", registry=registry)
+        self._live_waiting = Gauge(
             "stresswire_live_waiting_messages", "Live events that wait to be sent to frontends.", registry=registry
         )
-        self.answers_waiting = Gauge(
+        self._answers_waiting = Gauge(
             "stresswire_answers_waiting_messages", "Answers that wait to be given to their senders.", registry=registry
         )
-        self.uplink_waiting = Gauge(
+        self._requests_waiting = Gauge(
             "stresswire_uplink_waiting_messages",
             "Messages of HTTP and Socket.IO that wait for their answers.",
             registry=registry,
         )
-        self.dropped = Gauge(
+        self._dropped = Gauge(
             "stresswire_live_dropped_events",
             "Live events that were given up since the start, for all frontends or for those that could not keep up.",
             ["reason"],
             registry=registry,
         )
-
         self.refused_messages = Counter(
             "stresswire_gateway_refused_messages",
             "Messages of the bus that could not be read, or came from who may not send them.",
             ["channel", "reason"],
             registry=registry,
         )
+
+    def watch(
+        self,
+        *,
+        clients: Callable[[], ClientStats],
+        sockets: Callable[[], int],
+        live_waiting: Callable[[], int],
+        answers_waiting: Callable[[], int],
+        requests_waiting: Callable[[], int],
+        dropped: Callable[[], int],
+        skipped: Callable[[], int],
+    ) -> None:
+        """Give the functions that are called when the metrics are read.
+
+        `dropped` counts live events that were lost for all frontends, `skipped` those that slow frontends were not sent.
+        """
+        self._connections.labels("esp32").set_function(lambda: clients().esp32)
+        self._connections.labels("frontend").set_function(lambda: clients().frontend)
+        self._sockets.set_function(sockets)
+        self._live_waiting.set_function(live_waiting)
+        self._answers_waiting.set_function(answers_waiting)
+        self._requests_waiting.set_function(requests_waiting)
+        self._dropped.labels("gateway_busy").set_function(dropped)
+        self._dropped.labels("frontend_slow").set_function(skipped)
 
     def count(self, transport: Transport, received: DataReceived) -> None:
         """Count the samples of a message by what its answer says."""

@@ -14,7 +14,8 @@ from broker.bus import Bus
 from broker.embedded.bus import EmbeddedBus
 from broker.external.bus import MqttBus
 from broker.pacing.supervisor import Supervisor
-from gateway.service import Access, Gateway
+from gateway.health import Health
+from gateway.service import Address, Gateway
 from ingest.metrics import Metrics
 from ingest.service import Ingest
 from models.serving.predictor import Predictor
@@ -25,6 +26,7 @@ from stresswire import garbage
 from stresswire.banner import banner, scheme_of
 from stresswire.embedded_broker import address_of, demo_address, embedded_bus, open_login_cache, revocation_tasks
 from stresswire.event_loop import stopped_by_signal
+from stresswire.gateway_parts import Access, build_gateway
 from stresswire.login_cache import LoginCache
 from stresswire.metrics import new_registry, served, watch_bus, watched_supervisor
 from stresswire.model_in_use import load_model
@@ -68,7 +70,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
             ):
                 await gateway.open()
                 await bus.open()
-                others = revocation_tasks(logins, supervisor, gateway.sockets.revoke, *_revoking(bus))
+                others = revocation_tasks(logins, supervisor, gateway.revoke, *_revoking(bus))
                 if demo:
                     person = partial(simulate, demo_address(bus, logins, DEMO_DEVICE), DEMO_DEVICE, utc_now)
                     others.append(supervisor.keep("simulated device", person))
@@ -79,7 +81,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
                     gateway.run(),
                     ingest=ingest,
                     writer=writer,
-                    status=others,
+                    alongside=others,
                     supervisor=supervisor,
                     leave=gateway.leave,
                 )
@@ -141,8 +143,8 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
             await gateway.open()
             await bus.open()
             announce(f"gateway on {scheme_of(settings)}://{settings.http_bind}, broker {bus.address}")
-            others = revocation_tasks(logins, supervisor, gateway.sockets.revoke)
-            await _serve(stop, bus, gateway.run(), writer=writer, status=others, supervisor=supervisor, leave=gateway.leave)
+            others = revocation_tasks(logins, supervisor, gateway.revoke)
+            await _serve(stop, bus, gateway.run(), writer=writer, alongside=others, supervisor=supervisor, leave=gateway.leave)
 
 
 async def _serve(
@@ -151,7 +153,7 @@ async def _serve(
     *parts: Coroutine[Any, Any, None],
     ingest: Ingest | None = None,
     writer: Writer | None = None,
-    status: Sequence[Coroutine[Any, Any, None]] = (),
+    alongside: Sequence[Coroutine[Any, Any, None]] = (),
     supervisor: Supervisor,
     leave: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
@@ -164,7 +166,7 @@ async def _serve(
     async with asyncio.TaskGroup() as tasks:
         for part in parts:
             tasks.create_task(part, name=getattr(part, "__qualname__", None))
-        cancelled = [tasks.create_task(one) for one in (*status, garbage.give_back())]
+        cancelled = [tasks.create_task(one) for one in (*alongside, garbage.give_back())]
         storing = None if ingest is None else tasks.create_task(ingest.run(), name="ingest")
         await stop.wait()
         supervisor.stop()
@@ -252,21 +254,18 @@ def _gateway(
         rate_by_login=settings.rate_by_login,
         rate_by_address=settings.rate_by_address,
     )
-    return Gateway(
+    tls = server_context("HTTP", settings.http_tls_cert, settings.http_tls_key)
+    return build_gateway(
         bus,
         history,
         writer,
         access,
-        model=status.model,
-        writing=status.writing,
-        lag=status.lag,
-        registry=registry,
-        supervisor=supervisor,
-        tls=server_context("HTTP", settings.http_tls_cert, settings.http_tls_key),
-        host=settings.http_bind.host,
-        port=settings.http_bind.port,
+        Address(settings.http_bind.host, settings.http_bind.port, tls),
+        Health(bus, history, status.model, status.writing, status.lag),
         now=utc_now,
         process_id=process_id(),
+        registry=registry,
+        supervisor=supervisor,
         broker=lambda: address_of(bus),
         mqtt=bus.connect if isinstance(bus, EmbeddedBus) else None,
     )

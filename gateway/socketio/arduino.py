@@ -15,7 +15,9 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from broker.contract import MAX_PAYLOAD_BYTES
+from broker.contract import CLIENT_EVENTS, MAX_PAYLOAD_BYTES
+from gateway.access.origins import Origins
+from gateway.headers import HOST
 from gateway.paths import SOCKET_IO
 from gateway.socketio import server as engine
 
@@ -28,7 +30,19 @@ _ERROR: Final = f'44"{TOO_OLD}"'
 
 
 class Server(engine.Server):
-    """The server, where a device's first event joins it to the namespace."""
+    """The server for the contract's events: a device's first event joins it to the namespace.
+
+    Args:
+        origins: pages that may connect.
+    """
+
+    def __init__(self, origins: Origins) -> None:
+        def allow(origin: str | None, request: web.Request) -> bool:
+            if origin == DEVICE_ORIGIN:
+                return is_device(request)
+            return origins.allow(origin, request.get(HOST))
+
+        super().__init__(CLIENT_EVENTS, allow)
 
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         # There is no public hook before a packet is dropped for want of a namespace.

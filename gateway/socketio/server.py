@@ -4,6 +4,7 @@ python-socketio and python-engineio are untyped and are imported here alone.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
@@ -18,7 +19,9 @@ from aiohttp import hdrs, web
 from msgspec import Raw
 
 from broker.contract import MAX_PAYLOAD_BYTES, SENSOR_DATA
+from gateway import json_codec
 from gateway.errors import RefusedError
+from gateway.quiet import RateLimitedLogFilter
 from gateway.request_body import read_body
 
 MAX_SOCKETS: Final = 10_000
@@ -179,25 +182,37 @@ def _environ(translate: Callable[[web.Request], dict[str, Any]], request: web.Re
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
-    """One namespace. `joined` runs when a client has been told that it is in it: what it sends then comes after that.
+    """A server of one namespace.
 
     Args:
-        events: the names that a client may emit; all else is ignored.
-        joined: is given the client's `sid`.
-        options: python-socketio's.
+        events: names that a client may emit; all else is ignored.
+        allow_origin: decides if a page from an origin, or a request without one, may connect.
     """
 
-    def __init__(self, events: Collection[str], joined: Callable[[str], Awaitable[None]], **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, events: Collection[str], allow_origin: Callable[[str | None, web.Request], bool]) -> None:
+        engine_log = logging.getLogger("gateway.engineio")
+        engine_log.addFilter(RateLimitedLogFilter(Exception))  # of what a client sent; our own handlers log theirs
+        engine_log.setLevel(logging.WARNING)
+        super().__init__(
+            async_mode="aiohttp",
+            json=json_codec,
+            cors_allowed_origins=lambda origin, environ: allow_origin(origin, environ["aiohttp.request"]),
+            max_http_buffer_size=MAX_BODY,
+            engineio_logger=engine_log,
+        )
         self._events = frozenset(events)
-        self._joined = joined
+        self._on_joined: Callable[[str], Awaitable[None]] | None = None
         self._in_work: dict[str, asyncio.Semaphore] = {}
         self._outside_s: dict[str, float] = {}
         """Since when a socket has not been in the namespace."""
 
+    def when_joined(self, call: Callable[[str], Awaitable[None]]) -> None:
+        """Call with a client's `sid` once it was told that it is in the namespace, before anything that it sends then."""
+        self._on_joined = call
+
     @property
     def sockets(self) -> int:
-        """Sockets that are open, joined or not."""
+        """How many sockets are open, in the namespace or not."""
         return len(self.eio.sockets)
 
     def waiting(self, eio_sid: str) -> Waiting | None:
@@ -264,7 +279,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         sid = self.manager.sid_from_eio_sid(eio_sid, NAMESPACE)
         if sid is not None and self.manager.is_connected(sid, NAMESPACE):
             self._outside_s.pop(eio_sid, None)
-            await self._joined(sid)
+            if self._on_joined is not None:
+                await self._on_joined(sid)
 
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: Any, data: Any) -> None:  # noqa: A002
         if not isinstance(data, list) or not data or data[0] not in self._events:

@@ -15,10 +15,7 @@ SOON_S = 0.2
 
 async def served(use: Callable[[str, engine.Server], Awaitable[None]]) -> None:
     """`use` with the URL of a server, and the server."""
-
-    async def joined(_sid: str) -> None: ...
-
-    server = engine.Server((), joined, async_mode="aiohttp")
+    server = engine.Server((), lambda _origin, _request: True)
 
     async def disconnect(sid: str, _reason: object = None) -> None:
         server.left(server.manager.eio_sid_from_sid(sid, engine.NAMESPACE))
