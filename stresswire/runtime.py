@@ -104,7 +104,7 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
             " message. The proof that a sample is stored is data_received."
         )
         supervisor = watched_supervisor(registry)
-        await _serve(stop, bus, status=revocation_tasks(logins, supervisor, bus.revoke), supervisor=supervisor)
+        await _serve(stop, bus, alongside=revocation_tasks(logins, supervisor, bus.revoke), supervisor=supervisor)
 
 
 async def serve_ingest(settings: Settings, announce: Announce) -> None:
@@ -144,7 +144,9 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
             await bus.open()
             announce(f"gateway on {scheme_of(settings)}://{settings.http_bind}, broker {bus.address}")
             others = revocation_tasks(logins, supervisor, gateway.revoke)
-            await _serve(stop, bus, gateway.run(), writer=writer, alongside=others, supervisor=supervisor, leave=gateway.leave)
+            await _serve(
+                stop, bus, gateway.run(), writer=writer, alongside=others, supervisor=supervisor, leave=gateway.leave
+            )
 
 
 async def _serve(
@@ -159,7 +161,7 @@ async def _serve(
 ) -> None:
     """Run `parts` and `ingest` until `stop`; where one of them fails all are ended, and what it raised is raised.
 
-    At the end `leave` tells the clients, what runs `status` is cancelled, `ingest` commits, answers and acknowledges what
+    At the end `leave` tells the clients, what runs `alongside` is cancelled, `ingest` commits, answers and acknowledges what
     has arrived, and the rest ends with the bus. `writer` does not wait for a database that is away.
     """
     garbage.pace()
