@@ -161,8 +161,8 @@ async def _serve(
 ) -> None:
     """Run `parts` and `ingest` until `stop`; where one of them fails all are ended, and what it raised is raised.
 
-    At the end `leave` tells the clients, what runs `alongside` is cancelled, `ingest` commits, answers and acknowledges what
-    has arrived, and the rest ends with the bus. `writer` does not wait for a database that is away.
+    At the end `leave` tells the clients, what runs `alongside` is cancelled, `ingest` commits, answers and acknowledges
+    what has arrived, and the rest ends with the bus. `writer` does not wait for a database that is away.
     """
     garbage.pace()
     async with asyncio.TaskGroup() as tasks:
