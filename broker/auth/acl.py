@@ -8,16 +8,16 @@ from broker.auth.identity import Identity
 from broker.contract import Topic, parse_topic
 
 
-def may_publish(who: Identity | None, topic: str, parsed: Topic | None = None) -> bool:
-    """Return True if `who` may publish on `topic`, also as a will; `parsed` is the topic's parts, if they are known."""
-    if who is None:
+def may_publish(identity: Identity | None, topic: str, parsed: Topic | None = None) -> bool:
+    """Return True if `identity` may publish on `topic`, also as a will; `parsed`: the topic's parts, if known."""
+    if identity is None:
         return not topic.startswith("$")
     found = _valid(parsed or parse_topic(topic))
     if found is None:
         return False
-    if who.role == "service":
+    if identity.role == "service":
         return True
-    return who.role == found.channel.sender == "device" and who.login == found.device_id
+    return identity.role == found.channel.sender == "device" and identity.login == found.device_id
 
 
 def may_retain(topic: str, parsed: Topic | None = None) -> bool:
@@ -26,29 +26,29 @@ def may_retain(topic: str, parsed: Topic | None = None) -> bool:
     return found is None or found.channel.retained
 
 
-def may_receive(who: Identity | None, topic: str, parsed: Topic | None = None) -> bool:
-    """Return True if `who` may be sent a message on `topic`."""
-    if who is None:
+def may_receive(identity: Identity | None, topic: str, parsed: Topic | None = None) -> bool:
+    """Return True if `identity` may be sent a message on `topic`."""
+    if identity is None:
         return not topic.startswith("$")
     found = _valid(parsed or parse_topic(topic))
-    return found is not None and _may_read(who, found)
+    return found is not None and _may_read(identity, found)
 
 
-def may_subscribe(who: Identity | None, topic_filter: str) -> bool:
-    """Whether all that `topic_filter` can match may be sent to `who`: a filter that asks for more is refused whole."""
-    if who is None:
+def may_subscribe(identity: Identity | None, topic_filter: str) -> bool:
+    """Whether all that `topic_filter` can match may be sent to `identity`: a filter that asks for more is refused whole."""
+    if identity is None:
         return not topic_filter.startswith("$")
     found = parse_topic(topic_filter)
     if found is None:
         return False
     # `+` concerns only a person who sees every device.
-    return (found.device_id == "+" or found.valid) and _may_read(who, found)
+    return (found.device_id == "+" or found.valid) and _may_read(identity, found)
 
 
-def _may_read(who: Identity, topic: Topic) -> bool:
-    if who.role == "service":
+def _may_read(identity: Identity, topic: Topic) -> bool:
+    if identity.role == "service":
         return True
-    return who.role in topic.channel.readers and who.concerns(topic.device_id)
+    return identity.role in topic.channel.readers and identity.concerns(topic.device_id)
 
 
 def _valid(topic: Topic | None) -> Topic | None:

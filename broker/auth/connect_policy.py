@@ -50,18 +50,18 @@ class ConnectPolicy:
             raise RefusedError(
                 ReturnCode.IDENTIFIER_REJECTED, f"a client identifier of more than {MAX_CLIENT_ID} characters"
             )
-        who = self._identify(connect, address, certificate)
+        identity = self._identify(connect, address, certificate)
         will = connect.will
-        if will is not None and not _may_leave(who, will.topic):
-            raise RefusedError(ReturnCode.NOT_AUTHORIZED, f"{_name(who)} may not have a will on {will.topic[:200]!r}")
-        return who
+        if will is not None and not _may_have_will(identity, will.topic):
+            raise RefusedError(ReturnCode.NOT_AUTHORIZED, f"{_name(identity)} may not have a will on {will.topic[:200]!r}")
+        return identity
 
     def _identify(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
         if self._authenticate is None:
             return None
-        who = self._authenticate(Credentials(connect.username, connect.password, certificate))
-        if who is not None:
-            return who
+        identity = self._authenticate(Credentials(connect.username, connect.password, certificate))
+        if identity is not None:
+            return identity
         name = (connect.username or "")[:MAX_DEVICE_ID]
         if self._guesses.wait_s(address, name):
             raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, "too many failed logins")
@@ -70,26 +70,26 @@ class ConnectPolicy:
         raise RefusedError(ReturnCode.BAD_CREDENTIALS, f"no such login, or a wrong token, for {name!r}")
 
 
-def sessions_allowed(who: Identity | None) -> int:
+def sessions_allowed(identity: Identity | None) -> int:
     """How many sessions a login may have."""
-    if who is None:
+    if identity is None:
         return MAX_SESSIONS
-    return MAX_SESSIONS_OF_A_DEVICE if who.role == "device" else MAX_SESSIONS_OF_A_LOGIN
+    return MAX_SESSIONS_OF_A_DEVICE if identity.role == "device" else MAX_SESSIONS_OF_A_LOGIN
 
 
-def session_key(who: Identity | None, client_id: str) -> str:
+def session_key(identity: Identity | None, client_id: str) -> str:
     """The name of the client's session: bound to its login, so a client identifier reaches nobody else's session."""
-    return client_id if who is None else f"{who.login}/{client_id}"
+    return client_id if identity is None else f"{identity.login}/{client_id}"
 
 
-def _may_leave(who: Identity | None, topic: str) -> bool:
+def _may_have_will(identity: Identity | None, topic: str) -> bool:
     """Whether a will may be on `topic`: a device's only on its status, so that no sample comes from one who is gone."""
-    if who is not None and who.role == "device":
+    if identity is not None and identity.role == "device":
         found = parse_topic(topic)
         if found is None or found.channel is not DEVICE_STATUS:
             return False
-    return may_publish(who, topic) and not too_deep(topic)
+    return may_publish(identity, topic) and not too_deep(topic)
 
 
-def _name(who: Identity | None) -> str:
-    return "a client" if who is None else f"the {who.role} {who.login}"
+def _name(identity: Identity | None) -> str:
+    return "a client" if identity is None else f"the {identity.role} {identity.login}"

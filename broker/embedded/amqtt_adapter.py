@@ -80,7 +80,7 @@ class ControlStream(ReaderAdapter, WriterAdapter):  # type: ignore[misc]
         self._answer = answer
         self._close = close
         self._buffer = bytearray()
-        self._ended = False
+        self.ended = False
         self._fed = asyncio.Event()
 
     def feed(self, packet: bytes) -> None:
@@ -90,12 +90,12 @@ class ControlStream(ReaderAdapter, WriterAdapter):  # type: ignore[misc]
 
     def feed_eof(self) -> None:
         """The client is gone."""
-        self._ended = True
+        self.ended = True
         self._fed.set()
 
     async def read(self, n: int = -1) -> bytes:
         """Wait for `n` bytes; fewer once the client is gone."""
-        while len(self._buffer) < n and not self._ended:
+        while len(self._buffer) < n and not self.ended:
             self._fed.clear()
             await self._fed.wait()
         if len(self._buffer) < n:
@@ -126,8 +126,8 @@ class ControlStream(ReaderAdapter, WriterAdapter):  # type: ignore[misc]
         self._close()
 
 
-class Engine(Broker):  # type: ignore[misc]
-    """amqtt's broker over our router."""
+class AmqttBroker(Broker):  # type: ignore[misc]
+    """amqtt's broker over our router: it keeps the sessions and answers the control packets."""
 
     def __init__(self, router: Router) -> None:
         super().__init__(BrokerConfig.from_dict(_CONFIG))
@@ -153,7 +153,7 @@ class Engine(Broker):  # type: ignore[misc]
         granted = (
             known is not None
             and valid_filter(topic_filter)
-            and may_subscribe(known.who, topic_filter)
+            and may_subscribe(known.identity, topic_filter)
             and self._router.subscribe(known, topic_filter, qos)
         )
         return qos if granted else packet_types.SUBSCRIPTION_REFUSED

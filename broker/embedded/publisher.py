@@ -1,4 +1,4 @@
-"""What one client publishes: to the router, as room allows, and the answers back once it is committed."""
+"""Messages that one client publishes: to the router, as room allows, and back their acknowledgements once committed."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,16 +6,17 @@ from typing import Final, NamedTuple
 
 from broker.auth.acl import may_publish
 from broker.contract import Topic, parse_topic
-from broker.embedded.packet_reader import Hold, PacketReader
+from broker.embedded.life_cycle import ConnectionState, LifeCycle
+from broker.embedded.packet_reader import PacketReader, PauseReason
 from broker.embedded.router import Held, InboundMessage, Router
 from broker.embedded.session import Session
 from broker.embedded.transport import Transport
-from broker.protocol.inbound import Answer, Inbox
+from broker.protocol.inbound import Inbox, PendingAck
 from broker.protocol.packets_in import Publish
 from broker.protocol.topic_filters import MAX_LEVELS, too_deep
 from broker.subscription import Subscription
 
-UNANSWERED: Final = 500
+MAX_PENDING_ACKS: Final = 500
 """Publishes of one connection that may wait for their commit; beyond it the connection is not read."""
 
 
@@ -24,35 +25,35 @@ class ForbiddenError(Exception):
 
 
 class _Waiting(NamedTuple):
-    """A message for which a subscriber in this process has no room; `call` is what it calls."""
+    """A message for which a subscriber in this process has no room; `retry` is called once it has."""
 
     subscription: Subscription
     message: InboundMessage
-    answer: Answer | None
-    call: Callable[[], None]
+    pending_ack: PendingAck | None
+    retry: Callable[[], None]
 
 
 class InboundPublisher:
     """One connection's way to the router.
 
     Args:
-        router: where messages go.
-        intake: held up while a subscriber has no room, or too much is unanswered.
-        wire: where the answers go.
+        router: gets the messages.
+        reader: paused while a subscriber has no room, or too much is not acknowledged.
+        transport: gets the acknowledgements.
+        state: of the connection.
     """
 
-    def __init__(self, router: Router, intake: PacketReader, wire: Transport) -> None:
+    def __init__(self, router: Router, reader: PacketReader, transport: Transport, state: ConnectionState) -> None:
         self._router = router
-        self._intake = intake
-        self._wire = wire
-        self._inbox = Inbox(self._answers_due)
+        self._reader = reader
+        self._transport = transport
+        self._state = state
+        self._inbox = Inbox(self._acks_due)
         self._waiting: _Waiting | None = None
         self._session: Session | None = None
         self._topic: str | None = None
         self._parsed: Topic | None = None
         self._flushing = False
-        self._lost = False
-        self._closed = False
         self._loop = asyncio.get_running_loop()
 
     def attach(self, session: Session) -> None:
@@ -66,83 +67,74 @@ class InboundPublisher:
             self._check(publish.topic)
         if publish.qos < 2 or not self._inbox.repeated(publish.packet_id):
             self._offer(*self._inbound(publish))
-        self._hold_while_unanswered()
+        self._pause_over_limit()
+
+    def release(self, packet_id: int) -> bytes:
+        """Take a PUBREL; return the PUBCOMP."""
+        return self._inbox.release(packet_id)
+
+    def left(self) -> None:
+        """Wait for no room for a message that the client still has, since it lacks an acknowledgement: it has left."""
+        if self._waiting is not None and self._waiting.message.qos:
+            self.stop_waiting()
+
+    def stop_waiting(self) -> None:
+        """Wait for no room for any message: the client or the connection is gone."""
+        if self._waiting is not None:
+            self._waiting.subscription.forget(self._waiting.retry)
+            self._waiting = None
+            self._reader.resume(PauseReason.ROOM)
 
     def _check(self, topic: str) -> None:
         """Parse the topic and check the client's right to publish on it."""
         parsed = parse_topic(topic)
-        if self._session is None or not may_publish(self._session.who, topic, parsed):
+        if self._session is None or not may_publish(self._session.identity, topic, parsed):
             raise ForbiddenError(f"may not publish on {topic[:200]!r}")
         if too_deep(topic):
             raise ForbiddenError(f"a topic of more than {MAX_LEVELS} levels")
         self._topic, self._parsed = topic, parsed
 
-    def release(self, packet_id: int) -> bytes:
-        """A PUBREL; returns the PUBCOMP."""
-        return self._inbox.release(packet_id)
-
-    def left(self) -> None:
-        """The client sends no more: a message that it still has, for want of an answer, is not waited for."""
-        if self._waiting is not None and self._waiting.message.qos:
-            self._wait_no_more()
-
-    def lost(self) -> None:
-        """The client is gone: no message is waited for."""
-        self._lost = True
-        self._wait_no_more()
-
-    def close(self) -> None:
-        """Nothing is handed on or answered any more."""
-        self._closed = True
-        self._wait_no_more()
-
-    def _inbound(self, publish: Publish) -> tuple[InboundMessage, Answer | None]:
+    def _inbound(self, publish: Publish) -> tuple[InboundMessage, PendingAck | None]:
         qos = publish.qos
-        answer = Answer(self._inbox, qos, publish.packet_id) if qos else None
-        acknowledged = None if answer is None else answer.committed
-        return InboundMessage(publish.topic, self._parsed, publish.payload, qos, publish.retain, acknowledged), answer
+        pending_ack = PendingAck(self._inbox, qos, publish.packet_id) if qos else None
+        acknowledged = None if pending_ack is None else pending_ack.committed
+        message = InboundMessage(publish.topic, self._parsed, publish.payload, qos, publish.retain, acknowledged)
+        return message, pending_ack
 
-    def _offer(self, message: InboundMessage, answer: Answer | None) -> None:
+    def _offer(self, message: InboundMessage, pending_ack: PendingAck | None) -> bool:
+        """Return False if the message waits for room; one that nobody can wait for any more is dropped."""
         offered = self._router.offer(message)
-        if isinstance(offered, Held):
-            if not self._lost and not (self._intake.left and message.qos):
-                self._wait_for(_Waiting(offered.subscription, message, answer, self._try_again))
-        elif answer is not None:
-            self._inbox.expect(answer, offered)
+        if not isinstance(offered, Held):
+            if pending_ack is not None:
+                self._inbox.expect(pending_ack, offered)
+            return True
+        if self._state.now is LifeCycle.LOST or (self._state.now is LifeCycle.LEFT and message.qos):
+            return True
+        self._waiting = _Waiting(offered.subscription, message, pending_ack, self._retry)
+        self._reader.pause(PauseReason.ROOM)
+        offered.subscription.when_room(self._waiting.retry, message.topic)
+        return False
 
-    def _hold_while_unanswered(self) -> None:
-        if len(self._inbox) >= UNANSWERED:
-            self._intake.hold(Hold.COMMIT)
+    def _retry(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and self._offer(waiting.message, waiting.pending_ack):
+            self._pause_over_limit()
+            self._reader.resume(PauseReason.ROOM)
 
-    def _wait_for(self, waiting: _Waiting) -> None:
-        self._intake.hold(Hold.ROOM)
-        self._waiting = waiting
-        waiting.subscription.when_room(waiting.call, waiting.message.topic)
+    def _pause_over_limit(self) -> None:
+        if len(self._inbox) >= MAX_PENDING_ACKS:
+            self._reader.pause(PauseReason.COMMIT)
 
-    def _wait_no_more(self) -> None:
-        if self._waiting is not None:
-            self._waiting.subscription.forget(self._waiting.call)
-            self._waiting = None
-            self._intake.holds &= ~Hold.ROOM
-
-    def _try_again(self) -> None:
-        waiting = self._waiting
-        self._wait_no_more()
-        if waiting is not None:
-            self._offer(waiting.message, waiting.answer)
-            self._hold_while_unanswered()
-            self._intake.release(Hold(0))
-
-    def _answers_due(self) -> None:
-        """Write the answers together that become due together."""
+    def _acks_due(self) -> None:
+        """Write together the acknowledgements that become due together."""
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flushing = False
-        if self._closed:
+        if self._state.ended:
             return
-        self._wire.write(self._inbox.take())
-        if len(self._inbox) < UNANSWERED:
-            self._intake.release(Hold.COMMIT)
+        self._transport.write(self._inbox.take())
+        if PauseReason.COMMIT in self._reader.paused_for and len(self._inbox) < MAX_PENDING_ACKS:
+            self._reader.resume(PauseReason.COMMIT)

@@ -49,9 +49,9 @@ class Held(Struct, frozen=True):
     subscription: Subscription
 
 
-def login_of(who: Identity | None) -> str:
+def login_of(identity: Identity | None) -> str:
     """The login's name; empty where there are no logins."""
-    return "" if who is None else who.login
+    return "" if identity is None else identity.login
 
 
 class Router:
@@ -126,11 +126,11 @@ class Router:
 
     # --- subscribers on the network
 
-    def attach(self, key: str, who: Identity | None, recipient: Recipient, *, clean: bool) -> Session:
+    def attach(self, key: str, identity: Identity | None, recipient: Recipient, *, clean: bool) -> Session:
         """The session of a client that has just been accepted, new or its old one."""
         session = self.sessions.get(key)
         if session is None:
-            session = self.sessions[key] = Session(key, who, clean=clean)
+            session = self.sessions[key] = Session(key, identity, clean=clean)
         session.recipient = recipient
         session.outbox.reconnected()
         return session
@@ -147,28 +147,28 @@ class Router:
         self._index.remove_all(key)
         session = self.sessions.pop(key, None)
         if session is not None:
-            self.release(key, session.who)
+            self.release(key, session.identity)
             self._dropped_before += session.outbox.dropped
 
-    def reserve(self, key: str, who: Identity | None) -> None:
+    def reserve(self, key: str, identity: Identity | None) -> None:
         """Count a session, from before its client is accepted until it is `released`."""
-        self._by_login.setdefault(login_of(who), {})[key] = None
+        self._by_login.setdefault(login_of(identity), {})[key] = None
 
-    def release(self, key: str, who: Identity | None) -> None:
+    def release(self, key: str, identity: Identity | None) -> None:
         """Count it no more, unless it is kept."""
-        keys = self._by_login.get(login_of(who))
+        keys = self._by_login.get(login_of(identity))
         if keys is not None and key not in self.sessions:
             keys.pop(key, None)
             if not keys:
-                del self._by_login[login_of(who)]
+                del self._by_login[login_of(identity)]
 
-    def sessions_of(self, who: Identity | None) -> int:
+    def sessions_of(self, identity: Identity | None) -> int:
         """How many sessions a login has, those that are just coming to be included."""
-        return len(self._by_login.get(login_of(who), ()))
+        return len(self._by_login.get(login_of(identity), ()))
 
-    def oldest_away(self, who: Identity | None) -> str | None:
+    def oldest_away(self, identity: Identity | None) -> str | None:
         """The oldest session of a login whose client is not connected."""
-        kept = (self.sessions.get(key) for key in self._by_login.get(login_of(who), ()))
+        kept = (self.sessions.get(key) for key in self._by_login.get(login_of(identity), ()))
         return next((session.key for session in kept if session is not None and session.recipient is None), None)
 
     def subscribe(self, session: Session, topic_filter: str, qos: int) -> bool:
@@ -193,15 +193,15 @@ class Router:
         """What is retained on a filter's topics, to a session that has just subscribed [MQTT-3.3.1-6]."""
         session = self.sessions.get(key)
         if session is not None:
-            session.outbox.supply(topic_filter, self._retained_for(session, topic_filter, qos))
+            session.outbox.add_lazy(topic_filter, self._retained_for(session, topic_filter, qos))
             if session.recipient is not None:
-                session.recipient.pump()
+                session.recipient.flush()
 
     def _retained_for(self, session: Session, topic_filter: str, qos: int) -> Iterator[tuple[Outgoing, int]]:
         """Made as the client takes them: each as it is then, so that what is retained never overtakes what is newer."""
         for topic in [kept.topic for kept in self.retained.match(topic_filter)]:
             kept = self.retained.get(topic)
-            if kept is not None and may_receive(session.who, topic):
+            if kept is not None and may_receive(session.identity, topic):
                 yield Outgoing(topic, kept.payload, retain=True), min(qos, kept.qos)
 
     def _retain(self, topic: str, payload: bytes, qos: int, parsed: Topic | None) -> None:
@@ -215,5 +215,5 @@ class Router:
         message = Outgoing(topic, payload)
         for key, subscribed_qos in found.items():
             session = self.sessions.get(key)
-            if session is not None and may_receive(session.who, topic, parsed):
+            if session is not None and may_receive(session.identity, topic, parsed):
                 session.send(message, min(qos, subscribed_qos))

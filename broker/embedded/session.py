@@ -13,7 +13,7 @@ QUEUED: Final = Limits(messages=10_000, bytes=2 * 1024 * 1024)
 class Recipient(Protocol):
     """The live connection of a session."""
 
-    def pump(self) -> None:
+    def flush(self) -> None:
         """Write what the outbox has, as far as the client takes it."""
         ...
 
@@ -31,9 +31,9 @@ class Session:
     A session that was not clean outlives its connection.
     """
 
-    def __init__(self, key: str, who: Identity | None, *, clean: bool) -> None:
+    def __init__(self, key: str, identity: Identity | None, *, clean: bool) -> None:
         self.key = key
-        self.who = who
+        self.identity = identity
         self.clean = clean
         self.outbox = Outbox(QUEUED)
         self.received: Received = {}
@@ -50,6 +50,6 @@ class Session:
         if qos == 0 and outbox.idle and recipient.write_now(message.plain()):
             return
         if outbox.put(message, qos):
-            recipient.pump()
+            recipient.flush()
         else:
             recipient.overflowed()

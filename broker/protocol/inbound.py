@@ -12,7 +12,7 @@ from broker.protocol import packets_out
 from broker.protocol.packet_types import Type
 
 
-class Answer:
+class PendingAck:
     """The PUBACK or PUBREC of one message: due once `awaits` of those who took it have committed it."""
 
     __slots__ = ("awaits", "inbox", "kind", "packet_id")
@@ -29,7 +29,7 @@ class Answer:
         self.inbox.settle(self)
 
 
-Received = dict[int, Answer | None]
+Received = dict[int, PendingAck | None]
 """A session's QoS 2 messages without PUBREL; None once its PUBREC may be said, and said again."""
 
 
@@ -42,7 +42,7 @@ class Inbox:
 
     def __init__(self, due: Callable[[], None]) -> None:
         self._due = due
-        self._owed: deque[Answer] = deque()
+        self._owed: deque[PendingAck] = deque()
         self._received: Received = {}
 
     def __len__(self) -> int:
@@ -52,26 +52,26 @@ class Inbox:
         """The session that the connection belongs to."""
         self._received = received
 
-    def expect(self, answer: Answer, awaits: int) -> None:
+    def expect(self, pending_ack: PendingAck, awaits: int) -> None:
         """Owe the answer to a message at QoS 1 or 2 that is handed on: due once `awaits` subscribers have committed it."""
-        answer.awaits = awaits
-        if answer.kind is Type.PUBREC:
-            self._received[answer.packet_id] = answer
-        self._owed.append(answer)
-        self.settle(answer)
+        pending_ack.awaits = awaits
+        if pending_ack.kind is Type.PUBREC:
+            self._received[pending_ack.packet_id] = pending_ack
+        self._owed.append(pending_ack)
+        self.settle(pending_ack)
 
     def repeated(self, packet_id: int) -> bool:
         """Whether a message at QoS 2 was taken before; then its PUBREC is owed once more."""
         if packet_id not in self._received:
             return False
-        answer = self._received[packet_id]
-        if answer is None:
-            answer = Answer(self, 2, packet_id)
-            self._owed.append(answer)
-            self.settle(answer)
-        elif answer.inbox is not self:
-            answer.inbox = self  # sent on an earlier connection, and still to be committed
-            self._owed.append(answer)
+        pending_ack = self._received[packet_id]
+        if pending_ack is None:
+            pending_ack = PendingAck(self, 2, packet_id)
+            self._owed.append(pending_ack)
+            self.settle(pending_ack)
+        elif pending_ack.inbox is not self:
+            pending_ack.inbox = self  # sent on an earlier connection, and still to be committed
+            self._owed.append(pending_ack)
         return True
 
     def release(self, packet_id: int) -> bytes:
@@ -79,12 +79,12 @@ class Inbox:
         self._received.pop(packet_id, None)
         return packets_out.acknowledgement(Type.PUBCOMP, packet_id)
 
-    def settle(self, answer: Answer) -> None:
+    def settle(self, pending_ack: PendingAck) -> None:
         """See whether an answer is due."""
-        if answer.awaits:
+        if pending_ack.awaits:
             return
-        if self._received.get(answer.packet_id) is answer:
-            self._received[answer.packet_id] = None
+        if self._received.get(pending_ack.packet_id) is pending_ack:
+            self._received[pending_ack.packet_id] = None
         if self._owed and self._owed[0].awaits == 0:
             self._due()
 
@@ -92,6 +92,6 @@ class Inbox:
         """All answers that are due now."""
         answers = bytearray()
         while self._owed and self._owed[0].awaits == 0:
-            answer = self._owed.popleft()
-            answers += packets_out.acknowledgement(answer.kind, answer.packet_id)
+            pending_ack = self._owed.popleft()
+            answers += packets_out.acknowledgement(pending_ack.kind, pending_ack.packet_id)
         return bytes(answers)

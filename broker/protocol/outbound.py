@@ -105,8 +105,8 @@ class Outbox:
         self._best_effort = _Queue(limits)
         self._assured = _Queue(limits)
         self._in_flight: dict[int, _InFlight] = {}
-        self._again: deque[int] = deque()
-        self._supplies: dict[str, Iterator[tuple[Outgoing, int]]] = {}
+        self._resend: deque[int] = deque()
+        self._lazy: dict[str, Iterator[tuple[Outgoing, int]]] = {}
         self._number = 0
         self._last_id = 0
 
@@ -116,7 +116,7 @@ class Outbox:
     @property
     def idle(self) -> bool:
         """Whether a message at QoS 0 may be written past the queues."""
-        return not self._best_effort and not self._assured and not self._again and not self._supplies
+        return not self._best_effort and not self._assured and not self._resend and not self._lazy
 
     def put(self, message: Outgoing, qos: int) -> bool:
         """Queue a message; False where one at QoS 1 or 2 had to make room."""
@@ -128,9 +128,9 @@ class Outbox:
         self.dropped += dropped
         return dropped == 0
 
-    def supply(self, name: str, messages: Iterator[tuple[Outgoing, int]]) -> None:
+    def add_lazy(self, name: str, messages: Iterator[tuple[Outgoing, int]]) -> None:
         """Messages, with their QoS, that are made only when their turn comes: before what is queued. One supply a name."""
-        self._supplies[name] = messages
+        self._lazy[name] = messages
 
     def take(self, budget: int) -> bytes:
         """The next packets, about `budget` bytes of them; empty where nothing may be sent now."""
@@ -143,11 +143,11 @@ class Outbox:
 
     def reconnected(self) -> None:
         """A new connection: all that is in flight is to be sent once more."""
-        self._again = deque(self._in_flight)
+        self._resend = deque(self._in_flight)
 
     def disconnected(self) -> None:
         """The connection is gone: what was at QoS 0 is gone with it."""
-        self._again.clear()
+        self._resend.clear()
         self._best_effort.clear()
 
     def acknowledge(self, packet_id: int) -> None:
@@ -173,23 +173,23 @@ class Outbox:
             del self._in_flight[packet_id]
 
     def _next(self) -> bytes | None:
-        while self._again:
-            packet_id = self._again.popleft()
+        while self._resend:
+            packet_id = self._resend.popleft()
             if packet_id in self._in_flight:
-                return self._sent_again(packet_id)
+                return self._packet_again(packet_id)
         open_window = len(self._in_flight) < WINDOW
-        if self._supplies and open_window and (supplied := self._supplied()) is not None:
+        if self._lazy and open_window and (supplied := self._next_lazy()) is not None:
             return supplied
         if self._best_effort and (not open_window or self._best_effort.next_number < self._assured.next_number):
             return self._best_effort.pop()[0].plain()
         return self._send(*self._assured.pop()) if self._assured and open_window else None
 
-    def _supplied(self) -> bytes | None:
-        while self._supplies:
-            name, messages = next(iter(self._supplies.items()))
+    def _next_lazy(self) -> bytes | None:
+        while self._lazy:
+            name, messages = next(iter(self._lazy.items()))
             for message, qos in messages:
                 return self._send(message, qos) if qos else message.plain()
-            del self._supplies[name]
+            del self._lazy[name]
         return None
 
     def _send(self, message: Outgoing, qos: int) -> bytes:
@@ -197,7 +197,7 @@ class Outbox:
         self._in_flight[packet_id] = _InFlight(message, qos)
         return packets_out.publish(message.topic, message.payload, qos=qos, retain=message.retain, packet_id=packet_id)
 
-    def _sent_again(self, packet_id: int) -> bytes:
+    def _packet_again(self, packet_id: int) -> bytes:
         found = self._in_flight[packet_id]
         if found.released:
             return packets_out.acknowledgement(Type.PUBREL, packet_id)

@@ -12,9 +12,9 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]
 from paho.mqtt.enums import CallbackAPIVersion
 
 from broker.bus import BusError
-from broker.embedded.amqtt_adapter import Engine
+from broker.embedded.amqtt_adapter import AmqttBroker
 from broker.embedded.bus import EmbeddedBus
-from broker.embedded.publisher import UNANSWERED
+from broker.embedded.publisher import MAX_PENDING_ACKS
 from broker.message import Message
 from broker.subscription import Subscription
 from tests.support.harness import Process, free_port
@@ -322,19 +322,19 @@ def test_the_sender_is_acknowledged_once_the_durable_subscriber_has_acknowledged
 def test_a_sender_is_held_back_while_too_much_of_it_is_under_way() -> None:
     async def main() -> None:
         async with EmbeddedBus(HOST, 0) as bus:
-            subscription = bus.subscribe(["t/#"], qos=1, durable=True, buffer=10 * UNANSWERED)
+            subscription = bus.subscribe(["t/#"], qos=1, durable=True, buffer=10 * MAX_PENDING_ACKS)
             await bus.open()
             client = paho.Client(CallbackAPIVersion.VERSION2)
-            client.max_inflight_messages_set(4 * UNANSWERED)
+            client.max_inflight_messages_set(4 * MAX_PENDING_ACKS)
             client.connect(HOST, bus.port)
             client.loop_start()
-            for payload in numbered(3 * UNANSWERED):
+            for payload in numbered(3 * MAX_PENDING_ACKS):
                 client.publish("t/a", payload, 1)
-            await until(lambda: len(subscription) >= UNANSWERED)
+            await until(lambda: len(subscription) >= MAX_PENDING_ACKS)
             await turns(200)
-            assert UNANSWERED <= len(subscription) < 2 * UNANSWERED
-            taken = await take_all(subscription, 3 * UNANSWERED)
-            assert [one.payload for one in taken] == numbered(3 * UNANSWERED)
+            assert MAX_PENDING_ACKS <= len(subscription) < 2 * MAX_PENDING_ACKS
+            taken = await take_all(subscription, 3 * MAX_PENDING_ACKS)
+            assert [one.payload for one in taken] == numbered(3 * MAX_PENDING_ACKS)
             await asyncio.to_thread(client.loop_stop)
 
     run(main)
@@ -352,10 +352,10 @@ OVERRIDDEN = {
 @pytest.mark.parametrize("name", OVERRIDDEN)
 def test_amqtt_is_the_one_whose_methods_are_overridden(name: str) -> None:
     assert version("amqtt") == "0.12.1"
-    for owner in (Broker, Engine):
+    for owner in (Broker, AmqttBroker):
         assert list(inspect.signature(vars(owner)[name]).parameters) == OVERRIDDEN[name]
-    assert inspect.iscoroutinefunction(vars(Broker)[name]) == inspect.iscoroutinefunction(vars(Engine)[name])
-    both = {found for found in vars(Engine) if found in vars(Broker)} - {"__init__", "__module__", "__doc__"}
+    assert inspect.iscoroutinefunction(vars(Broker)[name]) == inspect.iscoroutinefunction(vars(AmqttBroker)[name])
+    both = {found for found in vars(AmqttBroker) if found in vars(Broker)} - {"__init__", "__module__", "__doc__"}
     assert both == set(OVERRIDDEN)
 
 

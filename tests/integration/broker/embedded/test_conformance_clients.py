@@ -88,7 +88,7 @@ async def test_mosquitto_of_another_version_is_refused(server: Server, version: 
     done = await command("mosquitto_pub", server, "-V", version, "-t", "t", "-m", "x", "-q", "1")
     assert done.returncode != 0
     assert words in done.stderr.lower()
-    assert server.bus.counts.refused == 1
+    assert server.bus.counters.refused == 1
 
 
 class Paho:
@@ -145,7 +145,7 @@ async def test_paho_whose_connection_breaks_delivers_each_message_once(server: S
     await client.connect(server)
     sent = [client.client.publish("t", number, 2) for number in NUMBERED]
     await until(lambda: len(durable) >= 10)
-    for connection in list(server.bus._connections):
+    for connection in list(server.bus._registry.connections):
         connection.close(None, at_once=True)
     found: list[bytes] = []
     while len(found) < COUNT:

@@ -290,6 +290,6 @@ async def test_clients_that_leave_before_their_connack_leave_nothing_uncounted(s
         client = await server.open(connect(f"c{number}", clean=False))
         client.drop()
     await asyncio.sleep(0.1)
-    house = server.bus._running()
-    assert set(house.engine.sessions) <= set(house.router.sessions)
-    assert house.live == {}
+    context = server.bus._running()
+    assert set(context.amqtt.sessions) <= set(context.router.sessions)
+    assert not context.registry.sessions

@@ -53,7 +53,7 @@ async def test_a_session_that_is_not_used_for_a_day_ends(server: Server) -> None
     await gone(await server.join(KEPT))
     await gone(await server.join(connect("fresh", clean=False)))
     await asyncio.sleep(0.05)
-    engine = server.bus._running().engine
+    engine = server.bus._running().amqtt
     for name, ago_s in (("kept", SESSION_EXPIRY_S + 2), ("fresh", SESSION_EXPIRY_S - 60)):
         engine.sessions[name][0].last_disconnect_time = int(time.time()) - ago_s
     await engine.expire()
@@ -109,7 +109,7 @@ async def test_a_will_is_lost_where_a_durable_subscriber_has_no_room(server: Ser
     (await server.join(connect(will=("t", b"gone")))).drop()
     await asyncio.sleep(0.1)
     await watcher.alive()
-    assert server.bus.counts.lost_wills == 1
+    assert server.bus.counters.lost_wills == 1
     assert len(full) == 1
 
 

@@ -107,7 +107,7 @@ async def test_of_many_that_take_over_the_last_stays(server: Server) -> None:
         async with asyncio.timeout(2):
             await client.reader.read()
     await last.alive()
-    assert len(server.bus._running().live) == 1
+    assert len(server.bus._running().registry.sessions) == 1
 
 
 # --- wills

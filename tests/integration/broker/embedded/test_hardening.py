@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from broker.embedded.amqtt_adapter import ControlStream, Engine
+from broker.embedded.amqtt_adapter import AmqttBroker, ControlStream
 from broker.embedded.bus import EmbeddedBus
 from broker.embedded.connection import MAX_PACKET
 from broker.embedded.context import Timeouts
@@ -292,7 +292,7 @@ def name_of(one: Check) -> str:
 def test_ours(one: Check) -> None:
     async def main() -> None:
         logins = authenticate if one in WITH_LOGINS else None
-        async with EmbeddedBus(wire.HOST, 0, authenticate=logins, patience=PATIENCE) as bus:
+        async with EmbeddedBus(wire.HOST, 0, authenticate=logins, timeouts=PATIENCE) as bus:
             await bus.open()
             await one(bus.port)
 
@@ -315,7 +315,7 @@ def test_plain_amqtt_fails(one: Check) -> None:
 def test_a_client_can_come_back_even_where_the_engine_hangs() -> None:
     """amqtt once never noticed that a client was gone; nothing in it may lock a device out again."""
 
-    class Stuck(Engine):
+    class Stuck(AmqttBroker):
         hang = True
 
         async def serve(self, stream: ControlStream) -> None:
@@ -325,9 +325,9 @@ def test_a_client_can_come_back_even_where_the_engine_hangs() -> None:
             await super().serve(stream)
 
     async def main() -> None:
-        async with EmbeddedBus(wire.HOST, 0, patience=PATIENCE) as bus:
-            bus._house = msgspec.structs.replace(bus._running(), engine=Stuck(bus._router))
-            await bus._running().engine.start()
+        async with EmbeddedBus(wire.HOST, 0, timeouts=PATIENCE) as bus:
+            bus._context = msgspec.structs.replace(bus._running(), amqtt=Stuck(bus._router))
+            await bus._running().amqtt.start()
             await bus.open()
             async with await Client.open(bus.port) as client:
                 client.send(wire.connect("device"))

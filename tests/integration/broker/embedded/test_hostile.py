@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from broker.auth.connect_policy import MAX_SESSIONS_OF_A_DEVICE
-from broker.embedded.bus import MAX_STRANGERS, EmbeddedBus
+from broker.embedded.bus import MAX_PENDING_CONNECT, EmbeddedBus
 from broker.embedded.connection import MAX_PACKET
 from broker.embedded.context import Timeouts
 from broker.pacing.fair_queue import LINE
@@ -121,7 +121,7 @@ def test_ten_thousand_malformed_streams_leave_nothing_and_disturb_nobody(caplog:
     made = malformed_streams(chance)
 
     async def main() -> None:
-        async with EmbeddedBus(wire.HOST, 0, patience=SHORT) as bus:
+        async with EmbeddedBus(wire.HOST, 0, timeouts=SHORT) as bus:
             durable = bus.subscribe(["t/durable"], qos=1, durable=True, buffer=10)
             await bus.open()
             async with await Client.join(bus.port) as good:
@@ -142,9 +142,9 @@ def test_ten_thousand_malformed_streams_leave_nothing_and_disturb_nobody(caplog:
                 await until(lambda: bus.connections == 1)
                 await until(lambda: our_tasks() == tasks)
                 assert descriptors() <= before
-                assert bus._running().live.keys() == {connection.key for connection in bus._connections}
+                assert bus._running().registry.sessions == {connection.key for connection in bus._registry.connections}
             assert len(durable) == 0
-            assert bus.counts.malformed > STREAMS * 0.75  # the rest was reset, or taken over, before it was read
+            assert bus.counters.malformed > STREAMS * 0.75  # the rest was reset, or taken over, before it was read
 
     run(main, patience_s=90)
     assert "Traceback" not in caplog.text
@@ -153,7 +153,7 @@ def test_ten_thousand_malformed_streams_leave_nothing_and_disturb_nobody(caplog:
 
 def test_a_thousand_garbage_connections_leave_no_descriptors() -> None:
     async def main() -> None:
-        async with EmbeddedBus(wire.HOST, 0, patience=SHORT) as bus:
+        async with EmbeddedBus(wire.HOST, 0, timeouts=SHORT) as bus:
             await bus.open()
             before = descriptors()
             for _ in range(10):
@@ -166,16 +166,16 @@ def test_a_thousand_garbage_connections_leave_no_descriptors() -> None:
                     await client.writer.wait_closed()
             await until(lambda: bus.connections == 0)
             assert descriptors() <= before
-            assert bus._running().strangers == {}
+            assert not bus._running().registry.pending_connect
 
     run(main)
 
 
 def test_a_half_open_flood_does_not_lock_others_out() -> None:
     async def main() -> None:
-        async with EmbeddedBus(wire.HOST, 0, patience=Timeouts(connect_s=60)) as bus:
+        async with EmbeddedBus(wire.HOST, 0, timeouts=Timeouts(connect_s=60)) as bus:
             await bus.open()
-            silent = [await Client.open(bus.port) for _ in range(MAX_STRANGERS + 5)]
+            silent = [await Client.open(bus.port) for _ in range(MAX_PENDING_CONNECT + 5)]
             for client in silent[:5]:
                 await client.closed()
             async with await Client.join(bus.port) as good:
@@ -215,8 +215,8 @@ def test_failed_logins_leave_nothing_behind() -> None:
                     await client.closed()
             await until(lambda: bus.connections == 0)
             assert bus._router.sessions == {}
-            assert not bus._running().engine.sessions
-            assert bus._running().live == {}
+            assert not bus._running().amqtt.sessions
+            assert not bus._running().registry.sessions
 
     run(main)
 
@@ -330,7 +330,7 @@ def test_one_who_sends_and_does_not_read_is_not_read_from() -> None:
     """What it is answered would otherwise pile up here."""
 
     async def main() -> None:
-        async with EmbeddedBus(wire.HOST, 0, patience=Timeouts(stall_s=0.5)) as bus:
+        async with EmbeddedBus(wire.HOST, 0, timeouts=Timeouts(stall_s=0.5)) as bus:
             await bus.open()
             small = socket.socket()
             small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -344,7 +344,7 @@ def test_one_who_sends_and_does_not_read_is_not_read_from() -> None:
                     for _ in range(1_000):
                         client.send(wire.acknowledge(wire.PUBREL, 1) * 5_000)
                         await client.writer.drain()
-                assert bus.counts.stalled == 1
+                assert bus.counters.stalled == 1
 
     run(main)
 

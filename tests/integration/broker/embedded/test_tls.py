@@ -50,7 +50,7 @@ def test_messages_of_any_size_come_through(contexts: tuple[ssl.SSLContext, ssl.S
 
 def test_who_does_not_shake_hands_is_dropped_in_time(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     async def main() -> None:
-        async with EmbeddedBus(wire.HOST, 0, tls=contexts[0], patience=Timeouts(connect_s=0.3)) as bus:
+        async with EmbeddedBus(wire.HOST, 0, tls=contexts[0], timeouts=Timeouts(connect_s=0.3)) as bus:
             await bus.open()
             async with await Client.open(bus.port) as silent:
                 await silent.closed()

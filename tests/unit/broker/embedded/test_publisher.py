@@ -6,6 +6,7 @@ import pytest
 
 from broker.auth.identity import Identity
 from broker.contract import SENSOR_DATA
+from broker.embedded.life_cycle import ConnectionState
 from broker.embedded.packet_reader import PacketReader
 from broker.embedded.publisher import ForbiddenError, InboundPublisher
 from broker.embedded.router import Router
@@ -29,9 +30,14 @@ class NoTransport:
         return lambda: None
 
 
+def unattached(router: Router) -> InboundPublisher:
+    transport, state = NoTransport(), ConnectionState()
+    reader = PacketReader(transport, state, 100, None)  # type: ignore[arg-type]
+    return InboundPublisher(router, reader, transport, state)  # type: ignore[arg-type]
+
+
 def publisher(router: Router, identity: Identity | None) -> InboundPublisher:
-    transport = NoTransport()
-    made = InboundPublisher(router, PacketReader(transport, 100, None), transport)  # type: ignore[arg-type]
+    made = unattached(router)
     made.attach(Session("key", identity, clean=True))
     return made
 
@@ -68,8 +74,7 @@ def test_the_right_to_publish_is_checked_whenever_the_topic_changes(
 
 def test_nothing_is_published_before_there_is_a_session() -> None:
     async def main() -> None:
-        transport = NoTransport()
-        sender = InboundPublisher(Router(), PacketReader(transport, 100, None), transport)  # type: ignore[arg-type]
+        sender = unattached(Router())
         with pytest.raises(ForbiddenError):
             sender.take(publish("t"))
 

@@ -88,7 +88,7 @@ def test_a_session_gets_only_what_its_client_may_receive() -> None:
         def __init__(self) -> None:
             self.written: list[bytes] = []
 
-        def pump(self) -> None:
+        def flush(self) -> None:
             """Nothing waits."""
 
         def write_now(self, packet: bytes) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.protocol.inbound import Answer, Inbox, Received
+from broker.protocol.inbound import Inbox, PendingAck, Received
 from broker.protocol.outbound import WINDOW, Limits, Outbox, Outgoing
 from broker.protocol.packet_types import Type
 from broker.protocol.packets_in import MalformedError, PacketFramer, Publish, read_packet_id, read_publish
@@ -211,8 +211,8 @@ class Case:
         self.inbox = Inbox(self._due)
         self.inbox.attach(self.received)
 
-    def expect(self, qos: int, packet_id: int, *, awaits: int) -> Answer:
-        answer = Answer(self.inbox, qos, packet_id)
+    def expect(self, qos: int, packet_id: int, *, awaits: int) -> PendingAck:
+        answer = PendingAck(self.inbox, qos, packet_id)
         self.inbox.expect(answer, awaits)
         return answer
 
