@@ -80,6 +80,8 @@ class Bridge:
     async def forward_answers(self) -> None:
         """Hand the answers to samples to the requests that wait for them."""
         async for message in self._answers:
+            if message.trusted and not self._requests.awaits(message.device_id):
+                continue
             answer = self._reader.read(message)
             if answer is not None:
                 with self._reader.handling(answer):

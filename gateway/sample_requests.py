@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import msgspec
+from msgspec import Struct
+
 from broker.bus import Bus
 from broker.contract import (
     ANONYMOUS_DEVICE,
@@ -24,19 +27,11 @@ from broker.contract import (
 )
 from broker.contract.samples import Key, sha256_of, valid_device_id
 from gateway.inbound import Inbound
+from gateway.json_codec import JsonText, Malformed, decode
 
 MAX_WAITING = 10_000
 """Samples that wait for their answer at once; what comes beyond it is told to come again."""
 _STAMP_DIGITS = 31
-
-Route = tuple[str, str]
-"""The device, and the payload's SHA-256. Not the key: two senders may give one key to different contents at once."""
-
-
-class Malformed(NamedTuple):
-    """A payload that could not be decoded, to be refused by ingest like any other."""
-
-    payload: bytes
 
 
 class Prepared(NamedTuple):
@@ -44,7 +39,7 @@ class Prepared(NamedTuple):
 
     device_id: str
     payload: bytes
-    route: Route
+    sha256: str
 
 
 class Answer(NamedTuple):
@@ -67,18 +62,22 @@ class SampleRequests:
         self._bus = bus
         self._boot = STAMP + process_id
         self._seq = 0
-        self._waiting: dict[Route, list[asyncio.Future[Answer]]] = {}
+        # By device and SHA-256 of the payload. Not by key: two senders may give one key to different contents at once.
+        self._waiting: dict[str, dict[str, list[asyncio.Future[Answer]]]] = {}
         self._count = 0
 
     async def send(self, data: object, sender: str | None = None, idempotency_key: str | None = None) -> Answer:
-        """Publish decoded JSON (or a `Malformed`) and wait for the answer, at most `ANSWER_TIMEOUT_S`.
+        """Publish a sample or a batch, and wait for the answer, at most `ANSWER_TIMEOUT_S`.
 
-        `sender`: the device that sends, where it has a login; who names another one is refused by ingest, as over MQTT.
+        Args:
+            data: a `JsonText`, a `Malformed` or decoded JSON.
+            sender: the device that sends, if it has a login; ingest rejects what names another one, as over MQTT.
+            idempotency_key: samples without a key are given one that is made from it.
         """
         if self._count >= MAX_WAITING:
             return _unknown(ANONYMOUS_DEVICE, "the gateway is busy: not taken, send it again later")
         prepared = prepare(data, self._next(idempotency_key), sender)
-        with self._wait(prepared.route) as answer:
+        with self._wait(prepared) as answer:
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
                     topic = SENSOR_DATA.topic(prepared.device_id)
@@ -97,25 +96,33 @@ class SampleRequests:
         """Messages that wait for their answers."""
         return self._count
 
+    def awaits(self, device_id: str) -> bool:
+        """Return True if an answer to a device is awaited here; most answers are for devices on MQTT."""
+        return device_id in self._waiting
+
     def resolve(self, message: Inbound) -> None:
-        """Hand an answer from the bus to whoever waits for it here."""
+        """Hand an answer from the bus to the requests that wait for it."""
         received: DataReceived = message.payload
-        for waiting in self._waiting.get((message.device_id, received.sha256 or ""), ()):
+        for waiting in self._waiting.get(message.device_id, {}).get(received.sha256 or "", ()):
             if not waiting.done():
                 waiting.set_result(Answer(message.device_id, received, message.raw))
 
     @contextmanager
-    def _wait(self, route: Route) -> Iterator[asyncio.Future[Answer]]:
+    def _wait(self, prepared: Prepared) -> Iterator[asyncio.Future[Answer]]:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        device_id, sha256 = prepared.device_id, prepared.sha256
         self._count += 1
-        self._waiting.setdefault(route, []).append(answer)
+        self._waiting.setdefault(device_id, {}).setdefault(sha256, []).append(answer)
         try:
             yield answer
         finally:
             self._count -= 1
-            self._waiting[route].remove(answer)
-            if not self._waiting[route]:
-                del self._waiting[route]
+            by_content = self._waiting[device_id]
+            by_content[sha256].remove(answer)
+            if not by_content[sha256]:
+                del by_content[sha256]
+            if not by_content:
+                del self._waiting[device_id]
 
     def _next(self, idempotency_key: str | None) -> "Stamp":
         if idempotency_key is not None:
@@ -144,9 +151,15 @@ _SEQS_A_MESSAGE = 1_000  # more than a batch may hold
 
 
 def prepare(data: object, stamp: Stamp, sender: str | None = None) -> Prepared:
-    """What to publish for `data`. Whether it is valid is for ingest to say, where it is also kept."""
-    if isinstance(data, str):
-        data = _unwrap(data)
+    """Return what to publish for `data`: a client's own bytes wherever they need no key. Ingest decides if it is valid, and
+    keeps it if it is not.
+    """
+    if isinstance(data, JsonText):
+        data = _read(data.payload, stamp, sender)
+    if isinstance(data, str):  # JSON in a string of JSON
+        data = _unwrap(data, stamp, sender)
+    if isinstance(data, Prepared):
+        return data
     if isinstance(data, bytes):  # a Socket.IO client's binary attachment
         data = Malformed(data)
     if isinstance(data, Malformed):
@@ -155,15 +168,71 @@ def prepare(data: object, stamp: Stamp, sender: str | None = None) -> Prepared:
     device_id = sender or next(filter(None, map(_device_id, elements)), ANONYMOUS_DEVICE)
     stamped = [_stamped(element, device_id, index, stamp) for index, element in enumerate(elements)]
     try:
-        # The standard library keeps NaN, which ingest then refuses by name; msgspec would write null.
+        # The standard library keeps NaN, which ingest then rejects by name; msgspec would write null.
         text = json.dumps(stamped if isinstance(data, list) else stamped[0], separators=(",", ":"), default=_told)
     except RecursionError:
         return _prepared(device_id, b"nested too deeply")
     return _prepared(device_id, text.encode())
 
 
+class _Head(Struct):
+    """What the gateway needs to know of a sample; msgspec skips the rest."""
+
+    device_id: Any = None
+    boot: Any = None
+    seq: Any = None
+
+    @property
+    def unkeyed(self) -> bool:
+        return self.boot is None and self.seq is None
+
+    @property
+    def reserved(self) -> bool:
+        """A client may not send keys that are generated."""
+        return isinstance(self.boot, str) and self.boot.startswith(STAMP)
+
+
+_decode_heads = msgspec.json.Decoder(_Head | list[_Head]).decode
+_decode_elements = msgspec.json.Decoder(list[dict[str, Any]]).decode
+
+
+def _read(payload: bytes, stamp: Stamp, sender: str | None) -> object:
+    """Return a `Prepared` if the client's bytes can be sent, else the decoded payload or a `Malformed`."""
+    return _prepare_text(payload, stamp, sender) or decode(payload)
+
+
+def _prepare_text(payload: bytes, stamp: Stamp, sender: str | None) -> Prepared | None:
+    """Prepare a JSON object, or an array of them; None for anything else."""
+    try:
+        if not payload.isascii():
+            payload.decode()  # msgspec does not look into the text of fields that it skips
+        decoded = _decode_heads(payload)
+        heads = decoded if isinstance(decoded, list) else [decoded]
+        device_id = sender or next(filter(None, (valid_device_id(head.device_id) for head in heads)), ANONYMOUS_DEVICE)
+        if any(head.reserved for head in heads):
+            return None
+        if not any(head.unkeyed for head in heads):
+            return _prepared(device_id, payload)
+        if isinstance(decoded, _Head):
+            return _prepared(device_id, _with_key(payload, stamp.key(device_id, 0)))
+        elements = [_stamped(one, device_id, index, stamp) for index, one in enumerate(_decode_elements(payload))]
+    except (ValueError, RecursionError):  # also Unicode's and msgspec's
+        return None
+    return _prepared(device_id, encode(elements))
+
+
+def _with_key(payload: bytes, key: Key) -> bytes:
+    """Append a key to a JSON object: the last one counts if a name comes twice."""
+    head = payload.rstrip(_WHITESPACE)[:-1].rstrip(_WHITESPACE)
+    comma = b"" if head.endswith(b"{") and head.strip(_WHITESPACE) == b"{" else b","
+    return b'%b%b"boot":"%b","seq":%d}' % (head, comma, key.boot.encode(), key.seq)
+
+
+_WHITESPACE = b" \t\r\n"
+
+
 def _prepared(device_id: str, payload: bytes) -> Prepared:
-    return Prepared(device_id, payload, (device_id, sha256_of(payload)))
+    return Prepared(device_id, payload, sha256_of(payload))
 
 
 def _told(value: object) -> object:
@@ -173,8 +242,12 @@ def _told(value: object) -> object:
     raise TypeError(f"cannot be JSON: {type(value).__name__}")
 
 
-def _unwrap(text: str) -> object:
-    """The JSON that a client sent as a string."""
+def _unwrap(text: str, stamp: Stamp, sender: str | None) -> object:
+    """Read the JSON that a client sent as a string."""
+    try:
+        return _read(text.encode(), stamp, sender)
+    except UnicodeEncodeError:  # half a character: a lone surrogate
+        pass
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

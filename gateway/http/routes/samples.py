@@ -5,13 +5,13 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from broker.contract import ANSWER_TIMEOUT_S, MAX_PAYLOAD_BYTES, DataReceived, ErrorCode, ErrorDetail, Right
-from gateway import json_codec as wire
 from gateway.errors import RETRY_AFTER_S
 from gateway.headers import IDEMPOTENCY_KEY
 from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, json_response
+from gateway.json_codec import JsonText
 from gateway.metrics import Metrics
 from gateway.request_body import read_body
-from gateway.sample_requests import Malformed, SampleRequests, refusal
+from gateway.sample_requests import SampleRequests, refusal
 
 _STATUS_OF: Final[dict[ErrorCode, int]] = {"conflict": 409, "too_large": 413, "timeout": 503}
 
@@ -54,7 +54,7 @@ class SampleRoutes:
             message = f"Content-Type must be {JSON}, got {request.content_type}"
             return json_response(refusal(ErrorDetail("not_json", message)), 415)
         body = await read_body(request)
-        answer = await self._uplink.send(_read(body), call.visitor.sends_as, request.headers.get(IDEMPOTENCY_KEY))
+        answer = await self._uplink.send(JsonText(body), call.visitor.sends_as, request.headers.get(IDEMPOTENCY_KEY))
         self._metrics.count("http", answer.received)
         status = status_of(answer.received)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)} if status == 503 else None
@@ -68,11 +68,3 @@ def status_of(received: DataReceived) -> int:
     if received.status == "success":
         return 200 if received.duplicate else 201
     return _STATUS_OF.get(received.error.code, 400) if received.error else 400
-
-
-def _read(body: bytes) -> object:
-    """The JSON of a body; one that is not JSON goes on as it came, to be refused by ingest and kept."""
-    try:
-        return wire.loads(body.decode())
-    except ValueError:
-        return Malformed(body)

@@ -1,0 +1,140 @@
+"""From a client's payload to what is published: its own bytes, with a key if it has none."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from broker.contract import MAX_BATCH
+from broker.contract.samples import RejectedSample, Sample, decode, sha256_of
+from gateway.json_codec import JsonText, Malformed
+from gateway.sample_requests import Stamp, prepare
+
+STAMP = Stamp("~process", 5, None)
+NOW = datetime(2024, 12, 10, 12, tzinfo=UTC)
+KEY = b'"boot":"~process","seq":5}'
+KEYED = b'{"hr": 70, "boot": "b", "seq": 1, "device_id": "d"}'
+
+
+def text(payload: bytes) -> JsonText:
+    return JsonText(payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        KEYED,
+        b" [" + KEYED + b" ,\n" + KEYED + b"] ",
+        b'{"device_id":"d","boot":"b","seq":1,"hr":70.10,"x":[1e400,{"y":123456789012345678901234567890}]}',
+        b'{"device_id":"d","hr":70,"boot":"b"}',
+        b'{"device_id":"d","hr":70,"seq":-1}',
+        '{"device_id":"d","hr":70,"boot":"b","seq":1,"note":"\u00e9"}'.encode(),
+    ],
+)
+def test_what_has_its_keys_is_published_as_it_came(payload: bytes) -> None:
+    prepared = prepare(text(payload), STAMP)
+    assert prepared == ("d", payload, sha256_of(payload))
+
+
+@pytest.mark.parametrize(
+    ("payload", "published"),
+    [
+        (b'{"hr":70}', b'{"hr":70,' + KEY),
+        (b' {"hr": 70 } \n', b' {"hr": 70,' + KEY),
+        (b"{}", b"{" + KEY),
+        (b" { } ", b" {" + KEY),
+        (b'{"boot":null,"seq":null,"hr":70}', b'{"boot":null,"seq":null,"hr":70,' + KEY),
+        (b'{"hr":1e400}', b'{"hr":1e400,' + KEY),
+        (b'{"hr":NaN}', b'{"hr":NaN,' + KEY),
+        (b'{"hr":-Infinity,"x":{"y":NaN}}', b'{"hr":-Infinity,"x":{"y":NaN},' + KEY),
+        (b'[{"hr":70}, {"hr": 7.0}]', b'[{"hr":70,' + KEY + b',{"hr":7.0,"boot":"~process","seq":6}]'),
+        (b'[{"hr":70},null]', b'[{"hr":70,' + KEY + b",null]"),
+        (b'[{"hr":NaN}]', b'[{"hr":NaN,' + KEY + b"]"),
+        (b'[{"boot":"b","seq":1},{"hr":70}]', b'[{"boot":"b","seq":1},{"hr":70,"boot":"~process","seq":6}]'),
+        (b'"{\\"hr\\":70}"', b'{"hr":70,' + KEY),
+        (b"[]", b"[]"),
+        (b"null", b"null"),
+        (b"70", b"70"),
+        (b'"hello"', b"hello"),
+        (b'"\\"\\\\\\"hello\\\\\\"\\""', b'"\\"hello\\""'),
+        (b"", b""),
+        (b"not JSON", b"not JSON"),
+        (b'{"hr":70}x', b'{"hr":70}x'),
+        (b'{"hr":"\xff"}', b'{"hr":"\xff"}'),
+    ],
+)
+def test_what_has_none_is_given_one(payload: bytes, published: bytes) -> None:
+    assert prepare(text(payload), STAMP).payload == published
+
+
+@pytest.mark.parametrize("boot", [b'"~x"', b'"\\u007ex"'])
+@pytest.mark.parametrize("payload", [b'{"hr":70,"boot":%b,"seq":1}', b'[{"hr":70,"boot":%b,"seq":1},{"hr":70}]'])
+def test_a_generated_key_from_outside_is_marked_so_that_ingest_refuses_it(payload: bytes, boot: bytes) -> None:
+    prepared = prepare(text(payload % boot), STAMP)
+    assert b'"boot":"~~x"' in prepared.payload
+    assert isinstance(decode(prepared.payload, "unknown", now=NOW, trusted=True).elements[0], RejectedSample)
+
+
+@pytest.mark.parametrize(
+    ("payload", "sender", "device_id"),
+    [
+        (b'{"device_id":"d"}', None, "d"),
+        (b'[{"device_id":"a b"},{"device_id":7},{},{"device_id":"e"},{"device_id":"d"}]', None, "e"),
+        (b'{"hr":70}', None, "unknown"),
+        (b'{"device_id":"d"}', "me", "me"),
+        (b'"x"', "me", "me"),
+        (b"nothing", None, "unknown"),
+        (b'{"device_id":"d","hr":NaN}', None, "d"),
+    ],
+)
+def test_the_topic_is_of_the_login_or_of_the_first_device_that_is_named(
+    payload: bytes, sender: str | None, device_id: str
+) -> None:
+    assert prepare(text(payload), STAMP, sender).device_id == device_id
+
+
+@pytest.mark.parametrize(
+    ("data", "published"),
+    [
+        ({"hr": 70}, b'{"hr":70,' + KEY),
+        ('{"hr": 70}', b'{"hr": 70,' + KEY),
+        ('{"x":"\ud800"}', b'{"x":"\\ud800",' + KEY),
+        ("\ud800", b"?"),
+        (b"attachment", b"attachment"),
+        ({"hr": b"attachment"}, b'{"hr":{"binary_bytes":10},' + KEY),
+        ({"hr": float("nan")}, b'{"hr":NaN,' + KEY),
+        (Malformed(b"{"), b"{"),
+        (None, b"null"),
+    ],
+)
+def test_decoded_arguments_of_socket_io(data: object, published: bytes) -> None:
+    assert prepare(data, STAMP).payload == published
+
+
+def test_what_is_too_deep_goes_to_ingest_which_says_so() -> None:
+    for payload in (b"[" * 100_000, b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"):
+        published = prepare(text(payload), STAMP).payload
+        (element,) = decode(published, "unknown", now=NOW).elements
+        assert isinstance(element, RejectedSample)
+
+
+def test_an_idempotency_key_gives_each_element_of_a_device_the_same_key_again() -> None:
+    def keys(payload: bytes, idempotency_key: str) -> list[tuple[Any, Any]]:
+        prepared = prepare(text(payload), Stamp(None, 0, idempotency_key))
+        elements = json.loads(prepared.payload)
+        return [(one["boot"], one["seq"]) for one in (elements if isinstance(elements, list) else [elements])]
+
+    batch = b'[{"device_id":"d","hr":70},{"hr":71}]'
+    assert keys(batch, "k") == keys(batch, "k")
+    assert keys(batch, "k") != keys(batch, "other")
+    assert keys(batch, "k")[:1] == keys(b'{"device_id":"d"}', "k") != keys(b'{"device_id":"e"}', "k")
+    assert len(set(keys(batch, "k"))) == 2
+    payload = prepare(text(batch), Stamp(None, 0, "k")).payload
+    assert all(isinstance(one, Sample) for one in decode(payload, "d", now=NOW, trusted=True).elements)
+
+
+def test_a_batch_that_is_as_long_as_may_be_has_keys_of_its_own() -> None:
+    payload = json.dumps([{"hr": 70}] * MAX_BATCH).encode()
+    elements = json.loads(prepare(text(payload), STAMP).payload)
+    assert len({(one["boot"], one["seq"]) for one in elements}) == MAX_BATCH
