@@ -1,6 +1,7 @@
 """What an alert policy makes of labelled probabilities, and which policy to choose."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -12,6 +13,7 @@ from models.serving.alerts import AlertPolicy, AlertState, step
 from models.serving.card import AlertFigures, Trade
 from models.training.progress import Steps
 from models.training.scores import spread
+from models.training.workers import Workers
 
 FALSE_PER_HOUR: Final = 1.0
 CALM_ALERT_SHARE: Final = 0.15
@@ -139,11 +141,8 @@ def policies(prior: float) -> list[AlertPolicy]:
 class Trials:
     """Every policy run once over every recording, so that choosing for any group of people costs nothing more."""
 
-    def __init__(self, lines: Lines, prior: float, steps: Steps) -> None:
-        self.outcomes: dict[AlertPolicy, dict[str, list[Outcome]]] = {}
-        for policy in policies(prior):
-            steps.begin("trying alert policies")
-            self.outcomes[policy] = {who: [run(policy, line) for line in own] for who, own in lines.items()}
+    def __init__(self, outcomes: dict[AlertPolicy, dict[str, list[Outcome]]]) -> None:
+        self.outcomes = outcomes
 
     def of(self, policy: AlertPolicy, people: Sequence[str]) -> list[list[Outcome]]:
         """What the policy did on each of these people's recordings."""
@@ -160,6 +159,20 @@ class Trials:
         if not quiet:
             return min(tried, key=lambda trade: trade.figures.false_per_hour)
         return max(quiet, key=_worth)
+
+
+def try_policies(lines: Lines, prior: float, steps: Steps, workers: Workers) -> Trials:
+    """Run every policy over every recording, person by person."""
+    tried = policies(prior)
+    people = workers.run(
+        (partial(_run_all, tried, own) for own in lines.values()), lambda _: steps.begin("trying alert policies")
+    )
+    by_policy = zip(tried, zip(*people, strict=True), strict=True)
+    return Trials({policy: dict(zip(lines, outcomes, strict=True)) for policy, outcomes in by_policy})
+
+
+def _run_all(tried: Sequence[AlertPolicy], lines: Sequence[Timeline]) -> list[list[Outcome]]:
+    return [[run(policy, line) for line in lines] for policy in tried]
 
 
 def _is_quiet(seen: AlertFigures, per_hour: float) -> bool:

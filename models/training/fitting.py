@@ -1,5 +1,6 @@
 """Fitting: trees, calibration and thresholds, and for every row what a model says that never saw its person."""
 
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.training import estimator
 from models.training.dataset import Dataset, without
 from models.training.estimator import Labels
 from models.training.progress import Steps
+from models.training.workers import Workers
 
 FOLDS: Final = 5
 FIT_STEPS: Final = FOLDS + 1
@@ -67,28 +69,37 @@ class Fit(NamedTuple):
     lost: dict[str, float]
 
 
-def fit(data: Dataset, steps: Steps) -> Fit:
+class _Part(NamedTuple):
+    """A forest fitted to some rows, and its scores of the rows that were held out: as they are, and for each of `LOST`."""
+
+    forest: Forest
+    scores: Matrix
+    blank: list[Matrix]
+
+
+def fit(data: Dataset, steps: Steps, workers: Workers) -> Fit:
     """Fit to the rows of `data` that teach. Raises ModelError if fewer than `FOLDS` people show both labels."""
     _check_people(data)
+    folds = list(estimator.person_folds(data.person, FOLDS))
+    everything = np.arange(len(data.y)), np.zeros(0, dtype=np.intp)
+    *held_out, final = workers.run(
+        (partial(_fit_part, data, train, test) for train, test in [*folds, everything]),
+        lambda number: steps.begin(f"fold {number + 1} of {FOLDS}" if number < FOLDS else "the final model"),
+    )
     raw, fold = np.zeros(len(data.y)), np.zeros(len(data.y), dtype=np.int64)
     blank = {lost: np.zeros(len(data.y)) for lost in LOST}
-    evaluators = []
-    for number, (train, test) in enumerate(estimator.person_folds(data.person, FOLDS)):
-        steps.begin(f"fold {number + 1} of {FOLDS}")
-        evaluator = Evaluator(_forest(data.take(train)))
-        raw[test], fold[test] = evaluator.scores(data.x[test]), number
-        for lost, scores in blank.items():
-            scores[test] = evaluator.scores(without(data.x[test], *lost))
-        evaluators.append(evaluator)
-    steps.begin("the final model")
+    for number, ((_, test), part) in enumerate(zip(folds, held_out, strict=True)):
+        raw[test], fold[test] = part.scores, number
+        for column, scores in zip(blank.values(), part.blank, strict=True):
+            column[test] = scores
     told = data.labelled
     return Fit(
-        _forest(data),
+        final.forest,
         calibrate(data, raw),
         raw,
         _held_out(data, raw, fold),
         fold,
-        evaluators,
+        [Evaluator(part.forest) for part in held_out],
         {" and ".join(lost): estimator.roc_auc(data.y[told], scores[told]) for lost, scores in blank.items()},
     )
 
@@ -144,8 +155,14 @@ def _held_out(data: Dataset, raw: Matrix, fold: Labels) -> Decision:
     return found
 
 
-def _forest(data: Dataset) -> Forest:
-    rows = np.flatnonzero(data.teaches > 0)[::STRIDE]
+def _fit_part(data: Dataset, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Part:
+    forest, x = _forest(data, train), data.x[test]
+    evaluator = Evaluator(forest)
+    return _Part(forest, evaluator.scores(x), [evaluator.scores(without(x, *lost)) for lost in LOST])
+
+
+def _forest(data: Dataset, rows: NDArray[np.intp]) -> Forest:
+    rows = rows[data.teaches[rows] > 0][::STRIDE]
     x, y, weight = data.x[rows], (data.y[rows] == 1).astype(np.int64), data.teaches[rows]
     every = BLANK_STRIDE * len(LOST)
     blank = [without(x[first * BLANK_STRIDE :: every], *lost) for first, lost in enumerate(LOST)]

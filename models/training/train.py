@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,7 +31,7 @@ from models.serving.drift import reference_of
 from models.serving.forest import Evaluator
 from models.serving.levels import sigmoid
 from models.training import estimator
-from models.training.alert_scores import Lines, Trials, figures, policies, run, timelines
+from models.training.alert_scores import Lines, Trials, figures, run, timelines, try_policies
 from models.training.card_text import write_card_text
 from models.training.dataset import UNLABELLED, Dataset, build_dataset
 from models.training.fitting import FIT_STEPS, Decision, Fit, decide, fit
@@ -38,6 +39,7 @@ from models.training.perturbations import OTHER_SENSORS
 from models.training.plots import PlotData, write_plots
 from models.training.progress import Progress, Steps
 from models.training.scores import calibration_error, scores_of
+from models.training.workers import Workers
 
 RELEASE: Final = "2"
 TRADE_PER_HOUR: Final = (0.5, 1.0, 2.0, 4.0)
@@ -51,22 +53,23 @@ class Sources(NamedTuple):
     exercise: Path | None = None
 
 
-def train(sources: Sources, out_dir: Path, *, progress: Progress) -> Card:
-    """Write a model's folder (artefact, card, plots) and its pin beside it.
+def train(sources: Sources, out_dir: Path, *, progress: Progress, jobs: int | None = None) -> Card:
+    """Write a model's folder (artefact, card, plots) and its pin beside it; the same bytes for any number of `jobs`.
 
     Raises RecordingError for a file that cannot be read, ModelError for one that is too small to train on.
     """
     recordings = read_recordings(sources.recordings)
     exercise = [] if sources.exercise is None else read_recordings(sources.exercise)
     studies = _studies(recordings)
-    policy_count = len(policies(0.0))
-    steps = Steps(progress, 1 + FIT_STEPS * (1 + len(studies)) + policy_count + len(OTHER_SENSORS) + 1)
+    people = len({recording.subject for recording in recordings})
+    steps = Steps(progress, 1 + FIT_STEPS * (1 + len(studies)) + people + len(OTHER_SENSORS) + 1)
+    workers = Workers(jobs)
     steps.begin("computing features")
     data = build_dataset(recordings, exercise)
-    fitted = fit(data, steps)
-    across = _across_studies(data, studies, steps)
-    trials = Trials(_labelled_timelines(data, fitted), fitted.calibration.prior, steps)
-    by_sensor = _by_sensor(recordings, data, fitted, steps)
+    fitted = fit(data, steps, workers)
+    across = _across_studies(data, studies, steps, workers)
+    trials = try_policies(_labelled_timelines(data, fitted), fitted.calibration.prior, steps, workers)
+    by_sensor = _by_sensor(recordings, data, fitted, steps, workers)
     steps.begin("writing")
     out_dir.mkdir(parents=True, exist_ok=True)
     sha256 = save_artefact(out_dir / ARTEFACT_NAME, _artefact(data, fitted))
@@ -217,20 +220,30 @@ def _by_task(data: Dataset, fitted: Fit) -> dict[str, float]:
     return found
 
 
-def _by_sensor(recordings: Sequence[Recording], data: Dataset, fitted: Fit, steps: Steps) -> dict[str, float]:
+def _by_sensor(
+    recordings: Sequence[Recording], data: Dataset, fitted: Fit, steps: Steps, workers: Workers
+) -> dict[str, float]:
     """Out of fold, the ROC-AUC where a device measures in another way."""
     fold_of = dict(zip(data.stream.tolist(), fitted.fold.tolist(), strict=True))
-    found = {}
-    for name, changed in OTHER_SENSORS.items():
-        steps.begin(name)
-        other = build_dataset([changed(recording) for recording in recordings])
-        fold = np.array([fold_of[number] for number in other.stream.tolist()])
-        raw = np.zeros(len(fold))
-        for number, evaluator in enumerate(fitted.evaluators):
-            raw[fold == number] = evaluator.scores(other.x[fold == number])
-        told = other.labelled
-        found[name] = estimator.roc_auc(other.y[told], raw[told])
-    return found
+    names = list(OTHER_SENSORS)
+    found = workers.run(
+        (partial(_sensor_auc, name, recordings, fold_of, fitted.evaluators) for name in names),
+        lambda number: steps.begin(names[number]),
+    )
+    return dict(zip(names, found, strict=True))
+
+
+def _sensor_auc(
+    name: str, recordings: Sequence[Recording], fold_of: dict[int, int], evaluators: Sequence[Evaluator]
+) -> float:
+    """The ROC-AUC with one of `OTHER_SENSORS`; each recording is scored by the fold that held its person out."""
+    other = build_dataset([OTHER_SENSORS[name](recording) for recording in recordings])
+    fold = np.array([fold_of[number] for number in other.stream.tolist()])
+    raw = np.zeros(len(fold))
+    for number, evaluator in enumerate(evaluators):
+        raw[fold == number] = evaluator.scores(other.x[fold == number])
+    told = other.labelled
+    return estimator.roc_auc(other.y[told], raw[told])
 
 
 def _studies(recordings: Sequence[Recording]) -> list[str]:
@@ -239,12 +252,12 @@ def _studies(recordings: Sequence[Recording]) -> list[str]:
     return found if len(found) > 1 else []
 
 
-def _across_studies(data: Dataset, studies: Sequence[str], steps: Steps) -> tuple[CrossStudy, ...]:
+def _across_studies(data: Dataset, studies: Sequence[str], steps: Steps, workers: Workers) -> tuple[CrossStudy, ...]:
     """Fitted to one source, and whoever exercised of its people, and tested on each of the others."""
     found: list[CrossStudy] = []
     for trained_on in studies:
         try:
-            fitted = fit(data.take(data.source == trained_on), steps)
+            fitted = fit(data.take(data.source == trained_on), steps, workers)
         except ModelError:
             # Too few people; the card shows the studies that were big enough.
             continue

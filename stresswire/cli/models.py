@@ -1,7 +1,9 @@
 """`stresswire train`, `evaluate` and `model`: making models, and choosing one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -19,6 +21,14 @@ Labelled = Annotated[
     Path, typer.Argument(help="subject,t,hr,temp,eda,label as .csv or .csv.gz", exists=True, dir_okay=False)
 ]
 
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes that share the work; what comes out is the same.", show_default="number of cores"),
+]
+
+_INTERRUPTED: Final = 130
+"""The exit status that shells expect after Ctrl-C."""
+
 model = typer.Typer(no_args_is_help=True, help="The models that were made here.")
 
 
@@ -32,6 +42,7 @@ def train(
     from_db: Annotated[bool, typer.Option("--from-db", help="Adapt the shared model to the labels in the record.")] = False,
     device: Annotated[list[str] | None, typer.Option(help="With --from-db: only this device; may be repeated.")] = None,
     out: Annotated[Path | None, typer.Option(help="A folder for the model, instead of a version of its own.")] = None,
+    jobs: Jobs = None,
 ) -> None:
     """Train a model on labelled recordings, or adapt the shared one to one's own labels; with its card."""
     if (file is None) != from_db:
@@ -43,8 +54,8 @@ def train(
     from models.training import train as training  # noqa: PLC0415 - scikit-learn takes a second that only training needs
 
     def write(folder: Path) -> Card:
-        with progress_bar() as progress:
-            return training.train(training.Sources(file, exercise), folder, progress=progress)
+        with _interruptible(), progress_bar() as progress:
+            return training.train(training.Sources(file, exercise), folder, progress=progress, jobs=jobs)
 
     if out is not None:
         typer.echo(f"{write(out).version} is in {out}, its card in {out / TEXT_NAME}")
@@ -54,11 +65,12 @@ def train(
     typer.echo(f"To use it from the next start on: stresswire model use {folder.name}")
 
 
-def evaluate(file: Labelled) -> None:
+def evaluate(file: Labelled, jobs: Jobs = None) -> None:
     """Say how the model does on labelled recordings."""
     from models.training import evaluation  # noqa: PLC0415 - as in `train`
 
-    found = evaluation.evaluate(file, load_model(load_settings()), progress_lines)
+    with _interruptible():
+        found = evaluation.evaluate(file, load_model(load_settings()), progress_lines, jobs=jobs)
     typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
 
 
@@ -93,6 +105,16 @@ def use(version: Annotated[str, typer.Argument(help="As `stresswire model list` 
 def rollback() -> None:
     """Use what was used before the present version."""
     typer.echo(f"{Versions(load_settings().models).roll_back() or 'the shipped model'} is used from the next start on")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """End the command in one line on Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def _about(versions: Versions, version: str) -> str:

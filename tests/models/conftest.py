@@ -24,5 +24,5 @@ def sources(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Source
 def trained(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model trained on them; tests that change it work on a copy."""
     directory = tmp_path_factory.mktemp("models") / "model"
-    train(sources, directory, progress=lambda *_: None)
+    train(sources, directory, progress=lambda *_: None, jobs=1)
     return directory

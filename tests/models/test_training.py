@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -29,6 +30,7 @@ from models.training.perturbations import OTHER_SENSORS
 from models.training.progress import Steps
 from models.training.scores import calibration_error, reliability
 from models.training.train import Sources, train
+from models.training.workers import Workers
 from tests.models.streams import write_recording
 
 
@@ -75,9 +77,9 @@ def test_the_text_carries_every_figure_and_picture(trained: Path) -> None:
 
 
 def test_training_again_gives_the_same_bytes(trained: Path, sources: Sources, tmp_path: Path) -> None:
-    """Of the artefact, the card, its text, the pictures and the pin."""
+    """Of the artefact, the card, its text, the pictures and the pin; the work was shared in another way."""
     told: list[tuple[str, int, int]] = []
-    train(sources, tmp_path / "new" / trained.name, progress=lambda *step: told.append(step))
+    train(sources, tmp_path / "new" / trained.name, progress=lambda *step: told.append(step), jobs=2)
     again = tmp_path / "new" / trained.name
     names = sorted(path.name for path in trained.iterdir())
     assert names == sorted(path.name for path in again.iterdir())
@@ -107,7 +109,7 @@ def test_exercise_teaches_and_is_never_scored(sources: Sources) -> None:
 def test_too_few_people(tmp_path: Path) -> None:
     few = write_recording(tmp_path / "few.csv.gz", people=4, seconds=150)
     with pytest.raises(ModelError, match="at least 5"):
-        train(Sources(few), tmp_path / "model", progress=quiet)
+        train(Sources(few), tmp_path / "model", progress=quiet, jobs=1)
 
 
 def test_nobody_is_on_both_sides() -> None:
@@ -120,11 +122,14 @@ def test_nobody_is_on_both_sides() -> None:
 
 
 def test_evaluating_says_whether_it_was_seen(trained: Path, recording: Path, tmp_path: Path) -> None:
-    seen = evaluate(recording, Predictor.load(trained), quiet)
+    seen = evaluate(recording, Predictor.load(trained), quiet, jobs=1)
+    for jobs in (2, 4):
+        shared = evaluate(recording, Predictor.load(trained), quiet, jobs=jobs)
+        assert msgspec.json.encode(shared) == msgspec.json.encode(seen)
     assert seen.seen_in_training
     assert seen.scores.roc_auc > 0.8
     assert seen.model_version == read_card(trained).version
-    other = evaluate(write_recording(tmp_path / "other.csv.gz", people=3), Predictor.load(trained), quiet)
+    other = evaluate(write_recording(tmp_path / "other.csv.gz", people=3), Predictor.load(trained), quiet, jobs=1)
     assert not other.seen_in_training
     assert other.alerts.episodes > 0
 
@@ -239,7 +244,7 @@ def person(name: str, label: Callable[[int], int], seconds: int, lift: Callable[
 
 def held_out_auc(recordings: list[Recording]) -> float:
     data = build_dataset(recordings)
-    return roc_auc(data.y, fit(data, Steps(quiet, FIT_STEPS)).decision.p)
+    return roc_auc(data.y, fit(data, Steps(quiet, FIT_STEPS), Workers(1)).decision.p)
 
 
 def test_elapsed_time_alone_predicts_next_to_nothing() -> None:
