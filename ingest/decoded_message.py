@@ -7,11 +7,11 @@ from typing import NamedTuple
 from broker.contract import STAMP, ErrorDetail, SensorSample, encode
 from broker.contract.samples import Key, RejectedSample, Sample, decode
 from broker.message import Message
-from ingest.event_time import taken
+from ingest.event_time import event_times
 from storage.readings import RecordKey
 
 
-class Incoming(NamedTuple):
+class KeyedSample(NamedTuple):
     """A valid sample with its key (the sample's own, or one that was stamped here) and its time."""
 
     sample: Sample
@@ -20,22 +20,22 @@ class Incoming(NamedTuple):
     synced: bool
 
 
-class Arrival(NamedTuple):
+class DecodedMessage(NamedTuple):
     """A message and its elements in order."""
 
     device_id: str
     payload: bytes
     received_at: datetime
-    elements: tuple[Incoming | RejectedSample, ...]
+    elements: tuple[KeyedSample | RejectedSample, ...]
     batch: bool
 
-    def refused(self, error: ErrorDetail) -> "Arrival":
+    def refused(self, error: ErrorDetail) -> "DecodedMessage":
         """The same message, every valid element of which is refused."""
 
-        def refusal(element: Incoming | RejectedSample) -> RejectedSample:
+        def refusal(element: KeyedSample | RejectedSample) -> RejectedSample:
             if isinstance(element, RejectedSample):
                 return element
-            return RejectedSample(error=error, raw=raw_of(element), key=Key(element.key.boot, element.key.seq))
+            return RejectedSample(error=error, raw=encoded_element(element), key=Key(element.key.boot, element.key.seq))
 
         return self._replace(elements=tuple(map(refusal, self.elements)))
 
@@ -53,25 +53,25 @@ class Stamps:
         return RecordKey(device_id, self._boot, self._seq)
 
 
-def arrive(message: Message, received_at: datetime, stamps: Stamps) -> Arrival:
+def decode_message(message: Message, received_at: datetime, stamps: Stamps) -> DecodedMessage:
     """Decode `message` and give each sample its key and time."""
     device_id = message.device_id
     decoded = decode(message.payload, device_id, now=received_at, trusted=message.trusted)
 
-    def elements() -> Iterator[Incoming | RejectedSample]:
-        times = taken(decoded.elements, received_at)
+    def elements() -> Iterator[KeyedSample | RejectedSample]:
+        times = event_times(decoded.elements, received_at)
         for element, time in zip(decoded.elements, times, strict=True):
             if isinstance(element, RejectedSample) or time is None:
                 yield element  # type: ignore[misc]
             else:
                 key = element.key
                 record = stamps.next(device_id) if key is None else RecordKey(device_id, key.boot, key.seq)
-                yield Incoming(element, record, time.at, time.synced)
+                yield KeyedSample(element, record, time.at, time.synced)
 
-    return Arrival(device_id, message.payload, received_at, tuple(elements()), decoded.batch)
+    return DecodedMessage(device_id, message.payload, received_at, tuple(elements()), decoded.batch)
 
 
-def raw_of(element: Incoming | RejectedSample) -> bytes:
+def encoded_element(element: KeyedSample | RejectedSample) -> bytes:
     """An element as it came; of one that was decoded, its fields."""
     if isinstance(element, RejectedSample):
         return element.raw

@@ -27,20 +27,20 @@ _VERSION: Final = 1
 
 
 class StreamState:
-    """One stream: its features, its alert, the row of the alert that is raised, and its newest time.
+    """One stream: its features, its alert, the row of the alert that is raised, and its watermark.
 
-    `newest_s` runs ahead of the features between routing a batch and scoring it; `told_s` is the timestamp that it stems
-    from, of which `newest_s` may be nudged.
+    `newest_timestamp_s` is the watermark: the newest timestamp that was seen. `newest_s` is the time that the features are
+    given for it, which may be nudged beyond it; it runs ahead of them between routing a batch and scoring it.
     """
 
-    __slots__ = ("alert", "alert_id", "features", "newest_s", "told_s")
+    __slots__ = ("alert", "alert_id", "features", "newest_s", "newest_timestamp_s")
 
     def __init__(self, features: FeatureState, alert: AlertState, alert_id: int | None) -> None:
         self.features = features
         self.alert = alert
         self.alert_id = alert_id
         self.newest_s = features.newest_s
-        self.told_s = features.newest_s
+        self.newest_timestamp_s = features.newest_s
 
     @classmethod
     def new(cls) -> "StreamState":
@@ -55,22 +55,22 @@ class StreamState:
         """Know nothing of the person any more; the alert, and the time up to which samples came, stay."""
         self.features = FeatureState()
 
-    def rewind(self) -> None:
+    def reset(self) -> None:
         """Begin again at whatever time comes next; what is known of the person, and the alert, stay."""
         self.features.rewind()
         self.alert = AlertState(smoothed=self.alert.smoothed, raised=self.alert.raised)
-        self.newest_s = self.told_s = None
+        self.newest_s = self.newest_timestamp_s = None
 
-    def place(self, t_s: float) -> float | None:
+    def advance(self, t_s: float) -> float | None:
         """`t_s`, moved if need be to stand just after the newest sample; None where it is older."""
-        if self.told_s is not None and t_s <= self.told_s - SAME_S:
+        if self.newest_timestamp_s is not None and t_s <= self.newest_timestamp_s - SAME_S:
             return None
-        self.told_s = t_s if self.told_s is None else max(t_s, self.told_s)
+        self.newest_timestamp_s = t_s if self.newest_timestamp_s is None else max(t_s, self.newest_timestamp_s)
         self.newest_s = t_s if self.newest_s is None else max(t_s, self.newest_s + NUDGE_S)
         return self.newest_s
 
 
-class Device:
+class DeviceStreams:
     """A device's two lanes. `saved_s` is when its snapshot was taken, in server time; `last_id` is the newest row in it,
     0 where there is none.
     """
@@ -86,14 +86,14 @@ class Device:
         self.last_id = last_id
 
     @classmethod
-    def new(cls) -> "Device":
+    def new(cls) -> "DeviceStreams":
         """A device that was never heard of."""
         return cls(StreamState.new())
 
-    def copy(self) -> "Device":
+    def copy(self) -> "DeviceStreams":
         """A twin that can be moved without moving this one, for a transaction that may fail."""
         backfill = None if self.backfill is None else self.backfill.copy()
-        return Device(self.live.copy(), backfill, self.saved_s, self.last_id)
+        return DeviceStreams(self.live.copy(), backfill, self.saved_s, self.last_id)
 
     def forget_person(self) -> None:
         """Begin the personal baseline anew; the next commit takes a snapshot of that."""
@@ -104,16 +104,16 @@ class Device:
     def route(self, t_s: float, received_s: float) -> tuple[StreamState, float]:
         """The lane that takes a sample at `t_s`, received at `received_s`, and the time at which it takes it."""
         if self.live.newest_s is not None and self.live.newest_s - NUDGED_S > received_s + CLOCK_AHEAD_S:
-            self.live.rewind()
-        placed_s = self.live.place(t_s)
-        if placed_s is not None:
-            return self.live, placed_s
-        placed_s = None if self.backfill is None else self.backfill.place(t_s)
-        if self.backfill is None or placed_s is None:
+            self.live.reset()
+        stream_s = self.live.advance(t_s)
+        if stream_s is not None:
+            return self.live, stream_s
+        stream_s = None if self.backfill is None else self.backfill.advance(t_s)
+        if self.backfill is None or stream_s is None:
             self.backfill = StreamState.new()
-            placed_s = self.backfill.place(t_s)
-            assert placed_s is not None  # noqa: S101 - nothing is older than nothing
-        return self.backfill, placed_s
+            stream_s = self.backfill.advance(t_s)
+            assert stream_s is not None  # noqa: S101 - nothing is older than nothing
+        return self.backfill, stream_s
 
     def baseline_json(self) -> str:
         """What is usual for the person, for people to see."""
@@ -121,36 +121,36 @@ class Device:
 
     def to_bytes(self) -> bytes:
         """A snapshot, for `from_bytes`."""
-        lanes = [self.live] if self.backfill is None else [self.live, self.backfill]
-        stored = [(lane.features.to_bytes(), lane.alert, lane.alert_id) for lane in lanes]
+        streams = [self.live] if self.backfill is None else [self.live, self.backfill]
+        stored = [(stream.features.to_bytes(), stream.alert, stream.alert_id) for stream in streams]
         return msgspec.msgpack.encode(_Snapshot(_VERSION, stored))
 
     @classmethod
-    def from_bytes(cls, snapshot: bytes, saved_s: float) -> "Device":
+    def from_bytes(cls, snapshot: bytes, saved_s: float) -> "DeviceStreams":
         """The device of a snapshot. Raises ValueError where another version of this program wrote it."""
         try:
             read = msgspec.msgpack.decode(snapshot, type=_Snapshot)
         except msgspec.DecodeError as error:
             raise ValueError("the snapshot of a device cannot be read") from error
-        if read.version != _VERSION or not read.lanes:
+        if read.version != _VERSION or not read.streams:
             raise ValueError(f"the snapshot of a device is of version {read.version}, not {_VERSION}")
-        lanes = [
-            StreamState(FeatureState.from_bytes(features), alert, alert_id) for features, alert, alert_id in read.lanes
+        streams = [
+            StreamState(FeatureState.from_bytes(features), alert, alert_id) for features, alert, alert_id in read.streams
         ]
-        return cls(lanes[0], lanes[1] if len(lanes) > 1 else None, saved_s)
+        return cls(streams[0], streams[1] if len(streams) > 1 else None, saved_s)
 
 
-class Devices:
+class DeviceCache:
     """The devices in memory, the longest silent first."""
 
     def __init__(self) -> None:
-        self._devices: OrderedDict[str, Device] = OrderedDict()
+        self._devices: OrderedDict[str, DeviceStreams] = OrderedDict()
 
-    def get(self, device_id: str) -> Device | None:
+    def get(self, device_id: str) -> DeviceStreams | None:
         """The device's committed state; it must be copied before it is moved."""
         return self._devices.get(device_id)
 
-    def commit(self, staged: dict[str, Device]) -> None:
+    def commit(self, staged: dict[str, DeviceStreams]) -> None:
         """Take over the states of a transaction that was committed."""
         for device_id, device in staged.items():
             self._devices[device_id] = device
@@ -161,4 +161,4 @@ class Devices:
 
 class _Snapshot(msgspec.Struct, array_like=True):
     version: int
-    lanes: list[tuple[bytes, AlertState, int | None]]
+    streams: list[tuple[bytes, AlertState, int | None]]

@@ -14,7 +14,7 @@ class EventTime(NamedTuple):
     synced: bool
 
 
-def taken(elements: Sequence[Sample | RejectedSample], received_at: datetime) -> list[EventTime | None]:
+def event_times(elements: Sequence[Sample | RejectedSample], received_at: datetime) -> list[EventTime | None]:
     """The time of each sample of a message, None for what was refused.
 
     A sample without a usable timestamp takes the server's time, less how much longer the device had been up at the
@@ -22,10 +22,12 @@ def taken(elements: Sequence[Sample | RejectedSample], received_at: datetime) ->
     """
     uptimes = [element.uptime_ms for element in elements if isinstance(element, Sample) and element.uptime_ms is not None]
     last_ms = uptimes[-1] if uptimes else 0
-    return [None if isinstance(element, RejectedSample) else _taken(element, received_at, last_ms) for element in elements]
+    return [
+        None if isinstance(element, RejectedSample) else _event_time(element, received_at, last_ms) for element in elements
+    ]
 
 
-def _taken(sample: Sample, received_at: datetime, last_ms: int) -> EventTime:
+def _event_time(sample: Sample, received_at: datetime, last_ms: int) -> EventTime:
     if sample.timestamp is not None:
         return EventTime(sample.timestamp, synced=True)
     behind_ms = 0 if sample.uptime_ms is None else max(0, last_ms - sample.uptime_ms)

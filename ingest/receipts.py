@@ -21,7 +21,7 @@ from broker.contract import (
     encode,
 )
 from broker.contract.samples import Key, RejectedSample, sha256_of
-from ingest.decoded_message import Arrival, Incoming
+from ingest.decoded_message import DecodedMessage, KeyedSample
 from models.serving.predictor import Prediction
 
 
@@ -45,13 +45,13 @@ class Publication(NamedTuple):
 Result = Stored | ErrorDetail
 
 
-def answer(arrival: Arrival, results: Sequence[Result], server_time: datetime) -> Publication:
+def receipt(message: DecodedMessage, results: Sequence[Result], server_time: datetime) -> Publication:
     """`data_received` for a message, given the result of each element."""
-    key = _key(arrival.elements[-1])
+    key = _key(message.elements[-1])
     stored = [
         (element, result)
-        for element, result in zip(arrival.elements, results, strict=True)
-        if isinstance(element, Incoming) and isinstance(result, Stored)
+        for element, result in zip(message.elements, results, strict=True)
+        if isinstance(element, KeyedSample) and isinstance(result, Stored)
     ]
     errors = [(index, result) for index, result in enumerate(results) if isinstance(result, ErrorDetail)]
     newest = max(stored, key=lambda pair: pair[0].at)[1] if stored else None
@@ -63,19 +63,19 @@ def answer(arrival: Arrival, results: Sequence[Result], server_time: datetime) -
         boot=None if key is None else key.boot,
         seq=None if key is None else key.seq,
         server_time=server_time,
-        count=len(stored) if arrival.batch else None,
+        count=len(stored) if message.batch else None,
         duplicate=bool(stored) and all(result.duplicate for _, result in stored),
         error=error,
         message=None if error is None else error.message,
-        errors=tuple(_batch_error(index, arrival.elements[index], detail) for index, detail in errors)
-        if arrival.batch
+        errors=tuple(_batch_error(index, message.elements[index], detail) for index, detail in errors)
+        if message.batch
         else (),
-        sha256=sha256_of(arrival.payload),
+        sha256=sha256_of(message.payload),
     )
-    return Publication(DATA_RECEIVED.topic(arrival.device_id), encode(received), DATA_RECEIVED.qos)
+    return Publication(DATA_RECEIVED.topic(message.device_id), encode(received), DATA_RECEIVED.qos)
 
 
-def new_reading(record_id: int, incoming: Incoming, prediction: Prediction, quality: Sequence[Quality]) -> Publication:
+def new_reading(record_id: int, incoming: KeyedSample, prediction: Prediction, quality: Sequence[Quality]) -> Publication:
     """`new_sensor_data` for a sample that was stored just now."""
     sample = incoming.sample
     data = NewSensorData(
@@ -95,7 +95,7 @@ def new_reading(record_id: int, incoming: Incoming, prediction: Prediction, qual
 
 
 def alert_message(
-    incoming: Incoming, alert_id: int, state: AlertState, level: StressLevel, smoothed: float, *, late: bool
+    incoming: KeyedSample, alert_id: int, state: AlertState, level: StressLevel, smoothed: float, *, late: bool
 ) -> Publication:
     """`stress_alert` for an alert that was raised or cleared by a sample."""
     sample = incoming.sample
@@ -123,11 +123,11 @@ _RAISED = "High stress level detected: the signs have lasted. Consider a break."
 _CLEARED = "The stress level is back to normal."
 
 
-def _key(element: Incoming | RejectedSample) -> Key | None:
+def _key(element: KeyedSample | RejectedSample) -> Key | None:
     """The key that the sender knows: not one that was stamped here."""
     return element.key if isinstance(element, RejectedSample) else element.sample.key
 
 
-def _batch_error(index: int, element: Incoming | RejectedSample, detail: ErrorDetail) -> BatchError:
+def _batch_error(index: int, element: KeyedSample | RejectedSample, detail: ErrorDetail) -> BatchError:
     key = _key(element)
     return BatchError(index, detail, None if key is None else key.boot, None if key is None else key.seq)

@@ -4,7 +4,7 @@ import logging
 
 from sqlalchemy import Connection
 
-from ingest.device_streams import Device
+from ingest.device_streams import DeviceStreams
 from models.serving.alerts import AlertPolicy, step
 from models.serving.levels import may_alert
 from storage.device_state import load_state
@@ -13,27 +13,27 @@ from storage.readings import readings_after
 log = logging.getLogger(__name__)
 
 
-def recover(connection: Connection, device_id: str, policy: AlertPolicy, newest_id: int) -> Device:
+def recover(connection: Connection, device_id: str, policy: AlertPolicy, newest_id: int) -> DeviceStreams:
     """The state at the last commit, whose newest row is `newest_id`. A device without a snapshot starts anew."""
     device = _replayed(connection, device_id, policy)
     device.last_id = newest_id
     return device
 
 
-def _replayed(connection: Connection, device_id: str, policy: AlertPolicy) -> Device:
-    found = load_state(connection, device_id)
-    if found is None:
-        return Device.new()
+def _replayed(connection: Connection, device_id: str, policy: AlertPolicy) -> DeviceStreams:
+    snapshot = load_state(connection, device_id)
+    if snapshot is None:
+        return DeviceStreams.new()
     try:
-        device = Device.from_bytes(found.state, found.saved_at.timestamp())
+        device = DeviceStreams.from_bytes(snapshot.state, snapshot.saved_at.timestamp())
     except ValueError as error:
         log.warning("%s starts anew: %s", device_id, error)
-        return Device.new()
-    for row in readings_after(connection, device_id, found.last_id):
-        lane, t_s = device.route(row.timestamp.timestamp(), row.received_at.timestamp())
-        lane.features.step(t_s, row.hr, row.temp, row.eda)
+        return DeviceStreams.new()
+    for row in readings_after(connection, device_id, snapshot.last_id):
+        stream, t_s = device.route(row.timestamp.timestamp(), row.received_at.timestamp())
+        stream.features.step(t_s, row.hr, row.temp, row.eda)
         usable = may_alert(frozenset(row.quality.split(",")))
-        lane.alert, change = step(policy, lane.alert, t_s, row.stress_probability, usable=usable)
+        stream.alert, change = step(policy, stream.alert, t_s, row.stress_probability, usable=usable)
         if change is not None:
-            lane.alert_id = row.alert_id if change == "raised" else None
+            stream.alert_id = row.alert_id if change == "raised" else None
     return device

@@ -16,9 +16,9 @@ from broker.contract.samples import RejectedSample
 from broker.message import Message
 from broker.pacing.supervisor import Supervisor
 from ingest.alert_outbox import AlertOutbox
-from ingest.decoded_message import Arrival, Stamps, arrive
+from ingest.decoded_message import DecodedMessage, Stamps, decode_message
 from ingest.defects import REFUSED, Defects
-from ingest.device_streams import Devices
+from ingest.device_streams import DeviceCache
 from ingest.metrics import Metrics
 from ingest.shard import Shard
 from ingest.transaction import Outcome, store
@@ -72,7 +72,7 @@ class Ingest:
         *,
         now: Callable[[], datetime],
         process_id: str,
-        share: Shard = Shard(),  # noqa: B008 - it is immutable
+        shard: Shard = Shard(),  # noqa: B008 - it is immutable
         grace_s: float = 0.0,
         metrics: Metrics | None = None,
         supervisor: Supervisor | None = None,
@@ -86,13 +86,13 @@ class Ingest:
         self._predictor = predictor
         self._now = now
         self._stamps = Stamps(process_id)
-        self._devices = Devices()
+        self._devices = DeviceCache()
         self._undecoded, self._unstored = Defects(), Defects()
         self._warned_s = -WARN_EVERY_S
-        self._share = share
-        self._alerts = AlertOutbox(bus, writer, share.owns, grace_s=grace_s)
+        self._shard = shard
+        self._alerts = AlertOutbox(bus, writer, shard.owns, grace_s=grace_s)
         self._subscription = bus.subscribe(
-            [SENSOR_DATA.topic("+")], qos=SENSOR_DATA.qos, durable=True, buffer=BUFFER, group=share.group
+            [SENSOR_DATA.topic("+")], qos=SENSOR_DATA.qos, durable=True, buffer=BUFFER, group=shard.group
         )
         self._drift = Drift(predictor.reference)
         self._metrics.watch_model(predictor.version, self._drift)
@@ -112,14 +112,14 @@ class Ingest:
             self._alerts.finish()
 
     async def _serve(self) -> None:
-        while taken := await self._subscription.take(TAKE, TAKE_BYTES):
-            self._oldest_s = min(message.arrived_s for message in taken)
-            messages = await self._own(taken)
+        while messages := await self._subscription.take(TAKE, TAKE_BYTES):
+            self._oldest_s = min(message.arrived_s for message in messages)
+            messages = await self._own(messages)
             received_at = self._now()
-            arrivals = await self._arrivals(messages, received_at)
-            for some in _portions(arrivals):
+            decoded_messages = await self._arrivals(messages, received_at)
+            for some in _portions(decoded_messages):
                 try:
-                    await self._store(arrivals[some], messages[some])
+                    await self._store(decoded_messages[some], messages[some])
                 except WriterStoppedError:
                     log.error("stopped without the database: what came last is neither stored nor acknowledged")  # noqa: TRY400
                     return
@@ -127,91 +127,91 @@ class Ingest:
 
     async def _own(self, messages: list[Message]) -> list[Message]:
         """What is for this process; another one stores the rest, and has it from the broker itself."""
-        if self._share.parts == 1:
+        if self._shard.parts == 1:
             return messages
         own: list[Message] = []
         for message in messages:
-            if self._share.owns(message.device_id):
+            if self._shard.owns(message.device_id):
                 own.append(message)
             else:
                 await message.ack()
         return own
 
-    async def _arrivals(self, messages: Sequence[Message], received_at: datetime) -> list[Arrival]:
+    async def _arrivals(self, messages: Sequence[Message], received_at: datetime) -> list[DecodedMessage]:
         """Decode, and let others have their turn now and then: refusing a large message well takes milliseconds."""
-        arrivals: list[Arrival] = []
+        decoded_messages: list[DecodedMessage] = []
         size = 0
         for message in messages:
-            arrivals.append(self._arrive(message, received_at))
+            decoded_messages.append(self._arrive(message, received_at))
             size += len(message.payload)
             if size >= DECODED_AT_ONCE:
                 size = 0
                 await asyncio.sleep(0)
-        return arrivals
+        return decoded_messages
 
-    def _arrive(self, message: Message, received_at: datetime) -> Arrival:
+    def _arrive(self, message: Message, received_at: datetime) -> DecodedMessage:
         try:
-            arrival = arrive(message, received_at, self._stamps)
+            decoded = decode_message(message, received_at, self._stamps)
         except Exception as error:  # noqa: BLE001 - `failed` logs it
             device_id = message.device_id
             self._count_defect(self._undecoded, device_id, error)
             refusal = RejectedSample(error=REFUSED, raw=message.payload)
-            return Arrival(device_id, message.payload, received_at, (refusal,), batch=False)
+            return DecodedMessage(device_id, message.payload, received_at, (refusal,), batch=False)
         self._undecoded.succeeded()
-        return arrival
+        return decoded
 
-    async def _store(self, arrivals: Sequence[Arrival], messages: Sequence[Message]) -> None:
+    async def _store(self, decoded_messages: Sequence[DecodedMessage], messages: Sequence[Message]) -> None:
         """Commit, answer and acknowledge. Where that fails in a way that nobody foresaw, message by message: the one that
         causes it is refused, and its neighbours are stored.
         """
         try:
-            outcome = await self._commit(arrivals)
+            outcome = await self._commit(decoded_messages)
         except (WriterStoppedError, MemoryError):
             raise
         except Exception:  # noqa: BLE001 - the message that is the cause fails again, and is logged then
-            for arrival, message in zip(arrivals, messages, strict=True):
-                await self._tell(await self._commit_alone(arrival), [message])
+            for decoded, message in zip(decoded_messages, messages, strict=True):
+                await self._publish_and_ack(await self._commit_alone(decoded), [message])
         else:
-            await self._tell(outcome, messages)
+            await self._publish_and_ack(outcome, messages)
 
-    async def _commit_alone(self, arrival: Arrival) -> Outcome:
+    async def _commit_alone(self, decoded: DecodedMessage) -> Outcome:
         try:
-            outcome = await self._commit([arrival])
+            outcome = await self._commit([decoded])
         except (WriterStoppedError, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - `failed` logs it
-            self._count_defect(self._unstored, arrival.device_id, error)
-            return await self._commit([arrival.refused(REFUSED)])
+            self._count_defect(self._unstored, decoded.device_id, error)
+            return await self._commit([decoded.refused(REFUSED)])
         return outcome
 
     def _count_defect(self, defects: Defects, device_id: str, error: Exception) -> None:
         self._metrics.defects.inc()
         defects.failed(device_id, error)
 
-    async def _commit(self, arrivals: Sequence[Arrival]) -> Outcome:
-        work = partial(store, arrivals=arrivals, devices=self._devices, predictor=self._predictor)
+    async def _commit(self, decoded_messages: Sequence[DecodedMessage]) -> Outcome:
+        work = partial(store, messages=decoded_messages, devices=self._devices, predictor=self._predictor)
         with self._metrics.commit_seconds.time():
             try:
                 outcome = await self._writer.run(work)
             except RowsRefusedError as error:
                 log.warning("the database refuses a row, storing one by one: %s", error)
                 outcome = await self._writer.run(partial(work, isolate=True))
-        self._metrics.transaction_samples.observe(sum(len(arrival.elements) for arrival in arrivals))
+        self._metrics.transaction_samples.observe(sum(len(decoded.elements) for decoded in decoded_messages))
         self._devices.commit(outcome.states)
-        self._drift.add(outcome.watched)
+        self._drift.add(outcome.drift_inputs)
         return outcome
 
-    async def _tell(self, outcome: Outcome, messages: Sequence[Message]) -> None:
-        if outcome.fresh or outcome.duplicates:
+    async def _publish_and_ack(self, outcome: Outcome, messages: Sequence[Message]) -> None:
+        if outcome.stored or outcome.duplicates:
             self._unstored.succeeded()
-        self.counts.stored += outcome.fresh
+        self.counts.stored += outcome.stored
         self.counts.duplicates += outcome.duplicates
-        self.counts.refused += len(outcome.refused)
-        self._metrics.stored.inc(outcome.fresh)
+        self.counts.refused += len(outcome.rejected)
+        self._metrics.stored.inc(outcome.stored)
         self._metrics.duplicate.inc(outcome.duplicates)
-        self._metrics.refused.inc(len(outcome.refused))
-        if outcome.refused:
-            self._warn(*outcome.refused[-1])
+        self._metrics.refused.inc(len(outcome.rejected))
+        if outcome.rejected:
+            self._warn(*outcome.rejected[-1])
         for publication in outcome.publications:
             await self._bus.publish(publication.topic, publication.payload, qos=publication.qos)
         now_s = time.monotonic()
@@ -227,13 +227,13 @@ class Ingest:
             log.warning("%d refused so far, the last from %r: %s", self.counts.refused, device_id[:64], error.message)
 
 
-def _portions(arrivals: Sequence[Arrival]) -> Iterator[slice]:
-    """Slices of `arrivals` of about `TRANSACTION_SAMPLES`."""
+def _portions(decoded_messages: Sequence[DecodedMessage]) -> Iterator[slice]:
+    """Slices of `decoded_messages` of about `TRANSACTION_SAMPLES`."""
     start = samples = 0
-    for index, arrival in enumerate(arrivals):
-        samples += len(arrival.elements)
+    for index, decoded in enumerate(decoded_messages):
+        samples += len(decoded.elements)
         if samples >= TRANSACTION_SAMPLES:
             yield slice(start, index + 1)
             start, samples = index + 1, 0
-    if start < len(arrivals):
-        yield slice(start, len(arrivals))
+    if start < len(decoded_messages):
+        yield slice(start, len(decoded_messages))

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from broker.contract import LATE_AFTER_S, MAX_DEVICE_ID, AlertState, ErrorDetail, Quality, StressLevel
 from broker.contract.samples import RejectedSample
-from ingest.decoded_message import Arrival, Incoming, raw_of
-from ingest.device_streams import Device, Devices, StreamState
-from ingest.receipts import Publication, Result, Stored, alert_message, answer, new_reading
+from ingest.decoded_message import DecodedMessage, KeyedSample, encoded_element
+from ingest.device_streams import DeviceCache, DeviceStreams, StreamState
+from ingest.receipts import Publication, Result, Stored, alert_message, new_reading, receipt
 from ingest.recovery import recover
 from models.serving.alerts import step
 from models.serving.levels import may_alert
@@ -31,129 +31,140 @@ _CONFLICT = ErrorDetail("conflict", "boot and seq are those of another sample: d
 
 
 class Outcome(NamedTuple):
-    """What follows a commit. `alerts` are in the outbox until the broker has them. `refused`: with the device, why."""
+    """What follows a commit. `alerts` are in the outbox until the broker has them. `rejected`: with the device, why."""
 
     publications: list[Publication]
     alerts: list[Unsent]
-    states: dict[str, Device]
-    fresh: int
+    states: dict[str, DeviceStreams]
+    stored: int
     duplicates: int
-    refused: list[tuple[str, ErrorDetail]]
-    watched: dict[str, list[float | None]]
+    rejected: list[tuple[str, ErrorDetail]]
+    drift_inputs: dict[str, list[float | None]]
     """The values of what is watched for drift, see `models.serving.drift`."""
 
 
-class Place(NamedTuple):
+class ElementIndex(NamedTuple):
     """Which element of which message."""
 
-    arrival: int
+    message: int
     element: int
 
 
-class Fresh(NamedTuple):
+class NewSample(NamedTuple):
     """A sample that is new, the lane that took it and what was predicted."""
 
-    place: Place
-    incoming: Incoming
-    lane: StreamState
+    place: ElementIndex
+    sample: KeyedSample
+    stream: StreamState
     t_s: float
     prediction: Prediction
 
 
 def store(
-    connection: Connection, arrivals: Sequence[Arrival], devices: Devices, predictor: Predictor, *, isolate: bool = False
+    connection: Connection,
+    messages: Sequence[DecodedMessage],
+    devices: DeviceCache,
+    predictor: Predictor,
+    *,
+    isolate: bool = False,
 ) -> Outcome:
-    """Store `arrivals`. `isolate`: rows one by one, those that the database refuses going to `rejected`."""
-    return _Transaction(connection, arrivals, devices, predictor).run(isolate)
+    """Store `messages`. `isolate`: rows one by one, those that the database refuses going to `rejected`."""
+    return _Transaction(connection, messages, devices, predictor).run(isolate)
 
 
 class _Transaction:
     """The steps share what they found; an instance lives for one run."""
 
-    def __init__(self, connection: Connection, arrivals: Sequence[Arrival], devices: Devices, predictor: Predictor) -> None:
+    def __init__(
+        self, connection: Connection, messages: Sequence[DecodedMessage], devices: DeviceCache, predictor: Predictor
+    ) -> None:
         self._connection = connection
-        self._arrivals = arrivals
+        self._arrivals = messages
         self._devices = devices
         self._predictor = predictor
-        self._states: dict[str, Device] = {}
-        self._results: dict[Place, Result] = {}
+        self._states: dict[str, DeviceStreams] = {}
+        self._results: dict[ElementIndex, Result] = {}
         self._readings: list[Publication] = []
         self._alerts: list[tuple[str, str, bytes]] = []
         self._newest: dict[str, Newest] = {}
 
     def run(self, isolate: bool) -> Outcome:
         new, resends = self._split()
-        self._newest = newest(self._connection, list({self._at(place).key.device_id for place in new}))
-        fresh = self._predict(new)
+        self._newest = newest(self._connection, list({self._at(index).key.device_id for index in new}))
+        stored = self._predict(new)
         if isolate:
-            fresh = self._isolated(fresh)
-        ids = insert_readings(self._connection, [self._row(one) for one in fresh])
-        for one in fresh:
-            self._finish(one, ids[one.incoming.key])
-        for place, original in resends.items():
-            self._results[place] = self._repeated(original)
-        answers = [
-            answer(
-                arrival, [self._results[Place(at, index)] for index in range(len(arrival.elements))], arrival.received_at
+            stored = self._isolated(stored)
+        ids = insert_readings(self._connection, [self._row(one) for one in stored])
+        for one in stored:
+            self._finish(one, ids[one.sample.key])
+        for index, original in resends.items():
+            self._results[index] = self._repeated(original)
+        receipts = [
+            receipt(
+                message,
+                [self._results[ElementIndex(at, index)] for index in range(len(message.elements))],
+                message.received_at,
             )
-            for at, arrival in enumerate(self._arrivals)
+            for at, message in enumerate(self._arrivals)
         ]
-        refused = self._reject()
-        self._move_on(ids)
+        rejected = self._reject()
+        self._save_snapshots(ids)
         alerts = insert_unsent(self._connection, self._alerts)
         duplicates = sum(isinstance(result, Stored) and result.duplicate for result in self._results.values())
-        return Outcome(answers + self._readings, alerts, self._states, len(ids), duplicates, refused, _watched(fresh))
+        return Outcome(
+            receipts + self._readings, alerts, self._states, len(ids), duplicates, rejected, _drift_inputs(stored)
+        )
 
-    def _split(self) -> tuple[list[Place], dict[Place, Place]]:
+    def _split(self) -> tuple[list[ElementIndex], dict[ElementIndex, ElementIndex]]:
         """The places of new samples, and of resends of these; what else there is gets its result here."""
         known = stored(self._connection, list({one.key for _, one in self._incoming()}))
-        first: dict[RecordKey, Place] = {}
-        resends: dict[Place, Place] = {}
-        for place, one in self._incoming():
+        first: dict[RecordKey, ElementIndex] = {}
+        resends: dict[ElementIndex, ElementIndex] = {}
+        for index, one in self._incoming():
             before = known.get(one.key)
             if before is not None:
-                self._results[place] = _resent(before) if before.values == _values(one) else _CONFLICT
+                self._results[index] = _resent(before) if before.values == _values(one) else _CONFLICT
                 continue
-            original = first.setdefault(one.key, place)
+            original = first.setdefault(one.key, index)
             if _values(self._at(original)) != _values(one):
-                self._results[place] = _CONFLICT
-            elif original != place:
-                resends[place] = original
-        for at, arrival in enumerate(self._arrivals):
-            for index, element in enumerate(arrival.elements):
+                self._results[index] = _CONFLICT
+            elif original != index:
+                resends[index] = original
+        for number, message in enumerate(self._arrivals):
+            for position, element in enumerate(message.elements):
                 if isinstance(element, RejectedSample):
-                    self._results[Place(at, index)] = element.error
+                    self._results[ElementIndex(number, position)] = element.error
         return list(first.values()), resends
 
-    def _predict(self, new: Sequence[Place]) -> list[Fresh]:
+    def _predict(self, new: Sequence[ElementIndex]) -> list[NewSample]:
         """Step every lane in the order of time, and predict all as one matrix."""
-        by_message: dict[int, list[Place]] = defaultdict(list)
-        for place in new:
-            by_message[place.arrival].append(place)
-        routed: list[tuple[Place, Incoming, StreamState, float]] = []
-        for places in by_message.values():
+        by_message: dict[int, list[ElementIndex]] = defaultdict(list)
+        for index in new:
+            by_message[index.message].append(index)
+        routed: list[tuple[ElementIndex, KeyedSample, StreamState, float]] = []
+        for indexes in by_message.values():
             # One array is sorted by time; two messages are not mixed.
-            for place in sorted(places, key=lambda place: self._at(place).at):
-                one = self._at(place)
-                device, received_at = self._staged(one.key.device_id), self._arrivals[place.arrival].received_at
-                routed.append((place, one, *device.route(one.at.timestamp(), received_at.timestamp())))
-        readings = [Reading(lane.features, t_s, *_values(one)) for _, one, lane, t_s in routed]
+            for index in sorted(indexes, key=lambda index: self._at(index).at):
+                one = self._at(index)
+                device, received_at = self._staged(one.key.device_id), self._arrivals[index.message].received_at
+                routed.append((index, one, *device.route(one.at.timestamp(), received_at.timestamp())))
+        readings = [Reading(stream.features, t_s, *_values(one)) for _, one, stream, t_s in routed]
         predictions = self._predictor.score(readings, explain=True)
-        return [Fresh(*route, prediction) for route, prediction in zip(routed, predictions, strict=True)]
+        return [NewSample(*route, prediction) for route, prediction in zip(routed, predictions, strict=True)]
 
-    def _isolated(self, fresh: Sequence[Fresh]) -> list[Fresh]:
+    def _isolated(self, stored: Sequence[NewSample]) -> list[NewSample]:
         """Try every row by itself and take it back; what the database refuses leaves no trace in any state."""
         trial = self._connection.begin_nested()
-        refused = refused_one_by_one(self._connection, [self._row(one) for one in fresh])
+        rejected = refused_one_by_one(self._connection, [self._row(one) for one in stored])
         trial.rollback()
-        for one in fresh:
-            if one.incoming.key in refused:
-                message = f"the database refuses it: {refused[one.incoming.key]}"
+        for one in stored:
+            if one.sample.key in rejected:
+                message = f"the database refuses it: {rejected[one.sample.key]}"
                 self._results[one.place] = ErrorDetail("database", message)
         self._states.clear()
-        return self._predict([one.place for one in fresh if one.incoming.key not in refused])
+        return self._predict([one.place for one in stored if one.sample.key not in rejected])
 
-    def _staged(self, device_id: str) -> Device:
+    def _staged(self, device_id: str) -> DeviceStreams:
         """The device's state as this transaction moves it: the one in memory, unless the record has gone on without it."""
         device = self._states.get(device_id)
         if device is None:
@@ -167,13 +178,13 @@ class _Transaction:
             self._states[device_id] = device
         return device
 
-    def _row(self, one: Fresh) -> dict[str, Any]:
-        incoming, prediction = one.incoming, one.prediction
-        sample = incoming.sample
+    def _row(self, one: NewSample) -> dict[str, Any]:
+        keyed, prediction = one.sample, one.prediction
+        sample = keyed.sample
         return {
-            **incoming.key._asdict(),
-            "timestamp": incoming.at,
-            "received_at": self._arrivals[one.place.arrival].received_at,
+            **keyed.key._asdict(),
+            "timestamp": keyed.at,
+            "received_at": self._arrivals[one.place.message].received_at,
             "hr": sample.hr,
             "temp": sample.temp,
             "eda": sample.eda,
@@ -184,26 +195,26 @@ class _Transaction:
             "model_version": self._predictor.version,
         }
 
-    def _finish(self, one: Fresh, record_id: int) -> None:
+    def _finish(self, one: NewSample, record_id: int) -> None:
         """What follows from a stored row: the reading, and the alert that it may raise or clear."""
         prediction = one.prediction
         self._results[one.place] = Stored(record_id, prediction.level, prediction.confidence, duplicate=False)
-        self._readings.append(new_reading(record_id, one.incoming, prediction, _quality(one)))
-        lane, usable = one.lane, may_alert(prediction.quality)
-        lane.alert, state = step(self._predictor.policy, lane.alert, one.t_s, prediction.probability, usable=usable)
+        self._readings.append(new_reading(record_id, one.sample, prediction, _quality(one)))
+        stream, usable = one.stream, may_alert(prediction.quality)
+        stream.alert, state = step(self._predictor.policy, stream.alert, one.t_s, prediction.probability, usable=usable)
         if state is not None:
             self._alert(one, record_id, state)
 
-    def _alert(self, one: Fresh, record_id: int, state: AlertState) -> None:
+    def _alert(self, one: NewSample, record_id: int, state: AlertState) -> None:
         """The row and the message of an alert that a reading raised or cleared."""
-        lane, at, device_id = one.lane, one.incoming.at, one.incoming.key.device_id
-        received_at = self._arrivals[one.place.arrival].received_at
-        smoothed = lane.alert.smoothed or 0.0
-        late = lane is not self._states[device_id].live or (received_at - at).total_seconds() > LATE_AFTER_S
+        stream, at, device_id = one.stream, one.sample.at, one.sample.key.device_id
+        received_at = self._arrivals[one.place.message].received_at
+        smoothed = stream.alert.smoothed or 0.0
+        late = stream is not self._states[device_id].live or (received_at - at).total_seconds() > LATE_AFTER_S
         level: StressLevel = "high_stress" if state == "raised" else "normal"
         row = {
             "device_id": device_id,
-            "raised_id": None if state == "raised" else lane.alert_id,
+            "raised_id": None if state == "raised" else stream.alert_id,
             "record_id": record_id,
             "state": state,
             "level": level,
@@ -213,42 +224,42 @@ class _Transaction:
             "stress_probability": smoothed,
         }
         alert_id = insert_alert(self._connection, row)
-        shown_id = alert_id if state == "raised" or lane.alert_id is None else lane.alert_id
-        message = alert_message(one.incoming, shown_id, state, level, smoothed, late=late)
+        shown_id = alert_id if state == "raised" or stream.alert_id is None else stream.alert_id
+        message = alert_message(one.sample, shown_id, state, level, smoothed, late=late)
         self._alerts.append((device_id, message.topic, message.payload))
-        lane.alert_id = alert_id if state == "raised" else None
+        stream.alert_id = alert_id if state == "raised" else None
 
-    def _repeated(self, original: Place) -> Result:
+    def _repeated(self, original: ElementIndex) -> Result:
         result = self._results[original]
         return result._replace(duplicate=True) if isinstance(result, Stored) else result
 
     def _reject(self) -> list[tuple[str, ErrorDetail]]:
         """Keep every element that was refused."""
         rows: list[dict[str, Any]] = []
-        refused: list[tuple[str, ErrorDetail]] = []
-        for place, result in self._results.items():
+        rejected: list[tuple[str, ErrorDetail]] = []
+        for index, result in self._results.items():
             if isinstance(result, Stored):
                 continue
-            arrival = self._arrivals[place.arrival]
-            element = arrival.elements[place.element]
+            message = self._arrivals[index.message]
+            element = message.elements[index.element]
             key = element.key
             rows.append(
                 {
-                    "device_id": arrival.device_id[:MAX_DEVICE_ID],
+                    "device_id": message.device_id[:MAX_DEVICE_ID],
                     "boot": None if key is None else key.boot,
                     "seq": None if key is None else key.seq,
-                    "received_at": arrival.received_at,
+                    "received_at": message.received_at,
                     "code": result.code,
                     "field": result.field,
                     "message": result.message,
-                    **kept_payload(raw_of(element)),
+                    **kept_payload(encoded_element(element)),
                 }
             )
-            refused.append((arrival.device_id, result))
+            rejected.append((message.device_id, result))
         insert_rejected(self._connection, rows)
-        return refused
+        return rejected
 
-    def _move_on(self, ids: dict[RecordKey, int]) -> None:
+    def _save_snapshots(self, ids: dict[RecordKey, int]) -> None:
         """Note each state's newest row, and take the snapshots that are due."""
         last_ids: dict[str, int] = {}
         for key, record_id in ids.items():
@@ -264,35 +275,35 @@ class _Transaction:
                 if (reset_at := self._newest[device_id].reset_at) is not None:
                     reset_done(self._connection, device_id, reset_at)
 
-    def _incoming(self) -> Iterator[tuple[Place, Incoming]]:
-        for at, arrival in enumerate(self._arrivals):
-            for index, element in enumerate(arrival.elements):
-                if isinstance(element, Incoming):
-                    yield Place(at, index), element
+    def _incoming(self) -> Iterator[tuple[ElementIndex, KeyedSample]]:
+        for number, message in enumerate(self._arrivals):
+            for position, element in enumerate(message.elements):
+                if isinstance(element, KeyedSample):
+                    yield ElementIndex(number, position), element
 
-    def _at(self, place: Place) -> Incoming:
-        element = self._arrivals[place.arrival].elements[place.element]
-        assert isinstance(element, Incoming)  # noqa: S101 - places are made of nothing else
+    def _at(self, index: ElementIndex) -> KeyedSample:
+        element = self._arrivals[index.message].elements[index.element]
+        assert isinstance(element, KeyedSample)  # noqa: S101 - places are made of nothing else
         return element
 
 
-def _values(one: Incoming) -> tuple[float | None, float | None, float | None]:
+def _values(one: KeyedSample) -> tuple[float | None, float | None, float | None]:
     return one.sample.hr, one.sample.temp, one.sample.eda
 
 
-def _watched(fresh: Sequence[Fresh]) -> dict[str, list[float | None]]:
-    samples = [one.incoming.sample for one in fresh]
+def _drift_inputs(stored: Sequence[NewSample]) -> dict[str, list[float | None]]:
+    samples = [one.sample.sample for one in stored]
     channels: dict[str, list[float | None]] = {
         "hr": [sample.hr for sample in samples],
         "temp": [sample.temp for sample in samples],
         "eda": [sample.eda for sample in samples],
     }
-    return {**channels, "p": [one.prediction.probability for one in fresh]}
+    return {**channels, "p": [one.prediction.probability for one in stored]}
 
 
 def _resent(before: StoredReading) -> Stored:
     return Stored(before.id, before.stress_level, before.confidence, duplicate=True)
 
 
-def _quality(one: Fresh) -> tuple[Quality, ...]:
-    return one.prediction.quality if one.incoming.synced else ("clock_unsynced", *one.prediction.quality)
+def _quality(one: NewSample) -> tuple[Quality, ...]:
+    return one.prediction.quality if one.sample.synced else ("clock_unsynced", *one.prediction.quality)

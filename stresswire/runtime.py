@@ -200,7 +200,7 @@ def _ingest(
         predictor,
         now=utc_now,
         process_id=process_id(),
-        share=settings.ingest_shard,
+        shard=settings.ingest_shard,
         grace_s=grace_s,
         metrics=Metrics(registry),
         supervisor=supervisor,

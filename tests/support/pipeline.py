@@ -13,8 +13,8 @@ from broker.bus import BusError
 from broker.contract import SENSOR_DATA
 from broker.message import Message
 from broker.subscription import Subscription
-from ingest.decoded_message import Arrival, Stamps, arrive
-from ingest.device_streams import Devices
+from ingest.decoded_message import DecodedMessage, Stamps, decode_message
+from ingest.device_streams import DeviceCache
 from ingest.transaction import Outcome, store
 from models.serving.predictor import Predictor
 from storage.database import Database
@@ -60,26 +60,28 @@ class Pipeline:
     def __init__(self, database: Database, predictor: Predictor) -> None:
         self.database = database
         self.predictor = predictor
-        self.devices = Devices()
+        self.devices = DeviceCache()
         self.stamps = Stamps("process1")
 
-    def arrivals(self, *payloads: object, device_id: str = "d", at: datetime = NOW, trusted: bool = False) -> list[Arrival]:
-        return [arrive(message(payload, device_id, trusted=trusted), at, self.stamps) for payload in payloads]
+    def decoded(
+        self, *payloads: object, device_id: str = "d", at: datetime = NOW, trusted: bool = False
+    ) -> list[DecodedMessage]:
+        return [decode_message(message(payload, device_id, trusted=trusted), at, self.stamps) for payload in payloads]
 
-    def store(self, arrivals: Sequence[Arrival], *, isolate: bool = False) -> Outcome:
+    def store(self, decoded: Sequence[DecodedMessage], *, isolate: bool = False) -> Outcome:
         """One transaction; the states count when it is committed."""
         with self.database.writer.begin() as connection:
-            outcome = store(connection, arrivals, self.devices, self.predictor, isolate=isolate)
+            outcome = store(connection, decoded, self.devices, self.predictor, isolate=isolate)
         self.devices.commit(outcome.states)
         return outcome
 
     def send(self, *payloads: object, device_id: str = "d", at: datetime = NOW, isolate: bool = False) -> "Told":
         """One transaction of these messages."""
-        return Told(self.store(self.arrivals(*payloads, device_id=device_id, at=at), isolate=isolate))
+        return Told(self.store(self.decoded(*payloads, device_id=device_id, at=at), isolate=isolate))
 
     def restart(self) -> None:
         """Forget what is in memory."""
-        self.devices = Devices()
+        self.devices = DeviceCache()
 
     def rows(self, query: str) -> list[Any]:
         with self.database.reader.connect() as connection:

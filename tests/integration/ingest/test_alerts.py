@@ -137,9 +137,7 @@ def test_devices_do_not_share_an_alert(pipeline: Pipeline) -> None:
     samples = stream(RAISED_S + 1)
     at = NOW + timedelta(seconds=RAISED_S)
     told = Told(
-        pipeline.store(
-            [*pipeline.arrivals(samples, device_id="a", at=at), *pipeline.arrivals(samples, device_id="b", at=at)]
-        )
+        pipeline.store([*pipeline.decoded(samples, device_id="a", at=at), *pipeline.decoded(samples, device_id="b", at=at)])
     )
     assert [(one["device_id"], one["alert_id"]) for one in told.alerts] == [("a", 1), ("b", 2)]
 

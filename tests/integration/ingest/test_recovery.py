@@ -166,11 +166,11 @@ def test_nor_does_a_commit_whose_answer_was_lost(pipeline: Pipeline, predictor: 
     groups = batches(stream(RAISED_S + 60), 5)
     expected_rows, expected_alerts = runs.outcome(groups)
     for number, (at_s, samples) in enumerate(groups):
-        arrivals = pipeline.arrivals(samples, at=NOW + timedelta(seconds=at_s))
+        decoded = pipeline.decoded(samples, at=NOW + timedelta(seconds=at_s))
         if number % 3 == 0:
             with pipeline.database.writer.begin() as connection:
-                store(connection, arrivals, pipeline.devices, predictor)
-        told = pipeline.store(arrivals)
+                store(connection, decoded, pipeline.devices, predictor)
+        told = pipeline.store(decoded)
         assert told.duplicates == (5 if number % 3 == 0 else 0)
     key = "SELECT seq, stress_probability FROM history_stress ORDER BY id"
     assert pipeline.rows(key) == [(row[2], row[6]) for row in expected_rows]
@@ -295,7 +295,7 @@ def test_a_failed_transaction_begins_no_new_baseline(pipeline: Pipeline) -> None
     with pipeline.database.writer.begin() as connection:
         reset_baseline(connection, "d", NOW)
     with pipeline.database.writer.connect() as connection, connection.begin() as transaction:
-        store(connection, pipeline.arrivals(sample(100)), pipeline.devices, pipeline.predictor)
+        store(connection, pipeline.decoded(sample(100)), pipeline.devices, pipeline.predictor)
         transaction.rollback()
     memory = pipeline.devices.get("d")
     assert memory is not None

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from broker.contract import MAX_BATCH, NewSensorData
-from ingest.decoded_message import Arrival
+from ingest.decoded_message import DecodedMessage
 from ingest.receipts import Publication
 from ingest.transaction import store
 from models.serving.predictor import Predictor
@@ -65,7 +65,7 @@ def test_the_first_sample(pipeline: Pipeline, predictor: Predictor) -> None:
         ("stress/v1/d/data_received", 0),
         ("stress/v1/d/new_sensor_data", 0),
     ]
-    assert (told.outcome.fresh, told.outcome.duplicates, told.outcome.refused) == (1, 0, [])
+    assert (told.outcome.stored, told.outcome.duplicates, told.outcome.rejected) == (1, 0, [])
 
 
 def test_a_resend_later_gets_the_first_record(pipeline: Pipeline) -> None:
@@ -74,7 +74,7 @@ def test_a_resend_later_gets_the_first_record(pipeline: Pipeline) -> None:
     again = pipeline.send(sample(1), at=later(9))
     assert again.answer == {**first.answer, "duplicate": True, "server_time": "2024-12-10T12:00:09Z"}
     assert again.readings == []
-    assert (again.outcome.fresh, again.outcome.duplicates) == (0, 1)
+    assert (again.outcome.stored, again.outcome.duplicates) == (0, 1)
     assert pipeline.count("history_stress") == 2
     assert pipeline.count("rejected") == 0
 
@@ -97,7 +97,7 @@ def test_a_resend_in_the_same_transaction_gets_the_first_record(pipeline: Pipeli
     assert told.answers[2]["stress_prediction"] == told.answers[0]["stress_prediction"]
     assert [one["id"] for one in told.readings] == [1, 2]
     assert pipeline.count("history_stress") == 2
-    assert (told.outcome.fresh, told.outcome.duplicates) == (2, 1)
+    assert (told.outcome.stored, told.outcome.duplicates) == (2, 1)
 
 
 def test_a_resend_in_the_same_batch_counts_and_is_stored_once(pipeline: Pipeline) -> None:
@@ -141,7 +141,7 @@ def test_the_same_key_with_other_values_is_a_conflict(pipeline: Pipeline, change
     }
     assert kept["timestamp"].startswith("2024-12-10T12:00:00")
     assert (length, sha256) == (len(payload), hashlib.sha256(payload).hexdigest())
-    assert [(device, error.code) for device, error in told.outcome.refused] == [("d", "conflict")]
+    assert [(device, error.code) for device, error in told.outcome.rejected] == [("d", "conflict")]
 
 
 def test_a_partial_batch(pipeline: Pipeline) -> None:
@@ -214,7 +214,7 @@ def test_a_key_of_the_gateway_is_believed_only_from_the_pipeline(pipeline: Pipel
     refused = pipeline.send(stamped)
     assert refused.answer["error"]["code"] == "reserved"
     assert "boot" not in refused.answer
-    pipeline.store(pipeline.arrivals(stamped, trusted=True))
+    pipeline.store(pipeline.decoded(stamped, trusted=True))
     assert [row[2:4] for row in pipeline.rows(READINGS)] == [("~gateway", 1)]
 
 
@@ -252,10 +252,10 @@ def test_a_device_whose_name_is_impossible_is_refused_and_kept(pipeline: Pipelin
     assert pipeline.rows(REJECTED)[0][0] == "x" * 64
 
 
-def abandoned(pipeline: Pipeline, arrivals: list[Arrival]) -> list[Publication]:
+def abandoned(pipeline: Pipeline, decoded: list[DecodedMessage]) -> list[Publication]:
     """What a transaction would have published that is rolled back at its end."""
     with pipeline.database.writer.connect() as connection, connection.begin() as transaction:
-        publications = store(connection, arrivals, pipeline.devices, pipeline.predictor).publications
+        publications = store(connection, decoded, pipeline.devices, pipeline.predictor).publications
         transaction.rollback()
         return publications
 
@@ -265,12 +265,12 @@ def test_a_transaction_that_fails_leaves_the_devices_as_they_were(pipeline: Pipe
     before = pipeline.devices.get("d")
     assert before is not None
     state = before.to_bytes()
-    arrivals = pipeline.arrivals(sample(5, at=later(5)), sample(0, at=later(-100), boot="boot2"), at=later(90))
-    arrivals += pipeline.arrivals(sample(6, hr=111), device_id="new", at=later(90))
-    assert abandoned(pipeline, arrivals)
+    decoded = pipeline.decoded(sample(5, at=later(5)), sample(0, at=later(-100), boot="boot2"), at=later(90))
+    decoded += pipeline.decoded(sample(6, hr=111), device_id="new", at=later(90))
+    assert abandoned(pipeline, decoded)
     refuse(pipeline.database, 111)
     with pytest.raises(IntegrityError):
-        pipeline.store(arrivals)
+        pipeline.store(decoded)
     assert pipeline.devices.get("d") is before
     assert before.to_bytes() == state
     assert pipeline.devices.get("new") is None
@@ -278,8 +278,8 @@ def test_a_transaction_that_fails_leaves_the_devices_as_they_were(pipeline: Pipe
 
 
 def test_a_transaction_that_is_run_again_repeats_itself(pipeline: Pipeline) -> None:
-    arrivals = pipeline.arrivals(*stream(70), sample(), at=later(70))
-    outcomes = [abandoned(pipeline, arrivals), abandoned(pipeline, arrivals), pipeline.store(arrivals).publications]
+    decoded = pipeline.decoded(*stream(70), sample(), at=later(70))
+    outcomes = [abandoned(pipeline, decoded), abandoned(pipeline, decoded), pipeline.store(decoded).publications]
     # What PostgreSQL has counted up it does not count down again.
     told = [[one._replace(payload=re.sub(rb'"(record_)?id":\d+', b"", one.payload)) for one in some] for some in outcomes]
     assert told[0] == told[1] == told[2]
@@ -309,7 +309,7 @@ def test_a_row_that_the_database_refuses_is_isolated(pipeline: Pipeline) -> None
     assert {(row[2], row[3]) for row in rejected} == {(2, "database")}
     assert json.loads(rejected[0][6])["hr"] == 111
     assert [one["id"] for one in told.readings] == ids
-    assert told.outcome.fresh == 3
+    assert told.outcome.stored == 3
 
 
 def test_isolated_and_together_store_the_same(pipeline: Pipeline) -> None:
@@ -334,7 +334,7 @@ def test_a_sample_without_a_clock_is_flagged_and_takes_the_server_s_time(pipelin
 @pytest.mark.parametrize("missing", [["hr"], ["temp"], ["eda"], ["hr", "temp"], ["hr", "eda"], ["temp", "eda"]])
 def test_readings_are_finite_and_in_percent(pipeline: Pipeline, missing: list[str]) -> None:
     samples = [{**one, **dict.fromkeys(missing)} for one in stream(90)]
-    outcome = pipeline.store(pipeline.arrivals(*samples, at=later(90)))
+    outcome = pipeline.store(pipeline.decoded(*samples, at=later(90)))
     payloads = [one.payload for one in outcome.publications if one.topic.endswith("new_sensor_data")]
     assert len(payloads) == 90
     for payload in payloads:

@@ -35,13 +35,13 @@ def before_commit(reached: Callable[[], None]) -> None:
 
 def after_commit(reached: Callable[[], None]) -> None:
     """It is committed, and nobody knows."""
-    tell = Ingest._tell
+    tell = Ingest._publish_and_ack
 
     async def told(self: Ingest, outcome: Outcome, messages: Any) -> None:
         reached()
         await tell(self, outcome, messages)
 
-    Ingest._tell = told  # type: ignore[method-assign]
+    Ingest._publish_and_ack = told  # type: ignore[method-assign]
 
 
 def before_ack(reached: Callable[[], None]) -> None:

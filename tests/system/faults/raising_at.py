@@ -25,10 +25,10 @@ class Point(NamedTuple):
 
 
 POINTS: Final = {
-    "a message is decoded": Point("ingest.service", "arrive", poison=True),
+    "a message is decoded": Point("ingest.service", "decode_message", poison=True),
     "a reading is made": Point("ingest.transaction", "new_reading", poison=True),
-    "every message is decoded": Point("ingest.service", "arrive", times=1_000_000),
-    "answers are sent": Point("ingest.service:Ingest", "_tell"),
+    "every message is decoded": Point("ingest.service", "decode_message", times=1_000_000),
+    "answers are sent": Point("ingest.service:Ingest", "_publish_and_ack"),
     "alerts are read": Point("ingest.alert_outbox", "unsent_after"),
     "alerts are settled": Point("ingest.alert_outbox", "settle"),
     "alerts are never read": Point("ingest.alert_outbox", "unsent_after", times=1_000_000),

@@ -1,51 +1,51 @@
-"""Two lanes for each device."""
+"""Two streams for each device."""
 
 import pytest
 
-from ingest import device_streams as lanes
-from ingest.device_streams import MAX_DEVICES, NUDGE_S, SAME_S, Device, Devices, StreamState
+from ingest import device_streams
+from ingest.device_streams import MAX_DEVICES, NUDGE_S, SAME_S, DeviceCache, DeviceStreams, StreamState
 from models.serving.alerts import AlertState
 
 T0 = 1.7e9
 RECEIVED_S = T0 + 5_000
 
 
-def step(device: Device, t_s: float, hr: float = 70.0) -> StreamState:
-    lane, placed_s = device.route(t_s, RECEIVED_S)
-    lane.features.step(placed_s, hr, 33.5, 0.5)
-    return lane
+def step(device: DeviceStreams, t_s: float, hr: float = 70.0) -> StreamState:
+    stream, stream_s = device.route(t_s, RECEIVED_S)
+    stream.features.step(stream_s, hr, 33.5, 0.5)
+    return stream
 
 
 def test_what_is_newer_stays_live() -> None:
-    device = Device.new()
+    device = DeviceStreams.new()
     for t_s in (T0, T0 + 1, T0 + 1.5, T0 + 1000):
-        lane, placed_s = device.route(t_s, RECEIVED_S)
-        assert lane is device.live
-        assert placed_s == t_s
+        stream, stream_s = device.route(t_s, RECEIVED_S)
+        assert stream is device.live
+        assert stream_s == t_s
     assert device.backfill is None
 
 
 def test_samples_of_the_same_second_stay_live_in_the_order_of_arrival() -> None:
-    device = Device.new()
-    placed = [device.route(T0, RECEIVED_S) for _ in range(5)]
-    assert all(lane is device.live for lane, _ in placed)
-    times = [placed_s for _, placed_s in placed]
+    device = DeviceStreams.new()
+    routed = [device.route(T0, RECEIVED_S) for _ in range(5)]
+    assert all(stream is device.live for stream, _ in routed)
+    times = [stream_s for _, stream_s in routed]
     assert times == sorted(set(times))
     assert times[-1] - T0 == pytest.approx(4 * NUDGE_S, abs=1e-6)
-    lane, placed_s = device.route(T0 + 1, RECEIVED_S)
-    assert (lane, placed_s) == (device.live, T0 + 1)
+    stream, stream_s = device.route(T0 + 1, RECEIVED_S)
+    assert (stream, stream_s) == (device.live, T0 + 1)
 
 
 @pytest.mark.parametrize(("behind_s", "live"), [(0, True), (SAME_S / 2, True), (2 * SAME_S, False), (1, False)])
 def test_how_much_older_is_older(behind_s: float, live: bool) -> None:
-    device = Device.new()
+    device = DeviceStreams.new()
     device.route(T0, RECEIVED_S)
-    lane, _ = device.route(T0 - behind_s, RECEIVED_S)
-    assert (lane is device.live) is live
+    stream, _ = device.route(T0 - behind_s, RECEIVED_S)
+    assert (stream is device.live) is live
 
 
 def test_an_older_one_goes_to_the_backfill_and_leaves_the_live_lane_alone() -> None:
-    device = Device.new()
+    device = DeviceStreams.new()
     step(device, T0)
     live = device.live.features.to_bytes()
     first = step(device, T0 - 100)
@@ -58,7 +58,7 @@ def test_an_older_one_goes_to_the_backfill_and_leaves_the_live_lane_alone() -> N
 
 
 def test_one_older_than_the_backfill_begins_a_new_one() -> None:
-    device = Device.new()
+    device = DeviceStreams.new()
     step(device, T0)
     first = step(device, T0 - 100)
     first.alert_id = 7
@@ -71,7 +71,7 @@ def test_one_older_than_the_backfill_begins_a_new_one() -> None:
 
 
 def test_a_copy_does_not_move_the_original() -> None:
-    device = Device.new()
+    device = DeviceStreams.new()
     step(device, T0)
     step(device, T0 - 100)
     device.saved_s = 5.0
@@ -92,55 +92,55 @@ def test_a_copy_does_not_move_the_original() -> None:
 
 
 def test_where_the_server_s_clock_was_ahead_the_live_lane_begins_again_and_keeps_what_it_knows() -> None:
-    device = Device.new()
+    device = DeviceStreams.new()
     for t in range(100):
         step(device, T0 + t, 60.0 + t % 17)
     device.live.alert = AlertState(0.7, True, T0 + 99, T0 + 9, T0 + 50)
     device.live.alert_id = 42
     known = device.live.features.usual()
     # A minute is what a device may be ahead of the server.
-    lane, _ = device.route(T0 + 50, T0 + 40)
-    assert lane is device.backfill
+    stream, _ = device.route(T0 + 50, T0 + 40)
+    assert stream is device.backfill
     assert device.live.newest_s == T0 + 99
-    lane, placed_s = device.route(T0 - 3_600, T0 - 3_600)
-    assert (lane, placed_s) == (device.live, T0 - 3_600)
+    stream, stream_s = device.route(T0 - 3_600, T0 - 3_600)
+    assert (stream, stream_s) == (device.live, T0 - 3_600)
     assert device.live.features.usual() == known
     assert (device.live.alert, device.live.alert_id) == (AlertState(0.7, True), 42)
-    lane.features.step(placed_s, 70, 33, 0.5)
-    assert lane.features.age_s == 0
+    stream.features.step(stream_s, 70, 33, 0.5)
+    assert stream.features.age_s == 0
     assert step(device, T0 - 3_599) is device.live
 
 
 def test_samples_that_share_a_second_do_not_make_the_server_s_clock_wrong() -> None:
-    device = Device.new()
+    device = DeviceStreams.new()
     for _ in range(500):
         device.route(T0 + 60, T0)
-    lane, _ = device.route(T0 + 60, T0)
-    assert lane is device.live
-    assert device.live.told_s == T0 + 60
+    stream, _ = device.route(T0 + 60, T0)
+    assert stream is device.live
+    assert device.live.newest_timestamp_s == T0 + 60
     assert device.live.newest_s is not None
     assert device.live.newest_s > T0 + 60
 
 
 @pytest.mark.parametrize("backfilled", [False, True])
 def test_a_snapshot_goes_on_as_the_original(backfilled: bool) -> None:
-    device = Device.new()
+    device = DeviceStreams.new()
     for t in range(100):
         step(device, T0 + t, 60.0 + t % 17)
     device.live.alert = AlertState(0.7, True, T0 + 99, T0 + 9, T0 + 50)
     device.live.alert_id = 42
     if backfilled:
         step(device, T0 - 100).alert_id = 43
-    twin = Device.from_bytes(device.to_bytes(), 123.5)
+    twin = DeviceStreams.from_bytes(device.to_bytes(), 123.5)
     assert twin.saved_s == 123.5
     assert (twin.live.alert, twin.live.alert_id, twin.live.newest_s) == (device.live.alert, 42, T0 + 99)
     assert (twin.backfill is not None) is backfilled
     for t_s in (T0 + 99, T0 + 100, T0 - 90, T0 - 300):
-        lane, placed_s = device.route(t_s, RECEIVED_S)
-        twin_lane, twin_placed_s = twin.route(t_s, RECEIVED_S)
-        assert placed_s == twin_placed_s
-        assert repr(lane.features.step(placed_s, 80, 33, 1)) == repr(twin_lane.features.step(placed_s, 80, 33, 1))
-        assert lane.alert_id == twin_lane.alert_id
+        stream, stream_s = device.route(t_s, RECEIVED_S)
+        twin_stream, twin_stream_s = twin.route(t_s, RECEIVED_S)
+        assert stream_s == twin_stream_s
+        assert repr(stream.features.step(stream_s, 80, 33, 1)) == repr(twin_stream.features.step(stream_s, 80, 33, 1))
+        assert stream.alert_id == twin_stream.alert_id
     assert twin.to_bytes() == device.to_bytes()
 
 
@@ -149,13 +149,13 @@ def test_a_snapshot_goes_on_as_the_original(backfilled: bool) -> None:
 )
 def test_a_snapshot_that_cannot_be_read_is_a_value_error(damage: bytes) -> None:
     with pytest.raises(ValueError, match="snapshot"):
-        Device.from_bytes(damage, 0.0)
+        DeviceStreams.from_bytes(damage, 0.0)
 
 
 def test_devices_keeps_what_was_committed() -> None:
-    devices = Devices()
+    devices = DeviceCache()
     assert devices.get("a") is None
-    one, two = Device.new(), Device.new()
+    one, two = DeviceStreams.new(), DeviceStreams.new()
     devices.commit({"a": one})
     assert devices.get("a") is one
     devices.commit({"a": two, "b": one})
@@ -164,11 +164,11 @@ def test_devices_keeps_what_was_committed() -> None:
 
 
 def test_devices_forgets_the_longest_silent() -> None:
-    devices = Devices()
-    device = Device.new()
+    devices = DeviceCache()
+    device = DeviceStreams.new()
     devices.commit({f"d{number}": device for number in range(MAX_DEVICES)})
     devices.commit({"d0": device})
     devices.commit({"new": device, "newer": device})
     assert [name for name in ("d0", "d1", "d2", "d3", "new", "newer") if devices.get(name)] == ["d0", "d3", "new", "newer"]
     assert len(devices._devices) == MAX_DEVICES
-    assert lanes.MAX_DEVICES == 10_000
+    assert device_streams.MAX_DEVICES == 10_000

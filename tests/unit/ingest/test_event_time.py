@@ -6,7 +6,7 @@ import pytest
 
 from broker.contract import ErrorDetail
 from broker.contract.samples import RejectedSample, Sample
-from ingest.event_time import EventTime, taken
+from ingest.event_time import EventTime, event_times
 from tests.support.pipeline import NOW
 
 OWN = datetime(2024, 12, 1, tzinfo=UTC)
@@ -44,4 +44,4 @@ def ago(milliseconds: float) -> EventTime:
     ],
 )
 def test_taken(elements: list[Sample | RejectedSample], expected: list[EventTime | None]) -> None:
-    assert taken(elements, NOW) == expected
+    assert event_times(elements, NOW) == expected
