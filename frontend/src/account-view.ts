@@ -1,8 +1,8 @@
 import { type Me, signOut } from "./account.ts";
 import { create, setText, text } from "./dom.ts";
-import { loginUrl } from "./next.ts";
+import { loginUrl } from "./login-redirect.ts";
 
-/** Say who is signed in, with a way out, or lead to where one signs in; nothing where no logins are needed. */
+/** Show the account with a button to sign out, or a link to sign in; nothing if no logins are required. */
 export function showAccount(me: Me): void {
   const account = text("account");
   account.hidden = !me.auth;
@@ -14,13 +14,13 @@ export function showAccount(me: Me): void {
   }
   const note = create("span");
   note.role = "status";
-  const out = create("button", "Sign out");
-  out.type = "button";
-  out.addEventListener("click", () => {
+  const signOutButton = create("button", "Sign out");
+  signOutButton.type = "button";
+  signOutButton.addEventListener("click", () => {
     signOut(me).then(
       () => location.reload(),
       (error: unknown) => setText(note, error instanceof Error ? error.message : String(error)),
     );
   });
-  account.replaceChildren(create("span", `Signed in as ${me.login} (${me.role})`), out, note);
+  account.replaceChildren(create("span", `Signed in as ${me.login} (${me.role})`), signOutButton, note);
 }

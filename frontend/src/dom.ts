@@ -1,11 +1,11 @@
-/** The element with this id; it is an error in the page if there is none of that kind. */
+/** The element with this id. Throws if the page has none of that type. */
 export function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
-  const found = document.getElementById(id);
-  if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} #${id}`);
-  return found;
+  const element = document.getElementById(id);
+  if (!(element instanceof kind)) throw new Error(`the page has no ${kind.name} #${id}`);
+  return element;
 }
 
-/** An element that is known by its id alone. */
+/** The element with this id, of any type. */
 export function text(id: string): HTMLElement {
   return byId(id, HTMLElement);
 }
@@ -16,24 +16,24 @@ export function create<K extends keyof HTMLElementTagNameMap>(
   content = "",
   className = "",
 ): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
-  made.textContent = content;
-  if (className) made.className = className;
-  return made;
+  const element = document.createElement(tag);
+  element.textContent = content;
+  if (className) element.className = className;
+  return element;
 }
 
-/** Put `made` first into `list` and drop what is over `limit` at its end. */
-export function prepend(list: HTMLElement, made: HTMLElement, limit: number): void {
-  list.prepend(made);
+/** Insert `element` at the start of `list`, and remove the last ones beyond `limit`. */
+export function prepend(list: HTMLElement, element: HTMLElement, limit: number): void {
+  list.prepend(element);
   while (list.children.length > limit) list.lastElementChild?.remove();
 }
 
-/** Change the text only where it differs, so that screen readers announce only changes. */
+/** Set the text if it differs, so that screen readers announce only changes. */
 export function setText(element: HTMLElement, content: string): void {
   if (element.textContent !== content) element.textContent = content;
 }
 
-/** Mark how an element is meant; the style sheet colours it. */
+/** Set the tone of an element, which the style sheet shows as a colour. */
 export function setTone(element: HTMLElement, tone: "good" | "bad" | "idle"): void {
   element.dataset.tone = tone;
 }

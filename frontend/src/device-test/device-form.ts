@@ -6,7 +6,7 @@ import { walk, type WalkMode } from "./walk.ts";
 const MIN_INTERVAL_S = 0.1;
 const MAX_INTERVAL_S = 3600;
 
-/** The fields of the simulated device. */
+/** The form of the simulated device. */
 export class DeviceForm {
   readonly #form = byId("device-form", HTMLFormElement);
   readonly #deviceId = byId("device-id", HTMLInputElement);
@@ -18,7 +18,7 @@ export class DeviceForm {
 
   /** @param send called with the values and the device id whenever a sample is to be sent */
   constructor(send: (values: Values, deviceId: string) => void) {
-    const fire = (): void => {
+    const sendValues = (): void => {
       const values = this.#values();
       if (values) send(values, this.#deviceId.value.trim());
     };
@@ -31,26 +31,26 @@ export class DeviceForm {
     this.#deviceId.addEventListener("input", () => this.#review());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      fire();
+      sendValues();
     });
     const restart = (): void => {
       clearInterval(this.#timer);
-      if (this.#auto.checked) this.#timer = setInterval(fire, this.#intervalMs());
+      if (this.#auto.checked) this.#timer = setInterval(sendValues, this.#intervalMs());
     };
     this.#auto.addEventListener("change", () => {
-      if (this.#auto.checked) fire();
+      if (this.#auto.checked) sendValues();
       restart();
     });
     this.#interval.addEventListener("change", restart);
     this.#review();
   }
 
-  /** Whether samples are sent without anybody asking. */
+  /** True if samples are sent automatically. */
   get automatic(): boolean {
     return this.#auto.checked;
   }
 
-  /** What is to be sent now, after a step of the walk; undefined where a field holds no number. */
+  /** The values to send now, after a step of the walk; undefined if a field is not a number. */
   #values(): Values | undefined {
     let values: Values = { hr: null, temp: null, eda: null };
     for (const channel of CHANNELS) {
@@ -70,19 +70,19 @@ export class DeviceForm {
     return values;
   }
 
-  /** Say what is odd about the fields. Odd values may be sent all the same. */
+  /** Show which fields are invalid. Invalid values may be sent nevertheless. */
   #review(): void {
     const problems: string[] = [];
     for (const channel of CHANNELS) {
       const value = read(channel);
-      const odd = value === undefined ? "is not a number" : inRange(channel, value) ? "" : "is out of range";
-      mark(field(channel), odd !== "");
-      if (odd) problems.push(`${channel} ${odd}`);
+      const problem = value === undefined ? "is not a number" : inRange(channel, value) ? "" : "is out of range";
+      markInvalid(field(channel), problem !== "");
+      if (problem) problems.push(`${channel} ${problem}`);
     }
     const id = this.#deviceId.value.trim();
-    const badId = id !== "" && !new RegExp(DEVICE_ID).test(id);
-    mark(this.#deviceId, badId);
-    if (badId) problems.push("the device id is not a valid name");
+    const invalidId = id !== "" && !new RegExp(DEVICE_ID).test(id);
+    markInvalid(this.#deviceId, invalidId);
+    if (invalidId) problems.push("the device id is not a valid name");
     setText(this.#problem, problems.length ? `${problems.join(", ")}: the server will refuse it.` : "");
     setTone(this.#problem, problems.length ? "bad" : "idle");
   }
@@ -108,8 +108,8 @@ function read(channel: Channel): number | null | undefined {
   }
 }
 
-function mark(input: HTMLInputElement, odd: boolean): void {
-  input.setAttribute("aria-invalid", String(odd));
+function markInvalid(input: HTMLInputElement, invalid: boolean): void {
+  input.setAttribute("aria-invalid", String(invalid));
 }
 
 function isWalk(mode: string): mode is WalkMode {

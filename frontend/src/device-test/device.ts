@@ -5,9 +5,9 @@ import { type KeyedSample, Outbox } from "./outbox.ts";
 const CAPACITY = 500;
 const WINDOW = 20;
 const RESEND_AFTER_MS = (ANSWER_TIMEOUT_S + 2) * 1000;
-const LOOK_MS = 1000;
+const RESEND_CHECK_MS = 1000;
 
-/** The simulated device's sending side: a sample stays until its answer comes. */
+/** Sending side of the simulated device: keeps each sample until it is answered. */
 export class Device {
   readonly outbox = new Outbox(CAPACITY, WINDOW, RESEND_AFTER_MS);
   #link: Link;
@@ -28,7 +28,7 @@ export class Device {
       answered(answer);
       this.#flush();
     });
-    setInterval(() => this.#flush(), LOOK_MS);
+    setInterval(() => this.#flush(), RESEND_CHECK_MS);
   }
 
   send(sample: KeyedSample): void {

@@ -6,16 +6,16 @@ export const LEVEL_TEXT: Record<StressLevel, string> = {
   high_stress: "high stress",
 };
 
-/** A value with as many digits, or a dash where the sensor had no contact. */
+/** A value with that many digits, or a dash if the sensor had no contact. */
 export function number(value: number | null, digits: number): string {
   return value === null ? "–" : value.toFixed(digits);
 }
 
-export function plural(count: number, one: string): string {
-  return `${count} ${one}${count === 1 ? "" : "s"}`;
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** The local time of day, with the date where it is not today's. */
+/** The local time of day, with the date unless it is today's. */
 export function localTime(iso: string, now: Date): string {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return iso;
@@ -24,7 +24,7 @@ export function localTime(iso: string, now: Date): string {
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clock}`;
 }
 
-/** The same moment in UTC. */
+/** A time in UTC. */
 export function utcTime(iso: string): string {
   const time = new Date(iso);
   return Number.isNaN(time.getTime()) ? iso : `${time.toISOString().replace("T", " ").replace("Z", "")} UTC`;
@@ -34,7 +34,7 @@ export function quality(flags: NewSensorData["quality"]): string {
   return flags.length ? flags.map((flag) => flag.replaceAll("_", " ")).join(", ") : "good";
 }
 
-/** What speaks for stress (+) and against it (-), the heaviest first. */
+/** The reasons for stress (+) and against it (-), the largest weight first. */
 export function reasons(given: NewSensorData["reasons"]): string {
   return given.map(({ text, weight }) => `${weight < 0 ? "−" : "+"} ${text}`).join("; ") || "–";
 }
@@ -44,7 +44,7 @@ export function refusal(error: ErrorDetail): string {
   return `${error.code}${field}: ${error.message}`;
 }
 
-/** An answer as one line. */
+/** A receipt as one line. */
 export function answer(received: DataReceived): string {
   const parts: string[] = [received.status];
   if (received.duplicate) parts.push("stored before");
@@ -54,7 +54,7 @@ export function answer(received: DataReceived): string {
     parts.push(`${LEVEL_TEXT[label]} ${(confidence * 100).toFixed(1)} %`);
   }
   if (received.error) parts.push(refusal(received.error));
-  for (const one of received.errors ?? []) parts.push(`sample ${one.index}: ${refusal(one.error)}`);
+  for (const { index, error } of received.errors ?? []) parts.push(`sample ${index}: ${refusal(error)}`);
   if (received.message && received.message !== received.error?.message) parts.push(received.message);
   if (received.seq != null) parts.push(`seq ${received.seq}`);
   return parts.join(" · ");

@@ -1,6 +1,6 @@
 import { HISTORY_DEFAULT, HISTORY_MAX, type HistoryRequest } from "../contract.gen.ts";
 
-/** The request for what a form says; empty fields are left out. */
+/** The history request for the fields of a form; empty fields are left out. */
 export function historyRequest(limit: string, start: string, end: string, deviceId: string): HistoryRequest {
   const request: HistoryRequest = { limit: clampLimit(limit) };
   if (start) request.start_date = start;

@@ -1,10 +1,10 @@
-/** How a connection is; `detail` is the transport, or why it is not up. */
+/** State of a connection; `detail` is the transport, or the reason why it is not connected. */
 export interface LinkState {
   phase: "connected" | "connecting" | "offline";
   detail: string;
 }
 
-/** A state in words. Only a connection that is up says "connected". */
+/** A state as text. */
 export function stateText({ phase, detail }: LinkState): string {
   if (phase === "connected") return `connected over ${detail}`;
   if (phase === "connecting") return detail ? `connecting (${detail})` : "connecting";

@@ -1,7 +1,7 @@
 import { setText, setTone } from "../dom.ts";
 import { type LinkState, stateText } from "./link-state.ts";
 
-/** Shows the state of a connection in `element`. */
+/** A function that shows the state of a connection in `element`. */
 export function linkView(element: HTMLElement): (state: LinkState) => void {
   return (state) => {
     setText(element, stateText(state));

@@ -4,7 +4,7 @@ import type { LinkState } from "./link-state.ts";
 
 const RETRY_MS = 2000;
 
-/** A Socket.IO connection of its own to the server of this page, which stays up for as long as it is wanted. */
+/** A separate Socket.IO connection to the server of this page, which reconnects until it is closed. */
 export class Link {
   readonly socket: Socket<ServerToClientEvents, ClientToServerEvents>;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -12,8 +12,8 @@ export class Link {
 
   /**
    * @param show called with every state
-   * @param token the token to connect with; undefined: the cookie of this browser, if it has one, says who it is
-   * @param refused called when the server does not let this client in
+   * @param token the token to connect with; undefined: the browser's session cookie, if there is one
+   * @param refused called when the server rejects this client
    */
   constructor(type: ClientType, show: (state: LinkState) => void, token?: () => string, refused?: () => void) {
     this.#show = show;
@@ -34,7 +34,7 @@ export class Link {
       if (reason === "io server disconnect") this.#retry = setTimeout(() => this.socket.connect(), RETRY_MS);
     });
     this.socket.on("connect_error", (error) => {
-      // Where it was the server that said no, socket.io-client does not try again, and the same would be no use.
+      // If the server rejected it, socket.io-client does not try again: the same credentials would fail again.
       show({ phase: this.socket.active ? "connecting" : "offline", detail: error.message });
       if (!this.socket.active) refused?.();
     });

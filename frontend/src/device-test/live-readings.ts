@@ -7,7 +7,7 @@ import { liveRow } from "./readings.ts";
 const MAX_ROWS = 50;
 const MAX_KEPT = 500;
 
-/** Show what is stored while this page is open, for the devices that are asked for, until it is paused. */
+/** Show the readings that are stored while this page is open, filtered by device; a button pauses the view. */
 export function wireReadings(link: Link): void {
   const log = new ReadingLog(MAX_KEPT);
   const rows = byId("reading-rows", HTMLTableSectionElement);

@@ -19,8 +19,8 @@ import { wireServer } from "./server.ts";
 const MAX_ALERTS = 30;
 
 function startFrontend(mayConnect: boolean): void {
-  const again = (): void => void whoAmI().then(showAccount);
-  const link = new Link("frontend", linkView(text("frontend-state")), undefined, again);
+  const refreshAccount = (): void => void whoAmI().then(showAccount);
+  const link = new Link("frontend", linkView(text("frontend-state")), undefined, refreshAccount);
   link.socket.on(Name.STRESS_ALERT, (alert) => {
     text("alerts-empty").hidden = true;
     prepend(text("alerts"), alertItem(alert), MAX_ALERTS);
@@ -71,7 +71,7 @@ function startDevice(needsToken: boolean): void {
   if (!needsToken) link.open();
 }
 
-/** Where that cannot be told, connecting shows what is wrong. */
+/** If this request fails, connecting shows the error. */
 const me = await whoAmI().catch(() => null);
 if (me) showAccount(me);
 startFrontend(!me?.auth || me.login !== null);

@@ -1,6 +1,6 @@
 import type { DataReceived, ErrorCode, SensorSample } from "../contract.gen.ts";
 
-/** A sample that can be recognised in its answer. */
+/** A sample with the key that its receipt repeats. */
 export type KeyedSample = SensorSample & { boot: string; seq: number };
 
 interface Entry {
@@ -8,18 +8,18 @@ interface Entry {
   sentAtMs: number | null;
 }
 
-/** Refusals that another attempt may get past. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(["database", "timeout"]);
+/** Errors after which the same sample may be accepted later. */
+const TRANSIENT: ReadonlySet<ErrorCode> = new Set(["database", "timeout"]);
 
-/** Samples that have not been answered yet, oldest first. Bounded: a full outbox drops its oldest sample. */
+/** Unanswered samples, oldest first. A full outbox drops its oldest sample. */
 export class Outbox {
   #entries: Entry[] = [];
   #dropped = 0;
 
   /**
-   * @param capacity how many samples are kept
-   * @param window how many may be on their way at the same time
-   * @param resendAfterMs how long an answer may take
+   * @param capacity maximum number of samples
+   * @param window maximum number of samples in flight
+   * @param resendAfterMs time without an answer after which a sample is sent again
    */
   constructor(
     readonly capacity: number,
@@ -31,7 +31,7 @@ export class Outbox {
     return this.#entries.length;
   }
 
-  /** How many samples were given up because the outbox was full. */
+  /** Number of samples that were dropped because the outbox was full. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -44,7 +44,7 @@ export class Outbox {
     }
   }
 
-  /** What is to be sent now; it counts as sent from then on. */
+  /** Return the samples to send now, and mark them as sent. */
   take(nowMs: number): KeyedSample[] {
     const due: KeyedSample[] = [];
     for (const entry of this.#entries.slice(0, this.window)) {
@@ -56,19 +56,19 @@ export class Outbox {
     return due;
   }
 
-  /** The connection is gone, and with it the answers: everything is to be sent again. */
+  /** Mark all samples as not sent, after the connection and its answers were lost. */
   forgetSent(): void {
     for (const entry of this.#entries) entry.sentAtMs = null;
   }
 
   /**
-   * Take an answer. A sample leaves when it is stored, or refused for a reason that stays; after a passing one it is
-   * sent again once its time is up.
+   * Remove the sample that `answer` is for, if it was stored or rejected for good; after a transient error it stays, and
+   * is sent again after `resendAfterMs`.
    *
-   * @returns whether a sample left
+   * @returns true if a sample was removed
    */
   settle(answer: DataReceived): boolean {
-    if (answer.status === "error" && answer.error && PASSING.has(answer.error.code)) return false;
+    if (answer.status === "error" && answer.error && TRANSIENT.has(answer.error.code)) return false;
     const before = this.#entries.length;
     this.#entries = this.#entries.filter(
       ({ sample }) => sample.boot !== answer.boot || sample.seq !== answer.seq,

@@ -1,19 +1,19 @@
 import type { NewSensorData } from "../contract.gen.ts";
 
-/** The newest readings, newest first. Bounded: a full log drops its oldest. While it is held, what comes waits. */
+/** The newest readings, newest first. A full log drops its oldest. While it is held, new readings wait. */
 export class ReadingLog {
   #shown: NewSensorData[] = [];
   #waiting: NewSensorData[] = [];
   #held = false;
 
-  /** @param capacity how many readings are kept, and how many wait */
+  /** @param capacity maximum number of readings shown, and of readings that wait */
   constructor(readonly capacity: number) {}
 
   get held(): boolean {
     return this.#held;
   }
 
-  /** How many readings wait, at most as many as are kept. */
+  /** Number of readings that wait, at most `capacity`. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -39,7 +39,7 @@ export class ReadingLog {
   }
 }
 
-/** Whether a reading is of a device whose id contains `device`. */
+/** True if the reading's device id contains `device`. */
 export function matches(reading: NewSensorData, device: string): boolean {
   return reading.device_id.includes(device);
 }

@@ -2,7 +2,7 @@ import type { NewSensorData, StressLevel } from "../contract.gen.ts";
 import { create } from "../dom.ts";
 import { LEVEL_TEXT, localTime, number, quality, reasons, utcTime } from "./format.ts";
 
-/** A moment in local time, with UTC in its title. */
+/** An element with a time in local time, and in UTC as its title. */
 export function moment(iso: string): HTMLTimeElement {
   const time = create("time", localTime(iso, new Date()));
   time.dateTime = iso;
@@ -10,24 +10,24 @@ export function moment(iso: string): HTMLTimeElement {
   return time;
 }
 
-/** A level as text on its colour. */
+/** An element with a stress level as text on its colour. */
 export function pill(level: StressLevel): HTMLSpanElement {
-  const made = create("span", LEVEL_TEXT[level], "pill");
-  made.dataset.level = level;
-  return made;
+  const element = create("span", LEVEL_TEXT[level], "pill");
+  element.dataset.level = level;
+  return element;
 }
 
-/** A reading that has just come, as a row of a table: with its reasons, which the record does not keep. */
+/** A table row with a live reading and its reasons, which are not stored. */
 export function liveRow(reading: NewSensorData): HTMLTableRowElement {
-  const made = row(reading);
-  made.append(create("td", reasons(reading.reasons), "reasons"));
-  return made;
+  const element = row(reading);
+  element.append(create("td", reasons(reading.reasons), "reasons"));
+  return element;
 }
 
-/** A reading as a row of a table. */
+/** A table row with a stored reading. */
 export function row(reading: NewSensorData): HTMLTableRowElement {
-  const made = create("tr");
-  made.append(
+  const element = create("tr");
+  element.append(
     cell(moment(reading.timestamp)),
     create("td", reading.device_id, "name"),
     create("td", number(reading.hr, 1), "number"),
@@ -37,11 +37,11 @@ export function row(reading: NewSensorData): HTMLTableRowElement {
     create("td", `${reading.confidence.toFixed(1)} %`, "number"),
     create("td", quality(reading.quality), "quality"),
   );
-  return made;
+  return element;
 }
 
 function cell(content: Node): HTMLTableCellElement {
-  const made = create("td");
-  made.append(content);
-  return made;
+  const element = create("td");
+  element.append(content);
+  return element;
 }

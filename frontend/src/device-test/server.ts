@@ -2,22 +2,22 @@ import { type ClientStats, type HealthStatus, Name } from "../contract.gen.ts";
 import { setText, setTone, text } from "../dom.ts";
 import type { Link } from "./link.ts";
 
-const ASK_MS = 10_000;
+const REQUEST_MS = 10_000;
 const UNKNOWN = "–";
 const COUNTS = ["total", "esp32", "frontend"] as const satisfies readonly (keyof ClientStats)[];
 const PARTS = ["status", "database", "model", "broker"] as const satisfies readonly (keyof HealthStatus)[];
 
-/** Show who is connected, how the parts are, and how long a round trip takes. */
+/** Show the number of clients, the state of the parts, and the round-trip time. */
 export function wireServer(link: Link): void {
   let pingedAtMs: number | null = null;
-  const ask = (): void => {
+  const requestState = (): void => {
     if (!link.connected) return;
     pingedAtMs = performance.now();
     link.socket.emit(Name.PING);
     link.socket.emit(Name.HEALTH_CHECK);
   };
 
-  link.socket.on("connect", ask);
+  link.socket.on("connect", requestState);
   link.socket.on("disconnect", () => {
     pingedAtMs = null;
     showClients(null);
@@ -31,8 +31,8 @@ export function wireServer(link: Link): void {
     setText(text("ping"), `${(performance.now() - pingedAtMs).toFixed(1)} ms`);
     pingedAtMs = null;
   });
-  text("server-check").addEventListener("click", ask);
-  setInterval(ask, ASK_MS);
+  text("server-check").addEventListener("click", requestState);
+  setInterval(requestState, REQUEST_MS);
 }
 
 function showClients(stats: ClientStats | null): void {
@@ -43,7 +43,7 @@ function showHealth(health: HealthStatus | null): void {
   for (const part of PARTS) {
     const element = text(`health-${part}`);
     setText(element, health ? health[part] : UNKNOWN);
-    // The model's says what it is and where; it is no part that may be down by itself.
+    // The model's text names its version, and it cannot be down by itself.
     if (part !== "model") setTone(element, health === null ? "idle" : health[part] === "ok" ? "good" : "bad");
   }
 }

@@ -22,13 +22,13 @@ const COURSES: Record<WalkMode, Record<Channel, Course>> = {
 };
 const PULL = 0.04;
 
-/** One step of a slow random walk towards what a mode is about; a channel without a value starts there. */
+/** One step of a slow random walk towards the target of a mode; a channel without a value starts at the target. */
 export function walk(mode: WalkMode, from: Values, random: () => number): Values {
   const next: Values = { ...from };
   for (const channel of CHANNELS) {
     const { target, step, digits } = COURSES[mode][channel];
-    const here = from[channel] ?? target;
-    const moved = here + (target - here) * PULL + (random() * 2 - 1) * step;
+    const current = from[channel] ?? target;
+    const moved = current + (target - current) * PULL + (random() * 2 - 1) * step;
     next[channel] = Number(moved.toFixed(digits));
   }
   return next;

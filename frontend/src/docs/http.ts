@@ -7,10 +7,10 @@ import { ownLayout } from "./layout.ts";
 
 type OpenApi = { servers: { url: string }[] } & Record<string, unknown>;
 
-/** Show the OpenAPI document. What changes nothing may be tried from here. */
+/** Show the OpenAPI document. GET requests can be tried from the page. */
 export async function showHttp(target: HTMLElement): Promise<void> {
   followTheme();
-  // The renderer warns of every dialect but its own; ours is the one of JSON Schema that OpenAPI 3.1 is made of.
+  // The renderer warns of every dialect but its default; the document's is plain JSON Schema 2020-12, which OpenAPI 3.1 uses.
   const { jsonSchemaDialect: _, ...spec } = await fetchDocument<OpenApi>("/openapi.json");
   const server = create("p", "Server: ");
   server.append(create("code", spec.servers.map(({ url }) => url).join(", ")));
@@ -25,7 +25,7 @@ export async function showHttp(target: HTMLElement): Promise<void> {
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     supportedSubmitMethods: ["get"],
-    validatorUrl: null, // a service elsewhere
+    validatorUrl: null, // an external service
   });
 }
 

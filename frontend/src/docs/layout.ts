@@ -1,4 +1,4 @@
-/** What Swagger UI gives to plugins; its React is another one than ours. */
+/** Object that Swagger UI passes to plugins; its React is a separate copy. */
 export interface System {
   React: { createElement: (type: unknown, properties?: object | null, ...children: unknown[]) => object };
 }
@@ -9,8 +9,7 @@ interface Properties {
 }
 
 /**
- * Swagger UI's parts without its frame: title and introduction, a choice among servers where there is one, and a `main` of
- * its own would stand within those of the page.
+ * Swagger UI's components without its frame: the page already has a title, an introduction, the servers and a `main`.
  */
 export function ownLayout(system: System): object {
   const Layout = ({ getComponent, specSelectors }: Properties): object | null => {

@@ -4,7 +4,7 @@ import "./style.css";
 
 type Show = (target: HTMLElement) => Promise<void>;
 
-/** Show a document as soon as its renderer is there; one that fails leaves the other. */
+/** Show a document as soon as its renderer is loaded; if one fails, the other is still shown. */
 async function show(id: string, renderer: Promise<Show>): Promise<void> {
   const target = text(id);
   try {

@@ -14,14 +14,14 @@ const LABELS = { sendLabel: "from the server", receiveLabel: "to the server", re
 
 type Part = "servers" | "operations";
 
-/** Show the AsyncAPI document: the servers as they are reached from here, and a list of operations that open. */
+/** Show the AsyncAPI document: the servers under the address of this page, and a list of operations that expand. */
 export async function showMessages(target: HTMLElement): Promise<void> {
   const { servers } = await fetchDocument<{ servers: Record<string, object> }>("/asyncapi.json");
   for (const [name, server] of Object.entries(servers)) Object.assign(parsed.servers[name] ?? {}, server);
   const document = unstringify(parsed)?.json<Described>();
-  if (!document) throw new Error("it is not what the build of this page wrote");
+  if (!document) throw new Error("the document does not match the build of this page");
 
-  const place = create("div", "", "servers");
+  const serverList = create("div", "", "servers");
   const { mqtt, socketIo } = operationsOf(document);
   const show = (host: HTMLElement, part: Part, operations: object): void =>
     createRoot(host).render(
@@ -34,22 +34,22 @@ export async function showMessages(target: HTMLElement): Promise<void> {
     closed(operation, (host) => show(host, "operations", { [operation.id]: document.operations[operation.id] }));
   target.replaceChildren(
     create("h3", "Servers"),
-    place,
+    serverList,
     create("h3", "MQTT topics"),
     ...mqtt.map(item),
     create("h3", "Socket.IO events"),
     ...socketIo.map(item),
   );
-  show(place, "servers", {});
+  show(serverList, "servers", {});
   openNamed();
   addEventListener("hashchange", openNamed);
 }
 
-/** An operation as a line that opens; what is inside is made when it is first asked for. */
+/** An operation as a line that expands; its content is created when it is first opened. */
 function closed(operation: Operation, fill: (host: HTMLElement) => void): HTMLDetailsElement {
-  const made = create("details", "", "operation");
-  made.id = `message-${operation.id.replaceAll("_", "-")}`; // the OpenAPI renderer warns of _ in an address
-  made.dataset.action = operation.action;
+  const details = create("details", "", "operation");
+  details.id = `message-${operation.id.replaceAll("_", "-")}`; // the OpenAPI renderer warns of _ in an address
+  details.dataset.action = operation.action;
   const line = create("summary");
   line.append(
     create("span", operation.action === "send" ? "from server" : "to server", "direction"),
@@ -57,13 +57,13 @@ function closed(operation: Operation, fill: (host: HTMLElement) => void): HTMLDe
     create("span", operation.summary),
   );
   const host = create("div");
-  made.append(line, host);
-  made.addEventListener("toggle", () => {
-    if (!made.open) return;
+  details.append(line, host);
+  details.addEventListener("toggle", () => {
+    if (!details.open) return;
     if (!host.hasChildNodes()) fill(host);
-    history.replaceState(null, "", `#${made.id}`);
+    history.replaceState(null, "", `#${details.id}`);
   });
-  return made;
+  return details;
 }
 
 /** Open the operation that the address names; the OpenAPI renderer puts a slash before every name. */

@@ -1,18 +1,18 @@
-/** One operation of an AsyncAPI document, as its line in a list says it. */
+/** Operation of an AsyncAPI document, as shown in a list. */
 export interface Operation {
   id: string;
   address: string;
   summary: string;
-  /** Seen from the server, as the document is. */
+  /** From the server's point of view, as in the document. */
   action: "send" | "receive";
 }
 
-/** The part of a document, its references resolved, that its operations stand in. */
+/** Part of a document, with its references resolved, that contains the operations. */
 export interface Described {
   operations: Record<string, { action: Operation["action"]; summary?: string; channel: { address: string } }>;
 }
 
-/** The operations of MQTT, whose addresses are topics, and of Socket.IO, where they are the events' names. */
+/** The operations of MQTT, whose addresses are topics, and of Socket.IO, whose addresses are names of events. */
 export function operationsOf(document: Described): { mqtt: Operation[]; socketIo: Operation[] } {
   const mqtt: Operation[] = [];
   const socketIo: Operation[] = [];

@@ -3,7 +3,7 @@ import "../forms.css";
 import "./style.css";
 import { signIn, whoAmI } from "../account.ts";
 import { byId, setText, setTone, text } from "../dom.ts";
-import { nextUrl } from "../next.ts";
+import { nextUrl } from "../login-redirect.ts";
 
 const next = nextUrl(new URLSearchParams(location.search).get("next"), location.origin);
 const send = byId("login-send", HTMLButtonElement);
@@ -33,4 +33,4 @@ async function showState(): Promise<void> {
 }
 
 name.focus();
-void showState().catch(() => undefined); // signing in says itself what is wrong
+void showState().catch(() => undefined); // signing in shows the same error

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { loginUrl, nextUrl } from "../src/next.ts";
+import { loginUrl, nextUrl } from "../src/login-redirect.ts";
 
 const ORIGIN = "http://lab.example:5000";
 

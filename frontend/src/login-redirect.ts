@@ -1,7 +1,7 @@
 /**
- * Where to go after signing in: what `next` names on this very server, else its first page.
+ * The URL to open after signing in: `next` if it is on this server, else the first page.
  *
- * The whole address is given back, never the path alone: of `/.//elsewhere` the path is `//elsewhere`, another server.
+ * Returns an absolute URL, since a path alone may name another server: that of `/.//elsewhere` is `//elsewhere`.
  */
 export function nextUrl(next: string | null, origin: string): string {
   const home = `${origin}/`;
@@ -14,7 +14,7 @@ export function nextUrl(next: string | null, origin: string): string {
   }
 }
 
-/** The address of the page to sign in, which comes back to `path`. */
+/** The URL of the login page, which returns to `path`. */
 export function loginUrl(path: string): string {
   return `/login?${new URLSearchParams({ next: path })}`;
 }
