@@ -17,7 +17,7 @@ def scheme_of(settings: Settings) -> str:
 
 
 def banner(settings: Settings, database: Database, gateway: Gateway, bus: EmbeddedBus | MqttBus) -> str:
-    """Return where each part listens, and a command that sends a first sample."""
+    """Return the addresses of the parts, and a command that sends a first sample."""
     http = f"{scheme_of(settings)}://{Bind(gateway.host, gateway.port).reachable}"
     broker = address_of(bus)
     topic = SENSOR_DATA.topic("ESP32_001")
@@ -32,7 +32,7 @@ def banner(settings: Settings, database: Database, gateway: Gateway, bus: Embedd
             f"  documents         {http}{DOCS.path}",
             f"  HTTP, Socket.IO   {http}",
             f"  MQTT              {broker}",
-            f"  record            {database}",
+            f"  database          {database}",
             *(["  logins            stresswire token add NAME --role viewer"] if settings.logins_required else []),
             "Send a sample:",
             f"  mosquitto_pub -h {broker.host} -p {broker.port} {shown}-q 1 -t {topic} -m '{sample}'",

@@ -1,4 +1,4 @@
-"""A device on MQTT, as `replay` and `simulate` need it: keys, a window, and resends until `data_received` comes."""
+"""MQTT device for `replay` and `simulate`: keys, a window of unanswered messages, and resends until `data_received`."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ from broker.contract import DATA_RECEIVED, SENSOR_DATA, DataReceived, SensorSamp
 from broker.external.bus import MqttBus
 
 WINDOW = 200
-"""Messages that may be unanswered at once."""
+"""Maximum number of unanswered messages."""
 RESEND_S = 5.0
 CONNECT_S = 10.0
 _decode = msgspec.json.Decoder(DataReceived).decode
 
 
 class Tally(msgspec.Struct):
-    """What became of a device's samples."""
+    """Counts of a device's samples by outcome."""
 
     sent: int = 0
     stored: int = 0
@@ -29,7 +29,7 @@ class Tally(msgspec.Struct):
 
 
 class _Waiting(msgspec.Struct):
-    """A message that was not answered yet."""
+    """Published message without an answer; `sent_s` is the event loop's time."""
 
     payload: bytes
     samples: int
@@ -37,7 +37,7 @@ class _Waiting(msgspec.Struct):
 
 
 class Device:
-    """One device with a connection of its own; made by `connected`."""
+    """Device with its own MQTT connection; created by `connected`."""
 
     def __init__(self, bus: MqttBus, device_id: str) -> None:
         self.device_id = device_id
@@ -52,8 +52,8 @@ class Device:
         )
 
     async def send(self, samples: Sequence[SensorSample]) -> None:
-        """Publish one sample, or several as a batch; waits while the window is full."""
-        await self._until_fewer_than(WINDOW)
+        """Publish one sample, or several as a batch; wait while the window is full."""
+        await self._wait_for_unanswered_below(WINDOW)
         first = self._seq
         self._seq += len(samples)
         keyed = [
@@ -67,9 +67,9 @@ class Device:
 
     async def flush(self) -> None:
         """Wait until every sample is answered."""
-        await self._until_fewer_than(1)
+        await self._wait_for_unanswered_below(1)
 
-    async def _until_fewer_than(self, count: int) -> None:
+    async def _wait_for_unanswered_below(self, count: int) -> None:
         while len(self._waiting) >= count:
             self._answered.clear()
             await self._answered.wait()
@@ -105,7 +105,11 @@ async def _first_connection(bus: MqttBus) -> None:
 
 @contextlib.asynccontextmanager
 async def connected(address: MqttAddress, device_id: str) -> AsyncIterator[Device]:
-    """A device that connects, and reads its answers, until the block ends."""
+    """Yield a connected device that reads its answers until the block ends.
+
+    Raises:
+        BusError: no connection within `CONNECT_S`.
+    """
     async with asyncio.TaskGroup() as tasks, MqttBus(address) as bus:
         device = Device(bus, device_id)
         await bus.open()

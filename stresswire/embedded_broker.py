@@ -1,4 +1,4 @@
-"""The embedded broker as the settings want it: logins, TLS, and as many connections as the system lets us have."""
+"""The embedded broker, built from the settings: logins, TLS, and the connection limit that the system allows."""
 
 import sys
 from collections.abc import Callable, Coroutine
@@ -21,24 +21,29 @@ if sys.platform != "win32":
     import resource
 
 SPARE_DESCRIPTORS: Final = 200
-"""Left for the database, the browsers and the log."""
+"""File descriptors kept free for the database, HTTP clients and the log."""
 
 
 def open_login_cache(settings: Settings, database: Database, now: Callable[[], datetime]) -> LoginCache | None:
-    """The logins, where they are asked for. Raises `SettingsError` where nobody could connect, `DatabaseError`."""
+    """Return the logins, or None if none are required.
+
+    Raises:
+        SettingsError: logins are required and none can be used.
+        DatabaseError: the logins cannot be read.
+    """
     if not settings.logins_required:
         return None
     logins = LoginCache(database, now)
-    if not logins.anybody:
+    if not logins.any_active:
         raise SettingsError(
-            f"{settings.open_to_the_network or f'{PREFIX}AUTH={settings.auth}'} asks for logins, and there is none yet; add"
-            f" one with: stresswire device add NAME (or say {PREFIX}AUTH=off to let everybody in)"
+            f"{settings.network_setting or f'{PREFIX}AUTH={settings.auth}'} requires logins, and there is none yet; add"
+            f" one with: stresswire device add NAME (or set {PREFIX}AUTH=off to allow every client)"
         )
     return logins
 
 
 def embedded_bus(settings: Settings, logins: LoginCache | None) -> EmbeddedBus:
-    """The embedded broker; without a book everybody may do everything. Raises `SettingsError`."""
+    """Return the embedded broker; without `logins` every client has all rights. Raises `SettingsError`."""
     return EmbeddedBus(
         *settings.mqtt_bind,
         authenticate=None if logins is None else logins.identify,
@@ -50,30 +55,38 @@ def embedded_bus(settings: Settings, logins: LoginCache | None) -> EmbeddedBus:
 def revocation_tasks(
     logins: LoginCache | None, supervisor: Supervisor, *revoke: Callable[[str], None]
 ) -> list[Coroutine[Any, Any, None]]:
-    """What cuts the connections of logins that have ended: each of `revoke` is told their names."""
+    """Return tasks that call each of `revoke` with the name of a login that was revoked, rotated or has expired."""
 
-    def ended(name: str) -> None:
-        for one in revoke:
-            one(name)
+    def revoke_everywhere(name: str) -> None:
+        for close_connections in revoke:
+            close_connections(name)
 
-    return [] if logins is None else [supervisor.keep("logins", partial(logins.run, ended))]
+    return [] if logins is None else [supervisor.keep("logins", partial(logins.run, revoke_everywhere))]
 
 
 def address_of(bus: EmbeddedBus | MqttBus) -> MqttAddress:
-    """Where a client on this machine finds the broker."""
+    """Return the broker's address for a client on this machine."""
     return bus.address if isinstance(bus, MqttBus) else MqttAddress(*Bind(bus.host, bus.port).reachable, tls=bus.secured)
 
 
 def demo_address(bus: EmbeddedBus | MqttBus, logins: LoginCache | None, device: str) -> MqttAddress:
-    """The broker for the demo's device, which has a login of its own. Raises `SettingsError` where it cannot come in."""
+    """Return the broker's address with a temporary login for the demo device.
+
+    Raises:
+        SettingsError: the broker uses TLS, and the demo device cannot verify its certificate.
+    """
     if isinstance(bus, EmbeddedBus) and bus.secured:
-        raise SettingsError(f"--demo cannot check the certificate of {PREFIX}MQTT_TLS_CERT; start one without the other")
+        raise SettingsError(f"--demo cannot verify the certificate of {PREFIX}MQTT_TLS_CERT; use only one of the two")
     address = address_of(bus)
     return address if logins is None else replace(address, username=device, password=logins.lend(device, "device"))
 
 
 def _connections() -> int:
-    """How many connections the system lets us have, after asking for as many descriptors as that takes."""
+    """Raise this process's limit of open files, and return the number of connections that it allows.
+
+    Raises:
+        SettingsError: the hard limit leaves none.
+    """
     if sys.platform == "win32":
         return MAX_CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -81,7 +94,7 @@ def _connections() -> int:
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if allowed <= SPARE_DESCRIPTORS:
         raise SettingsError(
-            f"this process may open {allowed} files only; raise the limit (ulimit -n) above {SPARE_DESCRIPTORS}"
+            f"this process may open only {allowed} files; raise the limit (ulimit -n) above {SPARE_DESCRIPTORS}"
         )
     if soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -13,8 +13,8 @@ if sys.platform != "win32":
 Result = TypeVar("Result")
 
 SWITCH_INTERVAL_S: Final = 0.0005
-"""Longest time that the loop waits for the writer's thread after reading or writing a socket. Python's own 5 ms add up to
-seconds if there are many sockets."""
+"""Longest time for which the loop waits for the writer's thread after reading or writing a socket. Python's default of 5 ms
+adds up to seconds if there are many sockets."""
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:

@@ -1,10 +1,9 @@
-"""Memory of a process that runs for months: garbage that refers to itself is found, and what is free is given back.
+"""Memory management for a process that runs for months: cyclic garbage collection, and returning free memory.
 
-Python looks through everything for such garbage: the rarer, the more there is to look through.
-
-Every connection leaves such garbage, since amqtt's sessions, aiohttp's requests and python-engineio's sockets refer to
-themselves. It waits for a full collection. With one after 200 middle collections a server whose clients come and go kept
-100 MB of it at times; with Python's own 10 one with 10,000 clients stopped for seconds, again and again while they came.
+Every connection leaves reference cycles: amqtt's sessions, aiohttp's requests and python-engineio's sockets. Only a full
+collection (of the oldest generation) frees them, and it visits every object. With a full collection after 200 middle ones a
+server whose clients come and go held up to 100 MB of garbage; with Python's default of 10 a server with 10,000 clients
+stopped for seconds, again and again while they connected.
 """
 
 import asyncio
@@ -14,47 +13,49 @@ import sys
 from functools import partial
 from typing import Any, Final
 
-LEAST: Final = 10
-"""Middle collections before a full one, at least; Python's own number."""
-_OBJECTS: Final = 7_000
-"""By so many objects more at most the heap grows until the next middle collection."""
+MIN_MIDDLE_COLLECTIONS: Final = 10
+"""Minimum of middle collections before a full one; Python's default."""
+_OBJECTS_PER_COLLECTION: Final = 7_000
+"""Upper bound of new objects between two middle collections."""
 
-GIVE_BACK_S: Final = 60.0
-"""How often free memory is given back; that takes some 7 ms for 200 MB, in a thread."""
+TRIM_INTERVAL_S: Final = 60.0
+"""Interval at which free memory is returned; that takes about 7 ms for 200 MB, in a thread."""
 
 
-def pace() -> None:
-    """Leave alone what the start has made, for it stays; of what comes from now on, look through as often as is fit."""
+def tune_collections() -> None:
+    """Exclude the objects of the start from collection, and adapt the rate of full collections to the later ones."""
     gc.collect()
     gc.freeze()
-    _wait_for(LEAST)
+    _set_threshold(MIN_MIDDLE_COLLECTIONS)
     gc.callbacks.append(partial(_after, sys.getallocatedblocks()))
 
 
 def middle_collections(objects: int) -> int:
-    """How many to wait for until the next full one, where `objects` are left: until there may be twice as many."""
-    return max(LEAST, objects // _OBJECTS)
+    """Return the number of middle collections before the next full one: until `objects` may have doubled."""
+    return max(MIN_MIDDLE_COLLECTIONS, objects // _OBJECTS_PER_COLLECTION)
 
 
 def _after(frozen_blocks: int, phase: str, info: dict[str, Any]) -> None:
-    """The blocks are of about as many objects. `gc.get_objects` would tell exactly, but what it hands out cannot be
-    resized meanwhile: a tuple that another thread is just making raises SystemError there.
+    """Set the threshold after each full collection, by the number of allocated memory blocks: about that of the objects.
+
+    `gc.get_objects` would be exact, but it takes references: a tuple that another thread is building can then not be
+    resized, which raises SystemError there.
     """
     if phase == "stop" and info["generation"] == 2:
-        _wait_for(middle_collections(sys.getallocatedblocks() - frozen_blocks))
+        _set_threshold(middle_collections(sys.getallocatedblocks() - frozen_blocks))
 
 
-def _wait_for(middle: int) -> None:
+def _set_threshold(middle: int) -> None:
     gc.set_threshold(*gc.get_threshold()[:2], middle)
 
 
-async def give_back() -> None:
-    """Give what glibc keeps free back to the system, every `GIVE_BACK_S`, until cancelled; another C library is left alone.
+async def trim_memory() -> None:
+    """Return glibc's free memory to the system every `TRIM_INTERVAL_S`, until cancelled; do nothing on other C libraries.
 
-    A block that stays keeps all that was freed below it, so that every peak, as of an export, left some memory that was not
-    used again: 30 MB in a quarter of an hour where clients come and go, while no more was in use than before.
+    glibc keeps all memory that was freed below a block that is still in use, so every peak, such as an export, left unused
+    memory behind: 30 MB in 15 minutes if clients come and go, with no more memory in use than before.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     while trim is not None:
-        await asyncio.sleep(GIVE_BACK_S)
+        await asyncio.sleep(TRIM_INTERVAL_S)
         await asyncio.to_thread(trim, 0)

@@ -1,4 +1,4 @@
-"""Tokens, and the book of logins that the broker asks: in memory, and never older than `REFRESH_S`."""
+"""Tokens, and an in-memory cache of the logins that is never older than `REFRESH_S`."""
 
 import asyncio
 import hashlib
@@ -19,119 +19,128 @@ from storage.sessions import Session
 log = logging.getLogger(__name__)
 
 REFRESH_S: Final = 1.0
-"""How long a change made elsewhere may go unnoticed, and how long reading it may be put off once more."""
+"""Interval between two reads of the database: the longest time until a change by another process is seen."""
 _TOKEN_BYTES: Final = 32
-_NOBODY: Final = hashlib.sha256(b"").hexdigest()
+_NO_TOKEN_SHA256: Final = hashlib.sha256(b"").hexdigest()
 
 
 def new_token() -> str:
-    """256 random bits."""
+    """Return a new token of 256 random bits."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def sha256_of(token: bytes) -> str:
-    """What is kept of a token. A token is as long as a key, so a plain hash is enough."""
+    """Return the hash that is stored for a token. A token has 256 random bits, so an unsalted hash is enough."""
     return hashlib.sha256(token).hexdigest()
 
 
 def check_name(name: str) -> None:
-    """A login's name can stand in a topic. Raises `LoginError` that says what it may hold."""
+    """Raise `LoginError` unless `name` can be a login's name, which is also a segment of a topic."""
     if re.match(DEVICE_ID, name) is None:
         raise LoginError(f"a name is 1-{MAX_DEVICE_ID} {NAME_RULE}, got {name[:80]!r}")
 
 
 class LoginCache:
-    """Says who a client is, without waiting for anything.
+    """Identifies clients by their credentials, without I/O.
 
     Args:
-        database: where the logins are.
+        database: the database with the logins.
         now: the server's clock, in UTC.
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
-        self._known: dict[str, Login] = {}
-        self._lent: dict[str, Login] = {}
-        self._owners: dict[str, str] = {}
+        self._stored: dict[str, Login] = {}
+        self._temporary: dict[str, Login] = {}
+        self._names_by_token: dict[str, str] = {}
         self._readable = True
         self.load()
 
     @property
-    def anybody(self) -> bool:
-        """Whether there is a login that can be used."""
+    def any_active(self) -> bool:
+        """True if at least one stored login can be used now."""
         now = self._now()
-        return any(login.state(now) == "active" for login in self._known.values())
+        return any(login.state(now) == "active" for login in self._stored.values())
 
     def lend(self, name: str, role: Role) -> str:
-        """A login of this process only; returns its token."""
+        """Create a login of this process only, and return its token."""
         token, now = new_token(), self._now()
-        self._lent[name] = Login(name, role, sha256_of(token.encode()), now, now, expires_at=None, revoked_at=None)
-        self._owners[self._lent[name].token_sha256] = name
+        self._temporary[name] = Login(name, role, sha256_of(token.encode()), now, now, expires_at=None, revoked_at=None)
+        self._names_by_token[self._temporary[name].token_sha256] = name
         return token
 
     def identify(self, shown: Credentials) -> Identity | None:
-        """Who shows these credentials: a name and its token, or a verified certificate that bears the name."""
+        """Return the identity of these credentials, or None if they are wrong.
+
+        Credentials are a name and its token, or a verified certificate whose common name is a login's name.
+        """
         if shown.certificate is not None and shown.username in (None, shown.certificate) and shown.password is None:
             return _identity(self._find(shown.certificate))
         login = self._find(shown.username or "")
-        # For any other name nobody's token, so that looking takes as long.
-        expected = _NOBODY if login is None else login.token_sha256
+        # An unknown name is compared too, so that the time does not tell whether the name exists.
+        expected = _NO_TOKEN_SHA256 if login is None else login.token_sha256
         return _identity(login) if hmac.compare_digest(expected, sha256_of(shown.password or b"")) else None
 
     def owner(self, token: str) -> Identity | None:
-        """Whose token this is: of 256 random bits, it is enough to name its login."""
-        name = self._owners.get(sha256_of(token.encode()))
+        """Return the identity of the login with this token, or None if there is none."""
+        name = self._names_by_token.get(sha256_of(token.encode()))
         return None if name is None else _identity(self._find(name))
 
-    def session_of(self, who: Identity) -> Session | None:
-        """What a browser's session keeps of a login; None where the login can no longer be used."""
-        login = self._find(who.login)
+    def session_of(self, identity: Identity) -> Session | None:
+        """Return a browser session for this identity, or None if its login can no longer be used."""
+        login = self._find(identity.login)
         return None if login is None else Session(login.name, login.changed_at)
 
     def holder(self, session: Session) -> Identity | None:
-        """Whose session it is, while the login has the token that it had when the session began."""
+        """Return the identity of a browser session, or None if its login has ended or changed since the session began."""
         login = self._find(session.login)
         return _identity(login) if login is not None and login.changed_at == session.login_changed_at else None
 
     def load(self) -> list[str]:
-        """Read the logins; the names of those that can no longer be used as before. Raises `DatabaseError`."""
+        """Read the logins, and return the names of those that were revoked, rotated or have expired.
+
+        Raises:
+            DatabaseError: the logins cannot be read.
+        """
         with self._database.reading() as connection:
-            found = {login.name: login for login in logins(connection)}
-        return self._replace(found)
+            stored = {login.name: login for login in logins(connection)}
+        return self._replace(stored)
 
     async def run(self, ended: Callable[[str], None]) -> None:
-        """Notice what changes, and tell of every login that was revoked, rotated or has expired, until cancelled."""
+        """Read the logins every `REFRESH_S` until cancelled, and call `ended` with the name of each that has ended."""
         while True:
             await asyncio.sleep(REFRESH_S)
             try:
                 names = await asyncio.to_thread(self.load)
             except DatabaseError as error:
-                self._say(readable=False, why=str(error))
-                names = self._replace(self._known)
+                self._log_change(readable=False, reason=str(error))
+                names = self._replace(self._stored)
             else:
-                self._say(readable=True)
+                self._log_change(readable=True)
             for name in names:
                 ended(name)
 
     def _find(self, name: str) -> Login | None:
-        """A login that can be used now."""
-        login = self._lent.get(name) or self._known.get(name)
+        """Return the login if it can be used now, else None."""
+        login = self._temporary.get(name) or self._stored.get(name)
         return login if login is not None and login.state(self._now()) == "active" else None
 
-    def _replace(self, found: dict[str, Login]) -> list[str]:
-        now, before = self._now(), self._known
-        self._known = {name: login for name, login in found.items() if login.state(now) == "active"}
-        self._owners = {login.token_sha256: name for name, login in (*self._known.items(), *self._lent.items())}
-        return [name for name, login in before.items() if _differs(login, self._known.get(name))]
+    def _replace(self, stored: dict[str, Login]) -> list[str]:
+        now, before = self._now(), self._stored
+        self._stored = {name: login for name, login in stored.items() if login.state(now) == "active"}
+        self._names_by_token = {
+            login.token_sha256: name for name, login in (*self._stored.items(), *self._temporary.items())
+        }
+        return [name for name, login in before.items() if _differs(login, self._stored.get(name))]
 
-    def _say(self, *, readable: bool, why: str = "") -> None:
+    def _log_change(self, *, readable: bool, reason: str = "") -> None:
         if readable != self._readable:
             self._readable = readable
             if readable:
                 log.info("the logins can be read again")
             else:
-                log.error("the logins cannot be read, those known before go on: %s", why)
+                log.error("the logins cannot be read, those read before stay valid: %s", reason)
 
 
 def _identity(login: Login | None) -> Identity | None:

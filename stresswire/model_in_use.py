@@ -1,4 +1,4 @@
-"""The model in use, and what to do where it cannot be used."""
+"""Loading the model in use, with error messages that name the remedy."""
 
 from pathlib import Path
 
@@ -11,9 +11,11 @@ from stresswire.settings import PREFIX, Settings, SettingsError
 
 
 def load_model(settings: Settings) -> Predictor:
-    """The model of the settings: a folder, else the version chosen here, else the shipped one.
+    """Return the model of the settings: a folder, else the chosen version, else the shipped one.
 
-    Raises `ModelError`, and `SettingsError` for a share of stress that the model does not take.
+    Raises:
+        ModelError: the model cannot be loaded.
+        SettingsError: the model does not accept the share of stress in the settings.
     """
     artefact, card = _load(settings, settings.model_dir or Versions(settings.models).current)
     try:
@@ -23,7 +25,7 @@ def load_model(settings: Settings) -> Predictor:
 
 
 def load_shared(settings: Settings) -> tuple[Artefact, Card]:
-    """The model that is adapted to one's own labels: as `load_model`, the newest that was not adapted to anybody."""
+    """Return the model to adapt: found as in `load_model`, but the newest version that was itself not adapted."""
     return _load(settings, settings.model_dir or Versions(settings.models).shared)
 
 
@@ -36,4 +38,4 @@ def _load(settings: Settings, folder: Path | None) -> tuple[Artefact, Card]:
         if settings.model_dir is not None:
             raise ModelError(f"{error}, or unset {PREFIX}MODEL_DIR") from error
         chosen = Versions(settings.models).chosen_path
-        raise ModelError(f"{error}, or choose another (stresswire model list), or take its line out of {chosen}") from error
+        raise ModelError(f"{error}, or choose another (stresswire model list), or remove its line from {chosen}") from error

@@ -1,4 +1,4 @@
-"""The composition root: builds the parts, hands them what they need, and runs them until a signal comes."""
+"""The composition root: builds the parts, passes them their dependencies, and runs them until a signal."""
 
 import asyncio
 import contextlib
@@ -38,11 +38,11 @@ Announce = Callable[[str], None]
 
 DEMO_DEVICE = "demo"
 RECONNECT_S = 5.0
-"""Until then frontends and subscribers that lost `up` are back, for the alerts that it still has."""
+"""Time after a start for frontends and subscribers to reconnect before pending alerts are published."""
 
 
 class PartsStatus(NamedTuple):
-    """What the gateway knows of the parts beside it: how the model is, whether what is written is taken, the lag."""
+    """Status of the parts beside the gateway, for `/health`: the model, the writer, and ingest's lag in seconds."""
 
     model: str
     writing: Callable[[], str] = lambda: "ok"
@@ -50,7 +50,7 @@ class PartsStatus(NamedTuple):
 
 
 async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
-    """All parts in one process."""
+    """Run all parts in one process until a signal. Raises `DatabaseError`, `ModelError`, `SettingsError`, `BusError`."""
     with open_database(settings) as database:
         predictor = load_model(settings)
         logins, registry = open_login_cache(settings, database, utc_now), new_registry()
@@ -70,10 +70,10 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
             ):
                 await gateway.open()
                 await bus.open()
-                others = revocation_tasks(logins, supervisor, gateway.revoke, *_revoking(bus))
+                background = revocation_tasks(logins, supervisor, gateway.revoke, *_revocations(bus))
                 if demo:
                     person = partial(simulate, demo_address(bus, logins, DEMO_DEVICE), DEMO_DEVICE, utc_now)
-                    others.append(supervisor.keep("simulated device", person))
+                    background.append(supervisor.keep("simulated device", person))
                 announce(banner(settings, database, gateway, bus))
                 await _serve(
                     stop,
@@ -81,7 +81,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
                     gateway.run(),
                     ingest=ingest,
                     writer=writer,
-                    alongside=others,
+                    background=background,
                     supervisor=supervisor,
                     leave=gateway.leave,
                 )
@@ -89,7 +89,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
 
 
 async def serve_broker(settings: Settings, announce: Announce) -> None:
-    """The embedded broker alone; it opens the database for the logins, where it needs any."""
+    """Run the embedded broker alone until a signal; it opens the database only if logins are required."""
     async with contextlib.AsyncExitStack() as stack:
         needed = settings.logins_required
         logins = open_login_cache(settings, stack.enter_context(open_database(settings)), utc_now) if needed else None
@@ -100,15 +100,15 @@ async def serve_broker(settings: Settings, announce: Announce) -> None:
         await stack.enter_async_context(served(settings.metrics_bind, registry))
         await bus.open()
         announce(
-            f"MQTT on {settings.mqtt_bind}. Alone, this broker promises what any broker does: PUBACK means that it has the"
-            " message. The proof that a sample is stored is data_received."
+            f"MQTT on {settings.mqtt_bind}. Without ingest in this process PUBACK means only that the broker has the"
+            " message; data_received confirms that a sample is stored."
         )
         supervisor = watched_supervisor(registry)
-        await _serve(stop, bus, alongside=revocation_tasks(logins, supervisor, bus.revoke), supervisor=supervisor)
+        await _serve(stop, bus, background=revocation_tasks(logins, supervisor, bus.revoke), supervisor=supervisor)
 
 
 async def serve_ingest(settings: Settings, announce: Announce) -> None:
-    """Ingest alone, on an external broker."""
+    """Run ingest alone, on an external broker, until a signal."""
     with open_database(settings) as database:
         predictor, registry = load_model(settings), new_registry()
         supervisor = watched_supervisor(registry)
@@ -121,13 +121,13 @@ async def serve_ingest(settings: Settings, announce: Announce) -> None:
             watch_bus(registry, bus)
             ingest = _ingest(settings, bus, writer, predictor, registry, supervisor)
             await bus.open()
-            announce(f"ingest on {bus.address}, record in {database}")
+            announce(f"ingest on {bus.address}, database {database}")
             await _serve(stop, bus, ingest=ingest, writer=writer, supervisor=supervisor)
             announce("stopped")
 
 
 async def serve_gateway(settings: Settings, announce: Announce) -> None:
-    """The gateway alone, on an external broker."""
+    """Run the gateway alone, on an external broker, until a signal."""
     with open_database(settings) as database:
         logins, registry = open_login_cache(settings, database, utc_now), new_registry()
         supervisor = watched_supervisor(registry)
@@ -143,9 +143,14 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
             await gateway.open()
             await bus.open()
             announce(f"gateway on {scheme_of(settings)}://{settings.http_bind}, broker {bus.address}")
-            others = revocation_tasks(logins, supervisor, gateway.revoke)
             await _serve(
-                stop, bus, gateway.run(), writer=writer, alongside=others, supervisor=supervisor, leave=gateway.leave
+                stop,
+                bus,
+                gateway.run(),
+                writer=writer,
+                background=revocation_tasks(logins, supervisor, gateway.revoke),
+                supervisor=supervisor,
+                leave=gateway.leave,
             )
 
 
@@ -155,20 +160,20 @@ async def _serve(
     *parts: Coroutine[Any, Any, None],
     ingest: Ingest | None = None,
     writer: Writer | None = None,
-    alongside: Sequence[Coroutine[Any, Any, None]] = (),
+    background: Sequence[Coroutine[Any, Any, None]] = (),
     supervisor: Supervisor,
     leave: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Run `parts` and `ingest` until `stop`; where one of them fails all are ended, and what it raised is raised.
+    """Run `parts` and `ingest` until `stop`; if one of them fails, end all and raise its error.
 
-    At the end `leave` tells the clients, what runs `alongside` is cancelled, `ingest` commits, answers and acknowledges
-    what has arrived, and the rest ends with the bus. `writer` does not wait for a database that is away.
+    At the end `background` is cancelled, `leave` tells the clients, `ingest` commits, answers and acknowledges the messages
+    that have arrived, and `parts` end with the bus. `writer` stops retrying if the database cannot be reached.
     """
-    garbage.pace()
+    garbage.tune_collections()
     async with asyncio.TaskGroup() as tasks:
         for part in parts:
             tasks.create_task(part, name=getattr(part, "__qualname__", None))
-        cancelled = [tasks.create_task(one) for one in (*alongside, garbage.give_back())]
+        cancelled = [tasks.create_task(coroutine) for coroutine in (*background, garbage.trim_memory())]
         storing = None if ingest is None else tasks.create_task(ingest.run(), name="ingest")
         await stop.wait()
         supervisor.stop()
@@ -208,17 +213,17 @@ def _ingest(
 
 
 def open_database(settings: Settings) -> Database:
-    """The database of the settings, migrated. Raises `DatabaseError`."""
+    """Return the database of the settings, migrated to the newest revision. Raises `DatabaseError`."""
     return Database(settings.database_url.get_secret_value())
 
 
 def utc_now() -> datetime:
-    """The server's clock."""
+    """Return the current time in UTC: the server's clock."""
     return datetime.now(UTC)
 
 
 def process_id() -> str:
-    """64 random bits, for the keys that this process gives out."""
+    """Return 64 random bits in hex, for the keys that this process generates."""
     return secrets.token_hex(8)
 
 
@@ -230,11 +235,11 @@ def _bus(settings: Settings, logins: LoginCache | None, supervisor: Supervisor) 
 
 
 def _external_bus(settings: Settings, client_id: str | None, supervisor: Supervisor) -> MqttBus:
-    """A part alone needs a broker beside it: by default the one that `python -m broker` starts."""
+    """Return a bus to an external broker: by default the one that `python -m broker` starts."""
     return MqttBus(settings.broker_address, client_id, supervisor)
 
 
-def _revoking(bus: EmbeddedBus | MqttBus) -> Sequence[Callable[[str], None]]:
+def _revocations(bus: EmbeddedBus | MqttBus) -> Sequence[Callable[[str], None]]:
     return [bus.revoke] if isinstance(bus, EmbeddedBus) else []
 
 

@@ -1,4 +1,4 @@
-"""The settings: environment or `.env`, prefix `STRESSWIRE_`, read once. Every secret can come from `<NAME>_FILE`."""
+"""The settings, read once from the environment or `.env`; prefix `STRESSWIRE_`, and secrets also from `<NAME>_FILE`."""
 
 import os
 import re
@@ -32,10 +32,10 @@ from models.files import text_of
 PREFIX = "STRESSWIRE_"
 _SECRETS = ("mqtt_url", "database_url")
 _DOTENV = Path(".env")
-_FILE_MOST = 1 << 20
+_MAX_FILE_BYTES = 1 << 20
 _PIPE_S = 5.0
-"""How long a secret may take that a command writes into a pipe, as in a shell's ``<(...)``."""
-_TOGETHER = (
+"""Longest time to wait for a secret that a command writes into a pipe, as in a shell's ``<(...)``."""
+_INTERDEPENDENT = (
     "http_tls_cert",
     "http_tls_key",
     "mqtt_tls_cert",
@@ -44,36 +44,36 @@ _TOGETHER = (
     "metrics_bind",
     "ingest_shard",
 )
-"""Those that another setting can make wrong."""
+"""Settings whose validity depends on another setting."""
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and bytes of the environment that are no UTF-8."""
+"""Control characters, and bytes of the environment that are not UTF-8."""
 Rate = Annotated[float, Field(ge=0.001, le=1_000_000)]
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the message is one line that names it."""
+    """Invalid setting; the message is one line that names it."""
 
 
 class _Unreadable(NamedTuple):
-    """Stands for the content of a file that cannot be read, and says why."""
+    """Placeholder for the content of a file that cannot be read."""
 
-    why: str
+    reason: str
 
 
 class Bind(NamedTuple):
-    """Where a listener opens."""
+    """Address and port of a listener."""
 
     host: str
     port: int
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine can reach it."""
+        """True if only this machine can reach it."""
         return is_loopback(self.host)
 
     @property
     def reachable(self) -> "Bind":
-        """Where a client on this machine finds the listener: not at a wildcard."""
+        """Address for a client on this machine: a wildcard becomes the loopback address."""
         return self._replace(host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host))  # noqa: S104
 
     def __str__(self) -> str:
@@ -93,16 +93,16 @@ def _bind(value: Any) -> Any:
     return Bind(authority.host, authority.port)
 
 
-def _share(value: Any) -> Any:
+def _shard(value: Any) -> Any:
     return Shard.parse(value) if isinstance(value, str) else value
 
 
-def _listed(value: Any) -> Any:
-    return tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else value
+def _list(value: Any) -> Any:
+    return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
 
 
 def _origin(value: str) -> str:
-    """An origin of `CORS_ORIGINS`, or ``*``."""
+    """Return an origin of `CORS_ORIGINS`, or ``*``, as it is. Raises `ValueError`."""
     if value != "*" and not is_opaque_origin(value):
         try:
             parse_origin(value.rstrip("/"))
@@ -120,7 +120,7 @@ def _mqtt_url(value: SecretStr | None) -> SecretStr | None:
 
 
 class Settings(BaseSettings):
-    """What `stresswire` is told from outside."""
+    """Settings of a process."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
@@ -135,13 +135,13 @@ class Settings(BaseSettings):
     mqtt_tls_ca: Path | None = None
     mqtt_url: Annotated[SecretStr | None, AfterValidator(_mqtt_url)] = None
     database_url: SecretStr = SecretStr("sqlite:///var/stresswire.db")
-    ingest_shard: Annotated[Shard, NoDecode, BeforeValidator(_share)] = Shard()
+    ingest_shard: Annotated[Shard, NoDecode, BeforeValidator(_shard)] = Shard()
     model_dir: Path | None = None
     models: Path = Path("var/models")
     stress_prior: Annotated[float | None, Field(gt=0, lt=1)] = None
     auth: Literal["auto", "required", "off"] = "auto"
-    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_listed)] = ()
-    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = ()
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_list)] = ()
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_list)] = ()
     metrics_bind: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
     rate_by_login: Rate = 100.0
     rate_by_address: Rate = 1_000.0
@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_text(cls, value: Any) -> Any:
         if isinstance(value, _Unreadable):
-            raise ValueError(value.why)  # noqa: TRY004 - what pydantic makes an error of this setting
+            raise ValueError(value.reason)  # noqa: TRY004 - pydantic turns a ValueError into an error of this setting
         if isinstance(value, str) and _NOT_TEXT.search(value):
             raise ValueError("must be text in UTF-8 without control characters")
         return value
@@ -161,34 +161,34 @@ class Settings(BaseSettings):
         for name, (certificate, key) in pairs.items():
             if (certificate is None) != (key is None):
                 both = f"{PREFIX}{name}_TLS_CERT and {PREFIX}{name}_TLS_KEY"
-                raise ValueError(f"{both} belong together: one of them is not set")
+                raise ValueError(f"{both} must be set together: one of them is not set")
         if self.mqtt_tls_ca is not None and self.mqtt_tls_cert is None:
             raise ValueError(f"{PREFIX}MQTT_TLS_CA needs {PREFIX}MQTT_TLS_CERT and {PREFIX}MQTT_TLS_KEY")
         return self
 
     @model_validator(mode="after")
-    def _figures_for_nobody_else(self) -> Self:
+    def _metrics_without_logins_need_loopback(self) -> Self:
         if self.metrics_bind is not None and not self.metrics_bind.loopback and self.auth != "off":
             raise ValueError(
-                f"{PREFIX}METRICS_BIND={self.metrics_bind} has no logins: it must be on loopback, or say {PREFIX}AUTH=off;"
-                " the gateway serves /metrics with logins"
+                f"{PREFIX}METRICS_BIND={self.metrics_bind} serves without logins: use a loopback address, or set"
+                f" {PREFIX}AUTH=off; the gateway serves /metrics with logins"
             )
         return self
 
     @model_validator(mode="after")
-    def _a_broker_to_share(self) -> Self:
+    def _shard_needs_external_broker(self) -> Self:
         if self.mqtt_url is None and self.ingest_shard != Shard():
             raise ValueError(f"{PREFIX}INGEST_SHARD needs {PREFIX}MQTT_URL: the embedded broker has one ingest")
         return self
 
     @property
     def logins_required(self) -> bool:
-        """Whether broker and gateway let in only who has a login."""
-        return self.auth == "required" or (self.auth == "auto" and self.open_to_the_network is not None)
+        """True if broker and gateway accept only clients with a login."""
+        return self.auth == "required" or (self.auth == "auto" and self.network_setting is not None)
 
     @property
-    def open_to_the_network(self) -> str | None:
-        """The setting by which others than this machine reach us, if there is one."""
+    def network_setting(self) -> str | None:
+        """Setting that makes a listener reachable from other machines, or None."""
         binds = {"MQTT_BIND": self.mqtt_bind, "HTTP_BIND": self.http_bind}
         if self.trusted_proxies:
             return f"{PREFIX}TRUSTED_PROXIES"
@@ -196,15 +196,19 @@ class Settings(BaseSettings):
 
     @property
     def mqtt_address(self) -> MqttAddress | None:
-        """The external broker, if there is one."""
+        """Address of the external broker, or None."""
         return None if self.mqtt_url is None else parse_url(self.mqtt_url.get_secret_value())
 
     @property
     def broker_address(self) -> MqttAddress:
-        """The external broker, else where a client on this machine finds the embedded one. Raises `SettingsError`."""
+        """Address of the external broker, else of the embedded one for a client on this machine.
+
+        Raises:
+            SettingsError: the embedded broker's port is chosen when it starts.
+        """
         if self.mqtt_url is None and self.mqtt_bind.port == 0:
             raise SettingsError(
-                f"{PREFIX}MQTT_BIND={self.mqtt_bind} takes a port that nobody else knows: name one, or {PREFIX}MQTT_URL"
+                f"{PREFIX}MQTT_BIND={self.mqtt_bind} takes a random port: set a fixed one, or {PREFIX}MQTT_URL"
             )
         local = MqttAddress(*self.mqtt_bind.reachable, tls=self.mqtt_tls_cert is not None)
         return self.mqtt_address or local
@@ -218,7 +222,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Secrets from files come right after the environment."""
+        """Return the sources by precedence; files with secrets come right after the environment."""
         del file_secret_settings
         return init_settings, env_settings, _SecretFiles(settings_cls, dotenv_settings), dotenv_settings
 
@@ -228,57 +232,60 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
     def __init__(self, settings_cls: type[BaseSettings], dotenv: PydanticBaseSettingsSource) -> None:
         super().__init__(settings_cls)
-        written: Mapping[str, str | None] = dotenv.env_vars if isinstance(dotenv, DotEnvSettingsSource) else {}
-        self._variables = {**{name.upper(): value for name, value in written.items()}, **os.environ}
+        variables: Mapping[str, str | None] = dotenv.env_vars if isinstance(dotenv, DotEnvSettingsSource) else {}
+        self._variables = {**{name.upper(): value for name, value in variables.items()}, **os.environ}
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """The content of the file that `<NAME>_FILE` names."""
+        """Return the content of the file that `<NAME>_FILE` names, the field's name, and False."""
         del field
         path = self._variables.get(f"{PREFIX}{field_name.upper()}_FILE")
         if not path:
             return None, field_name, False
         try:
-            return text_of(Path(path), _FILE_MOST, pipe_s=_PIPE_S).strip(), field_name, False
+            return text_of(Path(path), _MAX_FILE_BYTES, pipe_s=_PIPE_S).strip(), field_name, False
         except OSError as error:
-            why = error.strerror
-        except ValueError:  # it has a NUL in it
-            why = "that is no path"
-        return _Unreadable(f"{PREFIX}{field_name.upper()}_FILE: cannot read {path}: {why}"), field_name, False
+            reason = error.strerror
+        except ValueError:  # it contains a NUL
+            reason = "not a valid path"
+        return _Unreadable(f"{PREFIX}{field_name.upper()}_FILE: cannot read {path}: {reason}"), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(None, name)[0] for name in _SECRETS}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {name: self.get_field_value(None, name)[0] for name in _SECRETS}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def load_settings() -> Settings:
-    """The settings of this process. Raises `SettingsError`."""
-    settings, flaws = usable_settings()
-    if flaws:
-        raise SettingsError(next(iter(flaws.values())))
+    """Return the settings of this process. Raises `SettingsError` for the first that is invalid."""
+    settings, errors = usable_settings()
+    if errors:
+        raise SettingsError(next(iter(errors.values())))
     return settings
 
 
 def usable_settings() -> tuple[Settings, Mapping[str, str]]:
-    """The settings, those that cannot be used at their defaults; and by the names of these what is wrong with them."""
-    flaws: dict[str, str] = {}
-    instead: dict[str, Any] = {}
+    """Return the settings with invalid ones at their defaults, and the error messages by the names of the invalid ones.
+
+    A name of the mapping is a field's, several fields' with spaces between them, or `.env`.
+    """
+    errors: dict[str, str] = {}
+    replaced: dict[str, Any] = {}
     try:
-        if os.path.realpath(_DOTENV) != os.devnull:  # which some have in the place of an empty file
-            text_of(_DOTENV, _FILE_MOST)
+        if os.path.realpath(_DOTENV) != os.devnull:  # a link to it may stand for an empty file
+            text_of(_DOTENV, _MAX_FILE_BYTES)
     except FileNotFoundError:
         pass
     except OSError as error:
-        flaws[".env"] = f".env cannot be read: {error.strerror}"
-        instead["_env_file"] = None
+        errors[".env"] = f".env cannot be read: {error.strerror}"
+        replaced["_env_file"] = None
     while True:
         try:
-            return Settings(**instead), flaws
+            return Settings(**replaced), errors
         except ValidationError as error:
-            for one in error.errors():
-                names = (str(one["loc"][0]),) if one["loc"] else _TOGETHER
-                flaws[" ".join(names)] = _flaw(names[0], one["msg"].removeprefix("Value error, "))
-                instead |= {name: Settings.model_fields[name].get_default() for name in names}
+            for detail in error.errors():
+                names = (str(detail["loc"][0]),) if detail["loc"] else _INTERDEPENDENT
+                errors[" ".join(names)] = _with_name(names[0], detail["msg"].removeprefix("Value error, "))
+                replaced |= {name: Settings.model_fields[name].get_default() for name in names}
 
 
-def _flaw(name: str, message: str) -> str:
+def _with_name(name: str, message: str) -> str:
     return message if message.startswith(PREFIX) else f"{PREFIX}{name.upper()}: {message}"

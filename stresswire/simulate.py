@@ -1,4 +1,4 @@
-"""A simulated person: slow random walks, and every few minutes a stressful one and a half."""
+"""A simulated person: slow random walks, with 90 s of stress after every 4 minutes of calm."""
 
 import asyncio
 import random
@@ -13,11 +13,11 @@ from stresswire.device import connected
 CALM_S = 240
 STRESS_S = 90
 BEFORE_S = CALM_S - 20
-"""Seconds that are sent as one batch at the start: the model need not warm up before one's eyes, and stress is near."""
+"""Seconds sent as one batch at the start: the model is warm at once, and the first stress begins 20 s later."""
 
 
 class State(NamedTuple):
-    """The three channels, in the contract's units."""
+    """Values of the three channels, in the contract's units."""
 
     hr: float
     temp: float
@@ -26,18 +26,18 @@ class State(NamedTuple):
 
 CALM = State(hr=70, temp=33.5, eda=0.6)
 STRESSED = State(hr=86, temp=33.2, eda=1.3)
-"""Somebody who sits and counts backwards in sevens: what moves most is the skin conductance."""
+"""A seated person who counts backwards in sevens: skin conductance changes most."""
 RESPONSE_EVERY_S = {False: 60, True: 9}
-"""How many seconds apart skin conductance responses are on average, calm and under stress."""
+"""Mean interval of skin conductance responses in seconds, by whether the person is under stress."""
 RESPONSE_US = 0.25
 RISE, FALL = 0.5, 0.12
-"""How much of a response is still to come that comes within a second, and how much of it goes again."""
+"""Share of a pending response that rises within a second, and share of a response that decays within a second."""
 
 
 def person(seed: int, *, calm_s: int = CALM_S, stress_s: int = STRESS_S) -> Iterator[State]:
-    """One state a second, for ever: `calm_s` of calm, then `stress_s` under stress, and again."""
+    """Yield one state a second without end: `calm_s` seconds of calm and `stress_s` of stress by turns."""
     chance = random.Random(seed)  # noqa: S311 - a simulation, not a secret
-    level, response, coming, second = CALM, 0.0, 0.0, 0
+    level, response, pending, second = CALM, 0.0, 0.0, 0
     while True:
         stressed = second % (calm_s + stress_s) >= calm_s
         target = STRESSED if stressed else CALM
@@ -47,9 +47,9 @@ def person(seed: int, *, calm_s: int = CALM_S, stress_s: int = STRESS_S) -> Iter
             eda=level.eda + 0.03 * (target.eda - level.eda) + chance.gauss(0, 0.003),
         )
         if chance.random() < 1 / RESPONSE_EVERY_S[stressed]:
-            coming += RESPONSE_US * chance.uniform(0.5, 1.5)
-        response += RISE * coming - FALL * response
-        coming -= RISE * coming
+            pending += RESPONSE_US * chance.uniform(0.5, 1.5)
+        response += RISE * pending - FALL * response
+        pending -= RISE * pending
         yield level._replace(eda=max(0.1, level.eda + response))
         second += 1
 
@@ -60,12 +60,12 @@ async def simulate(address: MqttAddress, device_id: str, now: Callable[[], datet
     async with connected(address, device_id) as device:
         start = now() - timedelta(seconds=BEFORE_S)
         before = [next(states) for _ in range(BEFORE_S)]
-        await device.send([_sample(state, start + timedelta(seconds=at)) for at, state in enumerate(before)])
+        await device.send([_sample(state, start + timedelta(seconds=second)) for second, state in enumerate(before)])
         while True:
             await device.send([_sample(next(states), now())])
             await asyncio.sleep(1)
 
 
-def _sample(state: State, at: datetime) -> SensorSample:
+def _sample(state: State, timestamp: datetime) -> SensorSample:
     rounded = State(*(round(value, 3) for value in state))
-    return SensorSample(hr=rounded.hr, temp=rounded.temp, eda=rounded.eda, timestamp=at.isoformat())
+    return SensorSample(hr=rounded.hr, temp=rounded.temp, eda=rounded.eda, timestamp=timestamp.isoformat())

@@ -1,4 +1,4 @@
-"""`stresswire doctor`: whether everything is as it should be, one line each."""
+"""`stresswire doctor`: health checks, one line each."""
 
 import shutil
 import socket
@@ -21,48 +21,48 @@ from stresswire.model_in_use import load_model
 from stresswire.settings import Settings, SettingsError, usable_settings
 
 READINGS: Final = 20_000
-"""The newest so many are compared with what the model was trained on."""
-DISK_LEAST: Final = 1 << 30
+"""Number of newest readings that are compared with the training data."""
+MIN_FREE_BYTES: Final = 1 << 30
 CONNECT_S: Final = 3.0
 MODEL_SETTINGS: Final = ("model_dir", "models", "stress_prior")
 BROKER_SETTINGS: Final = ("mqtt_url", "mqtt_bind")
 
 
 class Finding(NamedTuple):
-    """What was looked at, whether it is well, and what was found."""
+    """Result of one check."""
 
-    what: str
-    well: bool
-    found: str
+    part: str
+    ok: bool
+    detail: str
 
 
 def doctor() -> None:
-    """Look whether everything is as it should be: model, database, disk, broker, and whether the inputs have drifted."""
-    well = True
+    """Check the settings, the model, the database, the disk, the broker, and the inputs for drift."""
+    healthy = True
     for finding in examine(*usable_settings()):
-        typer.echo(f"{'ok  ' if finding.well else 'BAD '} {finding.what:10} {one_line(finding.found)}")
-        well = well and finding.well
-    if not well:
+        typer.echo(f"{'ok  ' if finding.ok else 'BAD '} {finding.part:10} {one_line(finding.detail)}")
+        healthy = healthy and finding.ok
+    if not healthy:
         raise typer.Exit(1)
 
 
-def examine(settings: Settings, flaws: Mapping[str, str]) -> Iterator[Finding]:
-    """Every finding; what cannot be looked at because something else is not well is left out.
+def examine(settings: Settings, errors: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the result of each check; a check that depends on an invalid setting is left out.
 
-    `flaws` are the settings that cannot be used, as `usable_settings` has them.
+    `settings` and `errors` are as `usable_settings` returns them.
     """
-    yield from (Finding("settings", False, flaw) for flaw in flaws.values())
+    yield from (Finding("settings", False, error) for error in errors.values())
     predictor = None
-    if flaws.keys().isdisjoint(MODEL_SETTINGS):
+    if errors.keys().isdisjoint(MODEL_SETTINGS):
         try:
             predictor = load_model(settings)
             yield Finding("model", True, predictor.version)
         except (ModelError, SettingsError) as error:
             yield Finding("model", False, str(error))
     yield _disk(settings)
-    if flaws.keys().isdisjoint(BROKER_SETTINGS):
+    if errors.keys().isdisjoint(BROKER_SETTINGS):
         yield _broker(settings)
-    if "database_url" not in flaws:
+    if "database_url" not in errors:
         yield from _database(settings, predictor)
 
 
@@ -70,8 +70,8 @@ def _database(settings: Settings, predictor: Predictor | None) -> Iterator[Findi
     try:
         file = sqlite_file(settings.database_url.get_secret_value())
         if file is not None and not file.exists():
-            _try_elsewhere(settings.database_url.get_secret_value())
-            yield Finding("database", True, f"no record yet: {file}")
+            _try_in_temporary_folder(settings.database_url.get_secret_value())
+            yield Finding("database", True, f"does not exist yet: {file}")
             return
         with runtime.open_database(settings) as database:
             drift = [] if predictor is None else list(_drift(database, predictor))
@@ -81,37 +81,37 @@ def _database(settings: Settings, predictor: Predictor | None) -> Iterator[Findi
         yield Finding("database", False, str(error))
 
 
-def _try_elsewhere(url: str) -> None:
-    """Open a database as the URL says, but in a folder of its own. Raises `DatabaseError`, as `up` would."""
+def _try_in_temporary_folder(url: str) -> None:
+    """Open a database with the URL's options, but in a temporary folder. Raises `DatabaseError`, as `up` would."""
     with TemporaryDirectory() as folder:
-        beside = with_driver(url).set(database=str(Path(folder) / "tried.db"))
-        Database(beside.render_as_string(hide_password=False)).close()
+        temporary = with_driver(url).set(database=str(Path(folder) / "tried.db"))
+        Database(temporary.render_as_string(hide_password=False)).close()
 
 
 def _disk(settings: Settings) -> Finding:
     file = sqlite_file(settings.database_url.get_secret_value())
     try:
-        place = Path() if file is None else file.parent
-        folder = next(one for one in (place, *place.parents) if one.is_dir())
+        wanted = Path() if file is None else file.parent
+        folder = next(existing for existing in (wanted, *wanted.parents) if existing.is_dir())
         free = shutil.disk_usage(folder).free
     except (OSError, StopIteration) as error:
-        return Finding("disk", False, f"cannot be looked at: {error}")
-    return Finding("disk", free >= DISK_LEAST, f"{free / 1e9:.1f} GB free in {folder.resolve()}")
+        return Finding("disk", False, f"cannot be checked: {error}")
+    return Finding("disk", free >= MIN_FREE_BYTES, f"{free / 1e9:.1f} GB free in {folder.resolve()}")
 
 
 def _broker(settings: Settings) -> Finding:
     try:
         address = settings.broker_address
-    except SettingsError as error:  # `up` has a port nevertheless
+    except SettingsError as error:  # `up` chooses a port itself
         return Finding("broker", True, str(error))
-    where = f"{address.host}:{address.port}"
+    listener = f"{address.host}:{address.port}"
     try:
         socket.create_connection((address.host, address.port), CONNECT_S).close()
-    except (OSError, UnicodeError) as error:  # a name that cannot be looked up may be a UnicodeError
-        # The embedded broker is there while `up` runs, and only then.
+    except (OSError, UnicodeError) as error:  # a host name that cannot be encoded is a UnicodeError
+        # Without an external broker `up` need not be running.
         reason = getattr(error, "strerror", None) or error
-        return Finding("broker", settings.mqtt_url is None, f"nothing listens on {where}: {reason}")
-    return Finding("broker", True, f"listens on {where}")
+        return Finding("broker", settings.mqtt_url is None, f"nothing listens on {listener}: {reason}")
+    return Finding("broker", True, f"listens on {listener}")
 
 
 def _drift(database: Database, predictor: Predictor) -> Iterator[Finding]:
@@ -120,6 +120,6 @@ def _drift(database: Database, predictor: Predictor) -> Iterator[Finding]:
         drift.add(newest_values(connection, READINGS))
     for name in INPUTS:
         index = drift.index(name)
-        shown = "" if index is None else f", stability index {index:.2f}"
-        text = f"{name}: {verdict(index)}{shown} (newest {drift.count(name):.0f} readings)"
-        yield Finding("drift", index is None or index < LARGE, text)
+        stability = "" if index is None else f", stability index {index:.2f}"
+        detail = f"{name}: {verdict(index)}{stability} (newest {drift.count(name):.0f} readings)"
+        yield Finding("drift", index is None or index < LARGE, detail)

@@ -1,4 +1,4 @@
-"""`stresswire device` and `stresswire token`: one code; a device is a login of the role device."""
+"""`stresswire device` and `stresswire token`: a device is a login of the role device."""
 
 import getpass
 import os
@@ -29,25 +29,25 @@ token = typer.Typer(no_args_is_help=True, help="Logins of devices, people and pa
 
 @device.command("add")
 def add_device(name: Name, expires: Expires = None) -> None:
-    """Let a device in: prints its token, once."""
+    """Add a device, and print its token once."""
     _add(name, "device", expires)
 
 
 @device.command("list")
 def list_devices() -> None:
-    """Every device that was ever let in."""
+    """List all devices, revoked ones too."""
     _list("device")
 
 
 @device.command("revoke")
 def revoke_device(name: Name) -> None:
-    """Shut a device out, within two seconds also where it is connected."""
+    """Revoke a device; its connections end within two seconds."""
     _revoke(name, "device")
 
 
 @device.command("rotate")
 def rotate_device(name: Name) -> None:
-    """Give a device another token: prints it, once."""
+    """Replace a device's token, and print the new one once."""
     _rotate(name, "device")
 
 
@@ -60,8 +60,8 @@ def add_token(
         list[str] | None, typer.Option(help="A device that a viewer or operator may see; may be repeated. None: all.")
     ] = None,
 ) -> None:
-    """Add a login: prints its token, once."""
-    known = next((one for one in ROLES if one == role), None)
+    """Add a login, and print its token once."""
+    known = next((known for known in ROLES if known == role), None)
     if known is None:
         raise LoginError(f"--role must be one of {', '.join(ROLES)}, got {role[:40]!r}")
     if only and known not in LIMITED:
@@ -71,37 +71,37 @@ def add_token(
 
 @token.command("list")
 def list_tokens() -> None:
-    """Every login there ever was."""
+    """List all logins, revoked ones too."""
     _list(None)
 
 
 @token.command("revoke")
 def revoke_token(name: Name) -> None:
-    """End a login, within two seconds also where it is connected."""
+    """Revoke a login; its connections end within two seconds."""
     _revoke(name, None)
 
 
 @token.command("rotate")
 def rotate_token(name: Name) -> None:
-    """Give a login another token: prints it, once."""
+    """Replace a login's token, and print the new one once."""
     _rotate(name, None)
 
 
 def _add(name: str, role: Role, expires_days: float | None, only: Sequence[str] | None = None) -> None:
-    for one in (name, *(only or ())):
-        check_name(one)
+    for checked in (name, *(only or ())):
+        check_name(checked)
     secret, now = new_token(), runtime.utc_now()
     expires_at = None if expires_days is None else now + timedelta(days=expires_days)
-    kept = partial(add_login, name=name, role=role, token_sha256=sha256_of(secret.encode()), now=now)
-    _change("token_add", name, role, partial(kept, expires_at=expires_at, devices=only or None))
-    _tell(name, role, secret)
+    add = partial(add_login, name=name, role=role, token_sha256=sha256_of(secret.encode()), now=now)
+    _change("token_add", name, role, partial(add, expires_at=expires_at, devices=only or None))
+    _print_token(name, role, secret)
 
 
 def _rotate(name: str, role: Role | None) -> None:
     secret = new_token()
     sha256, now = sha256_of(secret.encode()), runtime.utc_now()
     _change("token_rotate", name, role, partial(rotate_login, name=name, token_sha256=sha256, now=now, role=role))
-    _tell(name, role, secret)
+    _print_token(name, role, secret)
 
 
 def _revoke(name: str, role: Role | None) -> None:
@@ -110,7 +110,7 @@ def _revoke(name: str, role: Role | None) -> None:
 
 
 def _change(action: str, name: str, role: Role | None, work: Callable[[Connection], None]) -> None:
-    """Change a login, and keep that it was done, and by which user of this machine."""
+    """Change a login, and record in the audit log which user of this machine did it."""
 
     def transaction(connection: Connection) -> None:
         work(connection)
@@ -121,18 +121,18 @@ def _change(action: str, name: str, role: Role | None, work: Callable[[Connectio
 
 
 def _user() -> str:
-    """Who runs this, as the system says it: a user without a name has a number."""
+    """Return the name of this process's user, or its number if the system has no name."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        return f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "an unknown user"
 
 
 def _list(role: Role | None) -> None:
-    found = [login for login in _in_database(logins) if role in (None, login.role)]
+    listed = [login for login in _in_database(logins) if role in (None, login.role)]
     now = runtime.utc_now()
-    rows = [("NAME", "ROLE", "STATE", "SINCE"), *(_row(login, now) for login in found)]
-    widths = [max(len(row[at]) for row in rows) for at in range(4)]
+    rows = [("NAME", "ROLE", "STATE", "SINCE"), *(_row(login, now) for login in listed)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
@@ -146,9 +146,9 @@ def _in_database(work: Callable[[Connection], Result]) -> Result:
         return work(connection)
 
 
-def _tell(name: str, role: Role | None, secret: str) -> None:
+def _print_token(name: str, role: Role | None, secret: str) -> None:
     typer.echo(f"The token of {name}, shown this once:\n\n    {secret}\n")
-    typer.echo(f"It is the MQTT password of the user name {name}, over HTTP it goes as Authorization: Bearer TOKEN.")
+    typer.echo(f"Use it as the MQTT password of the user name {name}, or over HTTP as Authorization: Bearer TOKEN.")
     if role == "device":
         sample = '{"hr":75.5,"temp":36.2,"eda":0.45}'
         typer.echo(f"mosquitto_pub -u {name} -P TOKEN -q 1 -t {SENSOR_DATA.topic(name)} -m '{sample}'")

@@ -1,4 +1,4 @@
-"""The command line. A user's mistake is one line on stderr and exit status 2."""
+"""The command line. A user's error is one line on stderr and exit status 2."""
 
 import logging
 import sys
@@ -61,23 +61,23 @@ Recording = Annotated[Path, typer.Argument(help="subject,t,hr,temp,eda as .csv o
 
 
 def main() -> None:
-    """What the `stresswire` command runs."""
+    """Run the `stresswire` command."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("amqtt", "transitions", "alembic"):
-        # amqtt calls every client that goes away an error.
+        # amqtt logs every client that disconnects as an error.
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         app()
     except USER_ERRORS as error:
-        _give_up(error)
+        _exit(error)
     except BaseExceptionGroup as group:
-        # Tasks that run together fail together; a user's mistake is still one line.
+        # A task group raises a group; a user's error in it is still one line.
         if group.split(USER_ERRORS)[1] is not None:
             raise
-        _give_up(_first(group))
+        _exit(_first(group))
 
 
-def _give_up(error: BaseException) -> NoReturn:
+def _exit(error: BaseException) -> NoReturn:
     typer.echo(f"stresswire: {one_line(error)}", err=True)
     sys.exit(2)
 
@@ -94,33 +94,35 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Real-time stress monitoring over MQTT."""
     del version
 
 
 @app.command()
-def up(demo: Annotated[bool, typer.Option(help="Simulate one person beside it.")] = False) -> None:
-    """Broker, ingest and gateway in one process."""
+def up(demo: Annotated[bool, typer.Option(help="Simulate one person as well.")] = False) -> None:
+    """Run broker, ingest and gateway in one process."""
     event_loop.run(runtime.up(load_settings(), typer.echo, demo=demo))
 
 
 @app.command()
 def broker() -> None:
-    """The embedded broker alone."""
+    """Run the embedded broker alone."""
     _serve(runtime.serve_broker)
 
 
 @app.command()
 def ingest() -> None:
-    """Ingest alone, on the broker of STRESSWIRE_MQTT_URL."""
+    """Run ingest alone, on the broker of STRESSWIRE_MQTT_URL."""
     _serve(runtime.serve_ingest)
 
 
 @app.command()
 def gateway() -> None:
-    """The gateway alone, on the broker of STRESSWIRE_MQTT_URL."""
+    """Run the gateway alone, on the broker of STRESSWIRE_MQTT_URL."""
     _serve(runtime.serve_gateway)
 
 
@@ -131,14 +133,14 @@ def replay_(
     speed: Annotated[
         float,
         typer.Option(
-            min=0.1, max=10_000, help="60: a minute in a second. Alerts over ten minutes before the end are late."
+            min=0.1, max=10_000, help="60: a minute in a second. Alerts more than ten minutes before the end are late."
         ),
     ] = 1.0,
 ) -> None:
-    """Publish recorded people as devices over MQTT."""
+    """Publish recordings of people as devices over MQTT."""
     recordings = choose(file, subject or [])
     tallies = event_loop.run(replay(_broker(), recordings, speed, runtime.utc_now, typer.echo))
-    sent, stored = sum(one.sent for one in tallies.values()), sum(one.stored for one in tallies.values())
+    sent, stored = sum(tally.sent for tally in tallies.values()), sum(tally.stored for tally in tallies.values())
     typer.echo(f"{len(tallies)} people, {sent} samples sent, {stored} stored, {sent - stored} refused")
 
 
@@ -163,15 +165,15 @@ def predict(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(help="The file; its ending says the format: .csv, .jsonl or .parquet.")],
+    out: Annotated[Path, typer.Argument(help="The file; its suffix chooses the format: .csv, .jsonl or .parquet.")],
     device: Annotated[str | None, typer.Option(help="Only this device.")] = None,
-    start: Annotated[str | None, typer.Option(help="From this day or time on, as 2024-12-10.")] = None,
-    end: Annotated[str | None, typer.Option(help="To this day or time, which is included.")] = None,
+    start: Annotated[str | None, typer.Option(help="From this day or time on, such as 2024-12-10.")] = None,
+    end: Annotated[str | None, typer.Option(help="To this day or time, inclusive.")] = None,
 ) -> None:
-    """Write the record to a file."""
-    kind = next((one for one in get_args(Format) if out.suffix == f".{one}"), None)
+    """Write the stored readings to a file."""
+    kind = next((known for known in get_args(Format) if out.suffix == f".{known}"), None)
     if kind is None:
-        raise ExportError(f"{out} must end in one of {', '.join(f'.{one}' for one in get_args(Format))}")
+        raise ExportError(f"{out} must end in one of {', '.join(f'.{known}' for known in get_args(Format))}")
     request = HistoryRequest(start_date=start, end_date=end, device_id=device)
     with runtime.open_database(load_settings()) as opened:
         typer.echo(f"{export_to(out, opened, scope_of(request, None), kind)} readings in {out}")
@@ -179,13 +181,13 @@ def export(
 
 @database.command()
 def upgrade() -> None:
-    """Bring the tables to the newest revision."""
+    """Migrate the database to the newest revision."""
     with runtime.open_database(load_settings()) as opened:
         typer.echo(f"{opened} is up to date")
 
 
-def _serve(part: Callable[..., Coroutine[Any, Any, None]]) -> None:
-    event_loop.run(part(load_settings(), typer.echo))
+def _serve(serve_part: Callable[..., Coroutine[Any, Any, None]]) -> None:
+    event_loop.run(serve_part(load_settings(), typer.echo))
 
 
 def _broker() -> MqttAddress:

@@ -1,6 +1,6 @@
-"""What is told a user is one line, whatever names, paths and libraries put into it."""
+"""Messages to the user on one line."""
 
 
 def one_line(text: object) -> str:
-    """As one line: control characters and line ends become spaces."""
+    """Return the text on one line: runs of white space and control characters become one space."""
     return " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())

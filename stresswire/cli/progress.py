@@ -1,4 +1,4 @@
-"""How long work shows itself in a terminal: a bar, where there is one, else a line now and then."""
+"""Progress of long work: a bar in a terminal, else a line for each step."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,29 +12,29 @@ from models.training.progress import Progress as Report
 
 @contextmanager
 def progress_bar() -> Iterator[Report]:
-    """What to tell of the work: what is being done now, how many steps are done, of how many. On stderr."""
+    """Yield a function that shows the current step's name, the number of finished steps and their total on stderr."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines().tell
+        yield _Lines().show
         return
     columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
 
 
 def progress_lines(text: str) -> None:
-    """A line on stderr."""
+    """Print a line to stderr."""
     typer.echo(text, err=True)
 
 
 class _Lines:
-    """A line for each thing that is done, however many steps it takes."""
+    """Prints a line whenever the name of the step changes."""
 
     def __init__(self) -> None:
         self._last = ""
 
-    def tell(self, what: str, done: int, total: int) -> None:
-        if what != self._last:
-            self._last = what
-            progress_lines(f"{done} of {total}: {what}")
+    def show(self, step: str, done: int, total: int) -> None:
+        if step != self._last:
+            self._last = step
+            progress_lines(f"{done} of {total}: {step}")

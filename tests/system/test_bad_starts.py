@@ -117,7 +117,7 @@ def test_a_certificate_that_is_no_file(make: Callable[[Path], object], which: st
 
 def test_a_port_that_nobody_else_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}MQTT_BIND", "127.0.0.1:0")
-    with pytest.raises(SettingsError, match=r"MQTT_BIND=127\.0\.0\.1:0 takes a port that nobody else knows"):
+    with pytest.raises(SettingsError, match=r"MQTT_BIND=127\.0\.0\.1:0 takes a random port"):
         _ = load_settings().broker_address
 
 
@@ -134,8 +134,8 @@ def test_a_name_that_cannot_be_looked_up(host: str) -> None:
 def test_several_bad_settings_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"RATE_BY_LOGIN": "inf", "MQTT_URL": "x", "METRICS_BIND": "8.8.8.8:1", "MODELS": "m"}.items():
         monkeypatch.setenv(f"{PREFIX}{name}", value)
-    settings, flaws = usable_settings()
-    assert [flaw.partition("=")[0].partition(":")[0] for flaw in flaws.values()] == [
+    settings, errors = usable_settings()
+    assert [error.partition("=")[0].partition(":")[0] for error in errors.values()] == [
         f"{PREFIX}MQTT_URL",
         f"{PREFIX}RATE_BY_LOGIN",
         f"{PREFIX}METRICS_BIND",
@@ -151,7 +151,7 @@ def test_several_bad_settings_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("/", "", "unset STRESSWIRE_MODEL_DIR"),
         ("nowhere", "", "unset STRESSWIRE_MODEL_DIR"),
-        (None, "2-gone", "(stresswire model list), or take its line out of var/models/chosen"),
+        (None, "2-gone", "(stresswire model list), or remove its line from var/models/chosen"),
         (None, "2-a\0b", "take it out, or delete the file to use the shipped model"),
         (None, "../..", "take it out, or delete the file to use the shipped model"),
     ],
@@ -209,12 +209,12 @@ def test_rows_that_are_no_record(sqlite_database: Database, record: Record) -> N
 
 
 def examined(settings: Settings | None = None) -> list[Finding]:
-    found, flaws = usable_settings()
-    return list(examine(settings or found, flaws))
+    found, errors = usable_settings()
+    return list(examine(settings or found, errors))
 
 
-def whats(findings: list[Finding], *, well: bool) -> list[str]:
-    return [finding.what for finding in findings if finding.well is well]
+def parts(findings: list[Finding], *, ok: bool) -> list[str]:
+    return [finding.part for finding in findings if finding.ok is ok]
 
 
 def spoil_database(path: Path, sql: str) -> None:
@@ -227,8 +227,8 @@ def spoil_database(path: Path, sql: str) -> None:
 def test_the_doctor_goes_on_after_a_bad_database(tmp_path: Path, sql: str) -> None:
     spoil_database(tmp_path / "a.db", sql)
     found = examined(Settings(database_url=f"sqlite:///{tmp_path / 'a.db'}"))
-    assert whats(found, well=False) == ["database"]
-    assert whats(found, well=True) == ["model", "disk", "broker"]
+    assert parts(found, ok=False) == ["database"]
+    assert parts(found, ok=True) == ["model", "disk", "broker"]
 
 
 def test_the_doctor_goes_on_after_a_malformed_page(tmp_path: Path) -> None:
@@ -238,8 +238,8 @@ def test_the_doctor_goes_on_after_a_malformed_page(tmp_path: Path) -> None:
     content[4096:] = b"\xa5" * (len(content) - 4096)
     path.write_bytes(content)
     found = examined(Settings(database_url=f"sqlite:///{path}"))
-    assert whats(found, well=False) == ["database"]
-    assert "malformed" in found[-1].found
+    assert parts(found, ok=False) == ["database"]
+    assert "malformed" in found[-1].detail
 
 
 @pytest.mark.parametrize("name", ["chosen", "models"])
@@ -247,8 +247,8 @@ def test_the_doctor_goes_on_after_a_bad_model(name: str) -> None:
     Path("var/models").mkdir(parents=True)
     Path("var/models/chosen").write_bytes(b"\xff\0")
     found = examined(Settings(models=Path("var/models/chosen") if name == "models" else Path("var/models")))
-    assert whats(found, well=False) == ["model"]
-    assert whats(found, well=True) == ["disk", "broker", "database"]
+    assert parts(found, ok=False) == ["model"]
+    assert parts(found, ok=True) == ["disk", "broker", "database"]
 
 
 @pytest.mark.parametrize(
@@ -267,9 +267,9 @@ def test_the_doctor_goes_on_after_a_bad_setting(
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}{setting}", value)
     found = examined()
-    assert whats(found, well=False) == ["settings"]
-    assert setting in found[0].found
-    assert whats(found, well=True) == left
+    assert parts(found, ok=False) == ["settings"]
+    assert setting in found[0].detail
+    assert parts(found, ok=True) == left
 
 
 # --- real starts

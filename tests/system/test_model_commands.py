@@ -118,7 +118,7 @@ def test_the_doctor_finds_what_is_wrong(recorded: Path, tmp_path: Path) -> None:
     assert sick.returncode == 1
     assert "BAD  model" in sick.stdout
     assert "BAD  broker     nothing listens" in sick.stdout
-    assert "no record yet" in sick.stdout
+    assert "does not exist yet" in sick.stdout
     assert not (tmp_path / "var").exists(), "the doctor changes nothing"
     no_url = stresswire(tmp_path, "doctor", database_url="nonsense")
     assert "BAD  database   DATABASE_URL is no URL" in no_url.stdout

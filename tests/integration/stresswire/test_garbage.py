@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stresswire.garbage import LEAST, middle_collections
+from stresswire.garbage import MIN_MIDDLE_COLLECTIONS, middle_collections
 
 LIVING = 30_000
 """Objects that live long enough not to be found by any but a full collection."""
@@ -19,7 +19,7 @@ class Connection:
     def __init__(self):
         self.own = self
 
-garbage.pace()
+garbage.tune_collections()
 living, most = deque(maxlen={LIVING}), 0
 for number in range(1_000_000):
     living.append(Connection())
@@ -36,8 +36,8 @@ def resident_mb():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 async def main():
-    garbage.GIVE_BACK_S = 0.05
-    giving = asyncio.create_task(garbage.give_back())
+    garbage.TRIM_INTERVAL_S = 0.05
+    giving = asyncio.create_task(garbage.trim_memory())
     blocks = [bytes(8_000) for _ in range(20_000)]
     del blocks[: len(blocks) - 10]
     peak_mb = resident_mb()
@@ -53,7 +53,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize(
     ("objects", "middle"),
-    [(0, LEAST), (50_000, LEAST), (700_000, 100), (2_000_000, 285)],
+    [(0, MIN_MIDDLE_COLLECTIONS), (50_000, MIN_MIDDLE_COLLECTIONS), (700_000, 100), (2_000_000, 285)],
     ids=["none", "few", "more", "many"],
 )
 def test_the_more_there_is_to_look_through_the_rarer(objects: int, middle: int) -> None:

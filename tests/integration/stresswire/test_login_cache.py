@@ -156,16 +156,16 @@ def test_a_login_can_be_lent_to_this_process(book: LoginCache, database: Databas
 
 
 def test_whether_anybody_could_come_in(database: Database, clock: Clock, tmp_path: Path) -> None:
-    assert LoginCache(database, clock).anybody
+    assert LoginCache(database, clock).any_active
     with database.writer.begin() as connection:
         revoke_login(connection, "alice", NOON)
-    assert LoginCache(database, clock).anybody, "vera can"
+    assert LoginCache(database, clock).any_active, "vera can"
     clock.now = NOON + HOUR
-    assert not LoginCache(database, clock).anybody
+    assert not LoginCache(database, clock).any_active
     with Database(f"sqlite:///{tmp_path / 'empty.db'}") as empty:
         lending = LoginCache(empty, clock)
         lending.lend("demo", "device")
-        assert not lending.anybody, "a lent login is nobody's"
+        assert not lending.any_active, "a lent login is nobody's"
 
 
 # --- what changes
