@@ -22,7 +22,7 @@ namespace {
 
 constexpr uint32_t kTickMs = 10;
 constexpr uint32_t kTicksAPoll = 4;      // four samples of the pulse; its FIFO holds 32
-constexpr uint64_t kPortalMs = 300'000;  // where the device could do without
+constexpr uint64_t kPortalMs = 300'000;  // if the device has valid settings already
 constexpr int kMessagesAStep = 4;
 constexpr uint32_t kStatusMs = 10'000;
 constexpr uint32_t kBlinkMs = 125;
@@ -80,12 +80,12 @@ void Device::begin() {
   }
 }
 
-/// Ask for the settings, on a page and on the serial port, until they are saved or the patience is over.
-void Device::provision(uint64_t patience_ms) {
+/// Ask for the settings, on a page and on the serial port, until they are saved or the time is over.
+void Device::provision(uint64_t timeout_ms) {
   static Portal portal(&draft_);
   portal.begin();
   saved_ = false;
-  for (const uint64_t begun_ms = uptime_ms(); uptime_ms() - begun_ms < patience_ms; delay(10)) {
+  for (const uint64_t begun_ms = uptime_ms(); uptime_ms() - begun_ms < timeout_ms; delay(10)) {
     read_console();
     if (portal.step()) saved_ = nvs_store::save(draft_);
     if (!saved_) continue;
@@ -115,7 +115,7 @@ void Device::read_console() {
 
 void Device::sample(void* self) { static_cast<Device*>(self)->sample(); }
 
-/// The sampling task: nothing here waits for the network, the flash, or anybody.
+/// The sampling task: it never waits for the network, the flash or another task.
 void Device::sample() {
   stresswire::Schedule schedule(uptime_ms(), stresswire::interval_ms(settings_.rate_hz));
   uint32_t seq = 0;
@@ -126,22 +126,22 @@ void Device::sample() {
     esp_task_wdt_reset();
     uint64_t now_ms = uptime_ms();
     if (tick % kTicksAPoll == 0) sensors_->poll(now_ms);
-    Order order{};
-    while (orders_.pop(&order)) {
-      if (order.kind == Order::Kind::kRate) schedule.set_interval(now_ms, order.interval_ms);
-      if (order.kind == Order::Kind::kCalibration) sensors_->set(order.calibration);
-      if (order.kind == Order::Kind::kReset) {
+    SamplerCommand command{};
+    while (sampler_commands_.pop(&command)) {
+      if (command.kind == SamplerCommand::Kind::kRate) schedule.set_interval(now_ms, command.interval_ms);
+      if (command.kind == SamplerCommand::Kind::kCalibration) sensors_->set(command.calibration);
+      if (command.kind == SamplerCommand::Kind::kReset) {
         sensors_->set({});
         sensors_->set_open_ratio(board::kEdaCircuit.open_ratio);
       }
-      if (order.kind == Order::Kind::kOpen) opened_.push(sensors_->set_open());
+      if (command.kind == SamplerCommand::Kind::kOpen) open_ratios_.push(sensors_->set_open());
     }
     now_ms = uptime_ms();
     if (!schedule.due(now_ms)) continue;
-    const Reading reading = sensors_->read(now_ms);
-    Taken taken{{now_ms, seq, reading.hr, reading.temp, reading.eda}, reading.eda_raw_us};
-    if (taken.sample.has_value()) ++seq;  // a number that is missing in the record is a sample that is missing
-    if (!taken_.push(taken) && taken.sample.has_value()) {
+    const Reading values = sensors_->read(now_ms);
+    SensorReading reading{{now_ms, seq, values.hr, values.temp, values.eda}, values.eda_raw_us};
+    if (reading.sample.has_value()) ++seq;  // a gap in the stored numbers is a lost sample
+    if (!readings_.push(reading) && reading.sample.has_value()) {
       __atomic_store_n(&overrun_, __atomic_load_n(&overrun_, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
     }
   }
@@ -174,22 +174,22 @@ void Device::step() {
   delay(2);
 }
 
-/// From the sampling task into the outbox.
+/// Move the samples from the sampling task into the outbox.
 void Device::collect() {
-  Taken taken{};
-  while (taken_.pop(&taken)) {
+  SensorReading reading{};
+  while (readings_.pop(&reading)) {
     if (raw_us_.size() == raw_us_.capacity()) raw_us_.pop_front();
-    raw_us_.push_back(taken.eda_raw_us);
-    if (taken.sample.has_value()) outbox_->add(taken.sample);
+    raw_us_.push_back(reading.eda_raw_us);
+    if (reading.sample.has_value()) outbox_->add(reading.sample);
   }
   float ratio = NAN;
-  while (opened_.pop(&ratio)) {
+  while (open_ratios_.pop(&ratio)) {
     if (!isnan(ratio)) nvs_store::save_open_ratio(ratio);
   }
 }
 
 void Device::send(uint64_t now_ms) {
-  if (status_due_ || (dropped() != told_dropped_ && now_ms >= next_status_ms_)) {
+  if (status_due_ || (dropped() != reported_dropped_ && now_ms >= next_status_ms_)) {
     status_due_ = false;
     next_status_ms_ = now_ms + kStatusMs;
     send_status(contract::kStatusOnline, now_ms);
@@ -218,11 +218,11 @@ void Device::unlink() {
 uint32_t Device::dropped() const { return outbox_->counts().dropped + __atomic_load_n(&overrun_, __ATOMIC_RELAXED); }
 
 void Device::send_status(const char* state, uint64_t now_ms) {
-  told_dropped_ = dropped();
+  reported_dropped_ = dropped();
   char text[256 + contract::kMaxDeviceId];
   const size_t size = stresswire::write_status(
-      {state, settings_.device_id, board::kFirmware, clock_.unix_ms(now_ms), true, outbox_->waiting(), told_dropped_}, text,
-      sizeof text);
+      {state, settings_.device_id, board::kFirmware, clock_.unix_ms(now_ms), true, outbox_->waiting(), reported_dropped_},
+      text, sizeof text);
   if (size > 0) link_->send_status(text, size);
 }
 
@@ -236,8 +236,8 @@ void Device::blink(uint64_t now_ms) {
   digitalWrite(board::kLed, on ? HIGH : LOW);
 }
 
-/// The button, held for three seconds, brings the page for the settings after a restart. (Held while it starts, an ESP32
-/// waits for a new sketch instead.)
+/// Restart with the page for the settings once the button was held for three seconds. (An ESP32 whose button is held while
+/// it starts waits for a new sketch instead.)
 void Device::watch_button(uint64_t now_ms) {
   if (digitalRead(board::kButton) != LOW) {
     pressed_ms_ = 0;
@@ -250,12 +250,12 @@ void Device::watch_button(uint64_t now_ms) {
   }
 }
 
-/// A restart or sleep that was ordered, once its answer is out: what waits in RAM goes into flash.
+/// Restart or sleep, as commanded, once the command's answer is sent: store the samples in RAM to flash first.
 void Device::finish(uint64_t now_ms) {
   if (end_ == End::kNone || now_ms < end_at_ms_) return;
   __atomic_store_n(&stop_, true, __ATOMIC_RELEASE);
   const bool stopped = __atomic_load_n(&stopped_, __ATOMIC_ACQUIRE);
-  if (!stopped && now_ms < end_at_ms_ + kStopMs) return;  // the sampling task has its last sample in hand
+  if (!stopped && now_ms < end_at_ms_ + kStopMs) return;  // the sampling task is taking its last sample
   collect();
   if (!outbox_->store()) Serial.println("the flash did not take all samples");
   if (linked_) send_status(end_ == End::kSleep ? contract::kStatusSleeping : contract::kStatusOffline, now_ms);

@@ -15,28 +15,28 @@
 #include "settings.h"
 #include "spill.h"
 
-/// The device: a task that samples, and the network's, which does all the rest. Between them are queues that wait for
-/// nobody.
+/// The device: a sampling task, and the network task, which does everything else. They exchange data through queues that
+/// never block.
 class Device final : public LinkListener {
  public:
   explicit Device(Link* link) : link_(link) {}
 
-  /// From the sketch's setup().
+  /// Called from the sketch's setup().
   void begin();
-  /// From the sketch's loop(): the network's task.
+  /// Called from the sketch's loop(): the network task.
   void step();
 
   void on_receipt(const char* text, size_t size) override;
   void on_command(const char* text, size_t size) override;
 
  private:
-  /// What the sampling task hands over.
-  struct Taken {
+  /// Passed from the sampling task to the network task.
+  struct SensorReading {
     stresswire::Sample sample;
     float eda_raw_us;
   };
-  /// What the sampling task is told.
-  struct Order {
+  /// Passed from the network task to the sampling task.
+  struct SamplerCommand {
     enum class Kind : uint8_t { kRate, kCalibration, kReset, kOpen } kind;
     uint32_t interval_ms;
     stresswire::EdaCalibration calibration;
@@ -49,7 +49,7 @@ class Device final : public LinkListener {
 
   static void sample(void* self);
   void sample();
-  void provision(uint64_t patience_ms);
+  void provision(uint64_t timeout_ms);
   void read_console();
   void collect();
   void send(uint64_t now_ms);
@@ -57,7 +57,7 @@ class Device final : public LinkListener {
   uint32_t dropped() const;
   void send_status(const char* state, uint64_t now_ms);
   void answer_commands(uint64_t now_ms);
-  const char* carry_out(const stresswire::Command& command, uint64_t now_ms, const char** message);
+  const char* execute(const stresswire::Command& command, uint64_t now_ms, const char** message);
   const char* calibrate(float known_kohm, const char** message);
   void blink(uint64_t now_ms);
   void watch_button(uint64_t now_ms);
@@ -65,27 +65,27 @@ class Device final : public LinkListener {
 
   Link* link_;
   stresswire::Settings settings_;
-  stresswire::Settings draft_;  // what is typed: used once it is saved and the device has restarted
+  stresswire::Settings draft_;  // edited settings: in use after they are saved and the device has restarted
   stresswire::Console console_{&draft_};
   stresswire::DeviceClock clock_;
   Network network_;
-  bool saved_ = false;  // the settings, on the serial port or the page
+  bool saved_ = false;  // the settings were saved, on the serial port or the page
   FlashFiles files_;
   Sensors* sensors_ = nullptr;
   stresswire::Spill* spill_ = nullptr;
   stresswire::Outbox* outbox_ = nullptr;
 
-  stresswire::Handoff<Taken, 256> taken_;
-  stresswire::Handoff<Order, 8> orders_;
-  stresswire::Handoff<float, 2> opened_;  // from the sampling task: the ratio of open electrodes
-  uint32_t overrun_ = 0;                  // samples that the network's task was too late for; written by the sampling task
-  bool stop_ = false;                     // the sampling task is to end
-  bool stopped_ = false;                  // it has
+  stresswire::Handoff<SensorReading, 256> readings_;
+  stresswire::Handoff<SamplerCommand, 8> sampler_commands_;
+  stresswire::Handoff<float, 2> open_ratios_;  // from the sampling task: the ratio of open electrodes
+  uint32_t overrun_ = 0;                       // samples lost because `readings_` was full; written by the sampling task
+  bool stop_ = false;                          // the sampling task shall end
+  bool stopped_ = false;                       // the sampling task has ended
 
   bool linked_ = false;
   bool status_due_ = false;
   uint64_t next_status_ms_ = 0;
-  uint32_t told_dropped_ = 0;
+  uint32_t reported_dropped_ = 0;
 
   stresswire::Ring<Parsed, 16> commands_;
   stresswire::CommandLog log_;
@@ -95,7 +95,7 @@ class Device final : public LinkListener {
   uint64_t blink_until_ms_ = 0;
   enum class End : uint8_t { kNone, kRestart, kSleep } end_ = End::kNone;
   uint64_t end_at_ms_ = 0;
-  uint64_t pressed_ms_ = 0;  // since when the button is held; 0: it is not
+  uint64_t pressed_ms_ = 0;  // start of the button's press; 0: not pressed
   uint32_t sleep_s_ = 0;
 
   char buffer_[board::kMessageBytes] = "";

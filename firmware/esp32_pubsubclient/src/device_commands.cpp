@@ -1,4 +1,4 @@
-// What the device is told, and what it answers.
+// Commands to the device, and their results.
 
 #include <Arduino.h>
 #include <math.h>
@@ -20,7 +20,7 @@ constexpr float kSteady = 0.05f;
 
 }  // namespace
 
-/// Called while the client library has its one buffer in hand: what is asked for is kept, and done in its turn.
+/// Called while the client library uses its only buffer: the command is queued, and executed later.
 void Device::on_command(const char* text, size_t size) {
   Parsed parsed{};
   parsed.error = stresswire::parse_command(text, size, &parsed.command, &parsed.reason);
@@ -36,7 +36,7 @@ void Device::answer_commands(uint64_t now_ms) {
     if (status == nullptr) {
       status = result::kRefused;
       if (parsed.error == CommandError::kUnknown) status = result::kUnknown;
-      if (parsed.error == CommandError::kNone) status = carry_out(parsed.command, now_ms, &message);
+      if (parsed.error == CommandError::kNone) status = execute(parsed.command, now_ms, &message);
       log_.add(parsed.command.id, status);
     } else {
       message = nullptr;
@@ -48,11 +48,12 @@ void Device::answer_commands(uint64_t now_ms) {
   }
 }
 
-const char* Device::carry_out(const Command& command, uint64_t now_ms, const char** message) {
+const char* Device::execute(const Command& command, uint64_t now_ms, const char** message) {
   *message = nullptr;
   switch (command.kind) {
     case Command::Kind::kSamplingRate:
-      if (!orders_.push({Order::Kind::kRate, stresswire::interval_ms(command.value), {}})) return result::kRefused;
+      if (!sampler_commands_.push({SamplerCommand::Kind::kRate, stresswire::interval_ms(command.value), {}}))
+        return result::kRefused;
       draft_.rate_hz = command.value;
       nvs_store::save_rate(command.value);
       return result::kDone;
@@ -64,9 +65,9 @@ const char* Device::carry_out(const Command& command, uint64_t now_ms, const cha
       *message = "only the Grove circuit has such a constant";
       if (board::kEdaCircuit.kind != stresswire::EdaCircuit::Kind::kGrove) return result::kRefused;
       *message = nullptr;
-      return orders_.push({Order::Kind::kOpen, 0, {}}) ? result::kAccepted : result::kRefused;
+      return sampler_commands_.push({SamplerCommand::Kind::kOpen, 0, {}}) ? result::kAccepted : result::kRefused;
     case Command::Kind::kCalibrateReset:
-      if (!orders_.push({Order::Kind::kReset, 0, {}})) return result::kRefused;
+      if (!sampler_commands_.push({SamplerCommand::Kind::kReset, 0, {}})) return result::kRefused;
       calibrator_.clear();
       nvs_store::save_calibration({});
       nvs_store::save_open_ratio(board::kEdaCircuit.open_ratio);
@@ -82,7 +83,7 @@ const char* Device::carry_out(const Command& command, uint64_t now_ms, const cha
   return result::kAccepted;
 }
 
-/// A known resistor is between the electrodes now: the last readings tell how far off they are.
+/// Calibrate with a known resistor between the electrodes, by the last readings.
 const char* Device::calibrate(float known_kohm, const char** message) {
   *message = message_;
   float values[5];
@@ -94,16 +95,16 @@ const char* Device::calibrate(float known_kohm, const char** message) {
     snprintf(message_, sizeof message_, "unsteady: leave the resistor there for 5 samples");
     return result::kRefused;
   }
-  stresswire::EdaCalibration found;
-  if (!calibrator_.add(known_kohm, middle) || !calibrator_.fit(&found)) {
+  stresswire::EdaCalibration fitted;
+  if (!calibrator_.add(known_kohm, middle) || !calibrator_.fit(&fitted)) {
     calibrator_.clear();
     snprintf(message_, sizeof message_, "%ld nS were measured for %ld kOhm: begin again", lroundf(middle * 1000),
              lroundf(known_kohm));
     return result::kRefused;
   }
-  if (!orders_.push({Order::Kind::kCalibration, 0, found})) return result::kRefused;
-  nvs_store::save_calibration(found);
-  snprintf(message_, sizeof message_, "scale %ld/1000, offset %ld nS from %u resistors", lroundf(found.scale * 1000),
-           lroundf(found.offset_us * 1000), static_cast<unsigned>(calibrator_.points()));
+  if (!sampler_commands_.push({SamplerCommand::Kind::kCalibration, 0, fitted})) return result::kRefused;
+  nvs_store::save_calibration(fitted);
+  snprintf(message_, sizeof message_, "scale %ld/1000, offset %ld nS from %u resistors", lroundf(fitted.scale * 1000),
+           lroundf(fitted.offset_us * 1000), static_cast<unsigned>(calibrator_.points()));
   return result::kDone;
 }

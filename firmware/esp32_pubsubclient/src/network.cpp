@@ -13,15 +13,17 @@ namespace {
 
 constexpr uint32_t kAttemptMs = 15'000;
 
-struct Heard {
+struct SntpTime {
   int64_t unix_ms;
   uint64_t uptime_ms;
 };
 
-/// From SNTP's task to the network's.
-stresswire::Handoff<Heard, 4> heard;
+/// From SNTP's task to the network task.
+stresswire::Handoff<SntpTime, 4> sntp_times;
 
-void on_time(timeval* now) { heard.push({static_cast<int64_t>(now->tv_sec) * 1000 + now->tv_usec / 1000, uptime_ms()}); }
+void on_time(timeval* now) {
+  sntp_times.push({static_cast<int64_t>(now->tv_sec) * 1000 + now->tv_usec / 1000, uptime_ms()});
+}
 
 }  // namespace
 
@@ -36,8 +38,8 @@ void Network::begin(const stresswire::Settings& settings, bool weak_supply) {
 }
 
 bool Network::step(uint64_t now_ms, stresswire::DeviceClock* clock) {
-  Heard time{};
-  while (heard.pop(&time)) clock->from_sntp(time.unix_ms, time.uptime_ms);
+  SntpTime time{};
+  while (sntp_times.pop(&time)) clock->from_sntp(time.unix_ms, time.uptime_ms);
   if (WiFi.status() == WL_CONNECTED) {
     if (tried_) Serial.printf("wifi: %s\n", WiFi.localIP().toString().c_str());
     tried_ = false;
@@ -53,7 +55,7 @@ bool Network::step(uint64_t now_ms, stresswire::DeviceClock* clock) {
   if (now_ms >= next_try_ms_) {
     WiFi.disconnect();
     WiFi.begin(settings_->wifi_ssid, settings_->wifi_password[0] ? settings_->wifi_password : nullptr);
-    if (weak_supply_) WiFi.setTxPower(WIFI_POWER_8_5dBm);  // which takes a radio that has started
+    if (weak_supply_) WiFi.setTxPower(WIFI_POWER_8_5dBm);  // only possible once the radio has started
     tried_ = true;
     next_try_ms_ = now_ms + kAttemptMs + backoff_.next_ms(esp_random());
   }

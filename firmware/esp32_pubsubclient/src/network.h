@@ -7,12 +7,12 @@
 #include "clock.h"
 #include "settings.h"
 
-/// Wi-Fi, asked to connect and never waited for, and the time that SNTP brings.
+/// Wi-Fi, which connects without blocking, and the time from SNTP.
 class Network {
  public:
   /// `weak_supply`: the last run ended in a brown-out, so the radio sends with less power.
   void begin(const stresswire::Settings& settings, bool weak_supply);
-  /// Whether there is a network.
+  /// True while there is a network.
   bool step(uint64_t now_ms, stresswire::DeviceClock* clock);
 
  private:
@@ -24,7 +24,7 @@ class Network {
   bool sntp_ = false;
 };
 
-/// Milliseconds since the start: they never jump, and do not overflow.
+/// Milliseconds since the start: monotonic, without overflow.
 uint64_t uptime_ms();
 
 #endif

@@ -4,11 +4,11 @@ namespace stresswire {
 
 namespace {
 
-constexpr size_t kSpillAgain = 64;  // after the flash refused a segment, as many samples until the next attempt
+constexpr size_t kFlashRetryAfter = 64;  // samples until the next attempt after a failed write to flash
 constexpr size_t kGrowth = 4;
 constexpr uint32_t kDropAtOnce = 16;
 
-/// 0 where `then` is still to come: the caller's now may be a little old.
+/// 0 if `then_ms` is in the future: the caller's `now_ms` may be slightly old.
 uint64_t since(uint64_t then_ms, uint64_t now_ms) { return now_ms > then_ms ? now_ms - then_ms : 0; }
 
 }  // namespace
@@ -17,13 +17,13 @@ void Outbox::add(const Sample& sample) {
   ++counts_.added;
   if (ring_.size() == ring_.capacity()) drop_oldest();
   ring_.push_back(sample);
-  if (relief_in_ > 0) --relief_in_;
-  if (ring_.size() >= kSpillAt && relief_in_ == 0 && !spill_oldest()) relief_in_ = kSpillAgain;
+  if (flash_retry_after_ > 0) --flash_retry_after_;
+  if (ring_.size() >= kSpillAt && flash_retry_after_ == 0 && !spill_oldest()) flash_retry_after_ = kFlashRetryAfter;
 }
 
 void Outbox::link_up() {
   linked_ = true;
-  proven_ = false;
+  link_proven_ = false;
   probes_ = 0;
   timeout_ms_ = kTimeoutMs;
   timeouts_in_a_row_ = 0;
@@ -31,7 +31,7 @@ void Outbox::link_up() {
 
 void Outbox::link_down() {
   linked_ = false;
-  // The batch may be what ended it: larger than the server, a proxy or the client library takes.
+  // The batch may have caused it: larger than the limit of the server, a proxy or the client library.
   for (size_t i = 0; i < window_.size(); ++i) {
     if (window_[i].done || window_[i].count == 1) continue;
     halve_batch();
@@ -49,8 +49,8 @@ size_t Outbox::compose(uint64_t now_ms, char* buffer, size_t capacity) {
     const size_t size = probe(now_ms, buffer, capacity);
     if (size > 0 || probing_) return size;
   }
-  if (window_.size() == (proven_ ? kWindow : 1)) return 0;
-  size_t wanted = available() - under_way_;
+  if (window_.size() == (link_proven_ ? kWindow : 1)) return 0;
+  size_t wanted = available() - in_flight_;
   if (wanted == 0) return 0;
   if (wanted > batch_) wanted = batch_;
   char boot[Boot::kText];
@@ -61,28 +61,28 @@ size_t Outbox::compose(uint64_t now_ms, char* buffer, size_t capacity) {
   size_t count = 0;
   for (; count < wanted; ++count) {
     const auto mark = json.mark();
-    const Sample& sample = at(under_way_ + count);
+    const Sample& sample = at(in_flight_ + count);
     write_sample(json, sample, boot, unix_ms(sample), device_id_);
     if (!json.fits() || json.size() + 2 > capacity) {
       json.rewind(mark);
       break;
     }
   }
-  if (count == 0) return 0;  // a buffer that does not take one sample takes none: the sizes are checked where they are set
+  if (count == 0) return 0;  // the buffer is too small for a sample: its size is checked where it is set
   if (is_batch) json.end_array();
   const size_t size = json.finish();
-  window_.push_back({now_ms, at(under_way_ + count - 1).seq, static_cast<uint16_t>(count), 0, false});
-  under_way_ += count;
+  window_.push_back({now_ms, at(in_flight_ + count - 1).seq, static_cast<uint16_t>(count), 0, false});
+  in_flight_ += count;
   ++counts_.sent;
   return size;
 }
 
 bool Outbox::answered(const Receipt& receipt, uint64_t now_ms) {
   if (probing_ && receipt.seq == probe_seq_ && boot_.is(receipt.boot)) {
-    // The sample itself is sent again in its turn, as what was stored before.
+    // The sample itself is sent again in its turn; the pipeline recognises it as a duplicate.
     clock_.from_server(receipt.server_ms, probed_ms_, now_ms);
     probing_ = false;
-    heard();
+    on_answer();
     return true;
   }
   const Boot& boot = loaded_ ? segment_.boot : boot_;
@@ -90,14 +90,14 @@ bool Outbox::answered(const Receipt& receipt, uint64_t now_ms) {
     for (size_t i = 0; i < window_.size(); ++i) {
       Message& message = window_[i];
       if (message.done || message.last_seq != receipt.seq) continue;
-      // A late answer to a shorter message that ended with the same sample is no word on the others of this one.
+      // A late answer to a shorter message that ended with the same sample does not confirm the others of this one.
       if (message.count > 1 && (!receipt.is_batch || receipt.stored + receipt.errors != message.count)) continue;
       message.done = true;
       clock_.from_server(receipt.server_ms, message.sent_ms, now_ms);
       if (receipt.status == Receipt::Status::kError) message.refused = message.count;
       if (receipt.status == Receipt::Status::kPartial) message.refused = static_cast<uint16_t>(receipt.errors);
       batch_ = batch_ + kGrowth > kMaxBatch ? kMaxBatch : batch_ + kGrowth;
-      heard();
+      on_answer();
       settle();
       return true;
     }
@@ -106,9 +106,9 @@ bool Outbox::answered(const Receipt& receipt, uint64_t now_ms) {
   return false;
 }
 
-/// Something was answered: the link is good.
-void Outbox::heard() {
-  proven_ = true;
+/// Note that an answer came: the link works.
+void Outbox::on_answer() {
+  link_proven_ = true;
   timeout_ms_ = kTimeoutMs;
   timeouts_in_a_row_ = 0;
 }
@@ -134,11 +134,11 @@ OutboxCounts Outbox::counts() const {
   return counts;
 }
 
-/// Whether what is sent next lies in flash; then the oldest segment of it is loaded.
+/// True if the next samples are in flash; then load the oldest segment.
 bool Outbox::from_flash() {
   if (loaded_) return true;
   if (spill_.empty() || !spill_.front(&segment_)) return false;
-  forget();  // where the flash could not be read for a while, some of the ring may be under way
+  forget();  // if the flash could not be read for a while, samples of the ring may be in flight
   loaded_ = true;
   segment_sent_ = 0;
   return true;
@@ -155,7 +155,7 @@ int64_t Outbox::unix_ms(const Sample& sample) const {
   return clock_.unix_ms(sample.uptime_ms);
 }
 
-/// The newest sample alone, where others have waited and nothing tells the time.
+/// Write the newest sample alone, if others have waited and the time is unknown; return the size, or 0.
 size_t Outbox::probe(uint64_t now_ms, char* buffer, size_t capacity) {
   if (probing_) return 0;
   const bool waited = loaded_ || (!ring_.empty() && since(ring_[0].uptime_ms, now_ms) > kFreshMs);
@@ -188,7 +188,7 @@ void Outbox::time_out(uint64_t now_ms) {
   }
   if (!late) return;
   forget();
-  proven_ = false;
+  link_proven_ = false;
   if (was_batch) halve_batch();
   timeout_ms_ = timeout_ms_ > kMaxTimeoutMs / 2 ? kMaxTimeoutMs : timeout_ms_ * 2;
   ++timeouts_in_a_row_;
@@ -196,14 +196,14 @@ void Outbox::time_out(uint64_t now_ms) {
 
 void Outbox::halve_batch() { batch_ = batch_ > 1 ? batch_ / 2 : 1; }
 
-/// Let go of what is acknowledged, from the oldest on.
+/// Remove the acknowledged samples, from the oldest on.
 void Outbox::settle() {
   while (!window_.empty() && window_[0].done) {
     const size_t count = window_[0].count;
     counts_.acknowledged += static_cast<uint32_t>(count);
     counts_.refused += window_[0].refused;
     window_.pop_front();
-    under_way_ -= count;
+    in_flight_ -= count;
     if (!loaded_) {
       ring_.pop_front(count);
       continue;
@@ -216,25 +216,25 @@ void Outbox::settle() {
   }
 }
 
-/// Nothing is under way: all that is not acknowledged is sent again, the oldest first.
+/// Forget the messages in flight: all samples that are not acknowledged are sent again, the oldest first.
 void Outbox::forget() {
-  // Behind a message without an answer others may have one: they are sent again too, and counted then.
+  // Later messages may be answered already: they are sent again too, and counted then.
   window_.clear();
-  under_way_ = 0;
+  in_flight_ = 0;
   probing_ = false;
 }
 
-/// Room where neither RAM nor flash has any; for some at once, since what is under way from the ring is forgotten with it,
-/// and an answer needs the time to come.
+/// Drop the oldest samples if RAM and flash are full; several at once, since this forgets the ring's messages in flight,
+/// and the next answer needs time to arrive.
 void Outbox::drop_oldest() {
   if (!loaded_) forget();
   ring_.pop_front(kDropAtOnce);
   counts_.dropped += kDropAtOnce;
 }
 
-/// The oldest samples of the ring go into flash; false where it does not take them.
+/// Move the oldest samples of the ring to flash; false if it cannot be written.
 bool Outbox::spill_oldest() {
-  if (spill_.full() && loaded_) {  // the flash's oldest goes, and some of it may be acknowledged
+  if (spill_.full() && loaded_) {  // the oldest segment is dropped; some of its samples may be acknowledged
     counts_.dropped += static_cast<uint32_t>(segment_.count - segment_sent_);
     forget();
     spill_.pop();

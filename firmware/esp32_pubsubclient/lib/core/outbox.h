@@ -13,31 +13,31 @@
 
 namespace stresswire {
 
-/// What became of the samples since the boot. Each is acknowledged, waits, or was dropped: nothing is lost unseen.
+/// Counts since the boot. Each sample is acknowledged, waiting or dropped: every loss is counted.
 struct OutboxCounts {
   uint32_t added;
   uint32_t acknowledged;
-  uint32_t refused;   ///< among the acknowledged: the pipeline keeps them in `rejected`
-  uint32_t dropped;   ///< a full memory lost them
+  uint32_t refused;   ///< rejected by the pipeline; included in `acknowledged`
+  uint32_t dropped;   ///< lost because the memory was full
   uint32_t sent;      ///< messages
   uint32_t timeouts;  ///< messages without an answer in time
-  uint32_t ignored;   ///< answers to nothing that is under way: duplicates, and other devices'
+  uint32_t ignored;   ///< answers to no message in flight: duplicates, and those of other devices
 };
 
-/// Keeps samples until the pipeline has said that they are stored: at-least-once over transports that promise nothing.
+/// Keeps samples until the pipeline has confirmed that they are stored: at-least-once delivery over unreliable transports.
 ///
 /// New samples go into a ring in RAM; when more than `kSpillAt` wait there, the oldest go into flash, a segment at a time.
-/// They leave in the order in which they were taken, flash first, in messages of one sample while all is well and in
-/// batches after an outage. At most `kWindow` messages are under way; one alone over a link that has not brought an answer
-/// yet, so that a pipeline that is down is not sent everything again and again. One without an answer in time (5 s, doubled
-/// up to 60 s) is sent again, with all behind it, in batches half as large: what a client's buffer, a broker's limit or an
-/// answer too large for the device makes impossible, a smaller message does. A resend is the same sample under the same
-/// key, which the pipeline stores once.
+/// They are sent in the order in which they were taken, those in flash first: one sample per message in normal operation,
+/// batches after an outage. At most `kWindow` messages are in flight, and only one over a link that has not brought an
+/// answer yet, so that a pipeline that is down does not get the same samples again and again. A message without an answer
+/// in time (5 s, doubled up to 60 s) is sent again, with all that follow it, in batches half as large: a batch may exceed
+/// the client's buffer or the broker's limit, or its answer the device's buffer. A sample that is sent again has the same
+/// key, so the pipeline stores it once.
 ///
-/// While the clock is not set and samples have waited, the newest goes out first, alone: its answer tells the time, so that
-/// the others can be dated.
+/// While the clock is not set and samples have waited, the newest is sent first, alone: its answer contains the time, with
+/// which the others get their timestamps.
 ///
-/// Not for two tasks at once: a `Handoff` brings samples over.
+/// Not thread-safe: a `Handoff` passes samples between tasks.
 class Outbox {
  public:
   static constexpr size_t kRing = 512;
@@ -50,24 +50,24 @@ class Outbox {
   static constexpr int kProbes = 2;
   static constexpr uint64_t kFreshMs = 2'000;
 
-  /// `device_id`: written into every sample; null where the topic or the login says it.
+  /// `device_id`: written into every sample; null if the topic or the login identifies the device.
   Outbox(const Boot& boot, Spill& spill, DeviceClock& clock, const char* device_id = nullptr)
       : boot_(boot), spill_(spill), clock_(clock), device_id_(device_id) {}
 
   /// Keep a sample. May write to flash.
   void add(const Sample& sample);
   void link_up();
-  /// What was under way is not; it is sent again once there is a link.
+  /// Forget the messages in flight; they are sent again once there is a link.
   void link_down();
-  /// The next message that is due, into `buffer`; its size, or 0 where nothing is. It counts as sent: where sending fails,
-  /// call `link_down`.
+  /// Write the next message that is due into `buffer`; return its size, or 0 if none is. It counts as sent: if sending
+  /// fails, call `link_down`.
   size_t compose(uint64_t now_ms, char* buffer, size_t capacity);
-  /// Take an answer. False where it is about nothing that is under way.
+  /// Process an answer. False if it belongs to no message in flight.
   bool answered(const Receipt& receipt, uint64_t now_ms);
-  /// Everything into flash, before a restart or sleep. False where it did not all go: the rest counts as dropped.
+  /// Write all samples to flash, before a restart or sleep. False if some could not be written: they count as dropped.
   bool store();
 
-  /// `kSilent` timeouts in a row: the link is dead, whatever the client library says.
+  /// True after `kSilent` timeouts in a row: the link is dead, even if the client library reports a connection.
   bool silent() const { return timeouts_in_a_row_ >= kSilent; }
   /// Samples of this boot and earlier ones that are not acknowledged; those in flash by whole segments.
   uint32_t waiting() const;
@@ -88,7 +88,7 @@ class Outbox {
   int64_t unix_ms(const Sample& sample) const;
   size_t probe(uint64_t now_ms, char* buffer, size_t capacity);
   void time_out(uint64_t now_ms);
-  void heard();
+  void on_answer();
   void halve_batch();
   void settle();
   void forget();
@@ -102,18 +102,18 @@ class Outbox {
 
   Ring<Sample, kRing> ring_;
   Segment segment_{};        // the oldest of the flash, while it is being sent
-  size_t segment_sent_ = 0;  // how many of it are acknowledged
+  size_t segment_sent_ = 0;  // number of its samples that are acknowledged
   bool loaded_ = false;
   Segment scratch_{};
 
   Ring<Message, kWindow> window_;
-  size_t under_way_ = 0;  // samples that the window covers, from the oldest on
+  size_t in_flight_ = 0;  // samples that the window covers, from the oldest on
   size_t batch_ = kMaxBatch;
   uint32_t timeout_ms_ = kTimeoutMs;
   int timeouts_in_a_row_ = 0;
   bool linked_ = false;
-  bool proven_ = false;   // an answer has come over this link, and none is overdue
-  size_t relief_in_ = 0;  // samples until the flash is tried again
+  bool link_proven_ = false;      // an answer has come over this link, and none is overdue
+  size_t flash_retry_after_ = 0;  // samples until the flash is tried again
 
   int probes_ = 0;
   bool probing_ = false;
