@@ -2,17 +2,8 @@
 
 import re
 import subprocess
-import sys
-from pathlib import Path
 
-from tests.support.paths import REPOSITORY
-
-
-def stresswire(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    env = {f"STRESSWIRE_{name.upper()}": value for name, value in settings.items()}
-    env["PYTHONPATH"] = str(REPOSITORY)  # this checkout's code, wherever the environment has its own from
-    command = [sys.executable, "-m", "stresswire", *arguments]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
+from tests.support.command_server import stresswire as stresswire
 
 
 def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
