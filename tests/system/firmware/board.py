@@ -1,6 +1,7 @@
 """Boards that are processes: the firmware's sketches as they are, on the host's doubles of the Arduino libraries."""
 
 import contextlib
+import functools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -18,14 +19,20 @@ FAST = "10"
 
 
 def built(program: str) -> Path:
-    """A program of the firmware's host build, brought up to date first: after `make firmware` that takes a moment."""
+    """A program of the firmware's host build."""
+    return _up_to_date() / program
+
+
+@functools.cache
+def _up_to_date() -> Path:
+    """Bring the host build up to date, once in each process: after `make firmware` that takes a moment."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / ".lock").open("w") as lock:
         os.lockf(lock.fileno(), os.F_LOCK, 0)  # the tests' workers share it
         subprocess.run(
             ["make", "--no-print-directory", "firmware"], cwd=REPOSITORY, check=True, timeout=600, capture_output=True
         )
-    return BUILD / program
+    return BUILD
 
 
 class Board:
