@@ -3,8 +3,6 @@
 import re
 import subprocess
 
-from tests.support.command_server import stresswire as stresswire
-
 
 def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
     assert done.returncode == 2, done.stdout + done.stderr

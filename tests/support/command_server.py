@@ -1,7 +1,7 @@
 """Runs `stresswire` commands as a user does, each in a process of its own, without starting Python for each.
 
 To start Python and import everything takes about a second, and the tests give some hundreds of commands. The server,
-`python -m tests.support.command_server`, has imported everything and forks; what a fork runs is what `python -m stresswire` runs.
+`python -m tests.support.command_server`, has imported everything and forks; a fork runs what `python -m stresswire` would.
 """
 
 import atexit

@@ -8,7 +8,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.support.command_line import stresswire, token_of
+from tests.support.command_line import token_of
+from tests.support.command_server import stresswire
 from tests.support.harness import Stack
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {

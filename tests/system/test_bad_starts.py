@@ -19,7 +19,7 @@ from stresswire.labelled_readings import labelled_readings
 from stresswire.model_in_use import load_model
 from stresswire.settings import PREFIX, Settings, SettingsError, load_settings, usable_settings
 from stresswire.tls import server_context
-from tests.support.command_line import stresswire
+from tests.support.command_server import stresswire
 from tests.support.mqtt.aio import run
 
 READING = (

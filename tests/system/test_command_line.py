@@ -13,7 +13,8 @@ import pytest
 from models.serving.artefact import pin_path
 from models.serving.card import ARTEFACT_NAME
 from models.serving.predictor import SHIPPED
-from tests.support.command_line import assert_one_line, stresswire
+from tests.support.command_line import assert_one_line
+from tests.support.command_server import stresswire
 from tests.support.databases import locked
 from tests.support.harness import (
     Frontend,

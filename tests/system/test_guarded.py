@@ -17,7 +17,8 @@ from broker.contract import ROOT
 from stresswire.settings import load_settings
 from stresswire.tls import server_context
 from tests.support.certificates import Certificate, self_signed, signed
-from tests.support.command_line import stresswire, token_of
+from tests.support.command_line import token_of
+from tests.support.command_server import stresswire
 from tests.support.harness import START_S, Process, Stack, free_port, mosquitto, wait_until
 
 GOOD = '{"hr":75.5,"temp":36.2,"eda":0.45}'

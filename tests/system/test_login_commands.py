@@ -11,7 +11,8 @@ import pytest
 
 from broker.contract import MAX_DEVICE_ID, NAME_RULE
 from tests.support.certificates import self_signed
-from tests.support.command_line import assert_one_line, stresswire, token_of
+from tests.support.command_line import assert_one_line, token_of
+from tests.support.command_server import stresswire
 from tests.support.harness import free_port
 
 

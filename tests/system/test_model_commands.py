@@ -9,7 +9,8 @@ import pytest
 
 from stresswire.simulate import person
 from tests.models.streams import write_exercise, write_recording
-from tests.support.command_line import assert_one_line, stresswire
+from tests.support.command_line import assert_one_line
+from tests.support.command_server import stresswire
 from tests.support.harness import Stack, free_port
 from tests.support.people import ask
 

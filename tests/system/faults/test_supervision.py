@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from broker.contract import ROOT
-from tests.support.command_line import stresswire, token_of
+from tests.support.command_line import token_of
+from tests.support.command_server import stresswire
 from tests.support.harness import Frontend, Stack, mosquitto, publish, wait_until
 from tests.support.people import ask
 from tests.system.faults.raising_at import MESSAGE, POISON_HR

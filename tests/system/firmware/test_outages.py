@@ -20,7 +20,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.certificates import self_signed
-from tests.support.command_line import stresswire, token_of
+from tests.support.command_line import token_of
+from tests.support.command_server import stresswire
 from tests.support.harness import Stack, Subscriber, free_port, mosquitto, publish, start_mosquitto, wait_until
 from tests.system.firmware.board import FAST, Board, board, server_of, stored, wait_for_all, wait_for_samples
 

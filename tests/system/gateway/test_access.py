@@ -17,7 +17,7 @@ from gateway.access.permissions import Caller
 from gateway.headers import CSRF_HEADER
 from gateway.http.routes.catalogue import ENDPOINTS
 from gateway.http.routing import DEVICE, Endpoint
-from tests.support.command_line import stresswire
+from tests.support.command_server import stresswire
 from tests.support.databases import locked
 from tests.support.harness import wait_until
 from tests.support.mqtt.aio import until

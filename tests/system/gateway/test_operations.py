@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.http.routes.system import HEALTH, METRICS, READY
 from tests.support.certificates import Certificate, self_signed, signed
-from tests.support.command_line import assert_one_line, stresswire
+from tests.support.command_line import assert_one_line
+from tests.support.command_server import stresswire
 from tests.support.databases import locked
 from tests.support.harness import Frontend, Process, Stack, free_port, mosquitto, publish, wait_until
 from tests.support.paths import REPOSITORY

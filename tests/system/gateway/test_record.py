@@ -15,7 +15,8 @@ import pytest
 
 from broker.contract import HISTORY_MAX
 from storage.export import CHUNK, COLUMNS
-from tests.support.command_line import assert_one_line, stresswire
+from tests.support.command_line import assert_one_line
+from tests.support.command_server import stresswire
 from tests.support.harness import Stack
 from tests.support.people import Guarded, Reply, ask
 
