@@ -9,17 +9,18 @@ import contextlib
 import logging
 import ssl
 import time
-from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import paho.mqtt.client as paho
-from msgspec import Struct
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from broker.address import MqttAddress
 from broker.bus import Bus, BusError, why
+from broker.external.outgoing import Outgoing, OutgoingMessage
+from broker.external.paho_socket import PahoSocket
+from broker.external.pending_acks import PendingAcks, PendingSubacks
 from broker.message import Message
 from broker.pacing.backoff import Backoff
 from broker.pacing.log_limiter import LogLimiter
@@ -41,51 +42,21 @@ KEEPALIVE_S: Final = 10
 """A connection that was cut without a word is given up after two of these at most."""
 CLOSE_S: Final = 2.0
 """How long the broker may take to read our last acknowledgements."""
-READ_AT_ONCE: Final = 64
-"""Packets before others on the loop have their turn."""
-
-
-class _Unacknowledged(Struct):
-    """A message that the broker waits to hear of; `done` once it may."""
-
-    mid: int
-    qos: int
-    done: bool = False
 
 
 class _Connection:
-    """What belongs to one connection and is worth nothing in the next: the broker numbers its messages anew.
-
-    Acknowledgements go out in the order in which the messages came [MQTT-4.6.0-2], whatever order they are given in.
-    """
+    """State of one connection, which is worth nothing in the next."""
 
     def __init__(self, client: paho.Client) -> None:
-        self._client = client
-        self._open: deque[_Unacknowledged] = deque()
+        self.acks = PendingAcks(client.ack)
+        self.subacks = PendingSubacks()
         self.lost = asyncio.Event()
 
-    def expect(self, received: paho.MQTTMessage) -> _Unacknowledged:
-        """A message that somebody will acknowledge."""
-        one = _Unacknowledged(received.mid, received.qos)
-        self._open.append(one)
-        return one
-
-    def acknowledge(self, one: _Unacknowledged) -> None:
-        """Tell the broker, as soon as it knows of all that came before."""
-        one.done = True
-        while self._open and self._open[0].done and not self.lost.is_set():
-            first = self._open.popleft()
-            self._client.ack(first.mid, first.qos)
-
-
-class _Outgoing(NamedTuple):
-    """A message at QoS 1 or 2 that waits for the broker; `taken` is told of its PUBACK."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    taken: asyncio.Future[None] | None
+    def lose(self) -> None:
+        """Await nothing of the broker any more."""
+        self.acks.close()
+        self.subacks.close()
+        self.lost.set()
 
 
 class MqttBus(Bus):
@@ -101,27 +72,22 @@ class MqttBus(Bus):
     def __init__(self, address: MqttAddress, client_id: str | None = None, supervisor: Supervisor | None = None) -> None:
         self.address = address
         self.refused = 0
-        self._notices = LogLimiter(log, time.monotonic)
+        self._warnings = LogLimiter(log, time.monotonic)
         self._supervisor = supervisor or Supervisor()
-        self.dropped = 0
         self._closed = False
-        self._subscriptions: list[Subscription] = []
-        self._loop = asyncio.get_running_loop()
+        self._subscriptions: dict[Subscription, Sequence[str]] = {}
         self._state = "not connected"
         self._connected = asyncio.Event()
         self._tried = asyncio.Event()
         self._connection: _Connection | None = None
-        self._fd: int | None = None
-        self._paused = False
-        self._seen = 0
-        self._waiting: deque[_Outgoing] = deque()
-        self._untaken: dict[int, asyncio.Future[None]] = {}
-        self._granted: dict[int, asyncio.Future[None]] = {}
-        self._asked: dict[Subscription, Sequence[str]] = {}
-        self._filters: dict[int, Sequence[str]] = {}
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
         self._client = self._make_client(client_id)
+        self._socket = PahoSocket(self._client, self._unreadable)
+        self._client.on_socket_register_write = self._socket.want_write
+        self._client.on_socket_unregister_write = self._socket.want_no_write
+        self._client.on_socket_close = self._socket.closes
+        self._outgoing = Outgoing(OUTGOING_BUFFER, self._publish)
 
     def _make_client(self, client_id: str | None) -> paho.Client:
         client = paho.Client(
@@ -144,9 +110,6 @@ class MqttBus(Bus):
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
-        client.on_socket_register_write = self._on_write_wanted
-        client.on_socket_unregister_write = self._on_write_not_wanted
-        client.on_socket_close = self._on_socket_close
         return client
 
     @property
@@ -154,13 +117,18 @@ class MqttBus(Bus):
         """`ok` while connected and subscribed, else why not."""
         return self._state
 
+    @property
+    def dropped(self) -> int:
+        """Messages that the broker had no room for."""
+        return self._outgoing.dropped
+
     def subscribe(
         self, filters: Sequence[str], *, qos: int, durable: bool, buffer: int, group: str | None = None
     ) -> Subscription:
         """Take part in `filters`, now and after every reconnect; a group is a shared subscription of the broker."""
         subscription = Subscription(filters, qos=qos, durable=durable, buffer=buffer)
-        self._subscriptions.append(subscription)
-        self._asked[subscription] = [one if group is None else f"$share/{group}/{one}" for one in filters]
+        prefix = "" if group is None else f"$share/{group}/"
+        self._subscriptions[subscription] = [prefix + topic_filter for topic_filter in filters]
         if self._connected.is_set():
             self._ask_for(subscription)
         return subscription
@@ -180,7 +148,7 @@ class MqttBus(Bus):
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         """Send. While the broker is away QoS 0 is lost, and what is at QoS 1 waits, up to `OUTGOING_BUFFER` messages."""
         if not self._closed:
-            self._send(_Outgoing(topic, payload, qos, retain, None))
+            self._send(OutgoingMessage(topic, payload, qos, retain))
 
     async def deliver(self, topic: str, payload: bytes) -> None:
         """Send at QoS 1 and wait until the broker has it, over any number of connections.
@@ -189,17 +157,17 @@ class MqttBus(Bus):
         """
         if self._closed:
             raise BusError("the bus is closed")
-        taken: asyncio.Future[None] = self._loop.create_future()
-        if not self._send(_Outgoing(topic, payload, 1, retain=False, taken=taken)):
+        delivered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self._send(OutgoingMessage(topic, payload, 1, retain=False, delivered=delivered)):
             raise BusError(f"{self.address} takes too little")
-        await taken
+        await delivered
 
     async def drain(self) -> None:
         """Take nothing more for durable subscribers; the connection stays, for their answers and acknowledgements."""
         for subscription in self._subscriptions:
             if subscription.durable:
                 subscription.close()
-        self._resume()
+        self._socket.resume()
 
     async def close(self) -> None:
         """End every subscription and the connection; a second time it does nothing."""
@@ -208,15 +176,13 @@ class MqttBus(Bus):
         self._closed = True
         for subscription in self._subscriptions:
             subscription.close()
-        self._resume()
+        self._socket.resume()
         if self._connected.is_set() and self._connection is not None:
             await self._leave(self._connection)
         self._ending.set()
         if self._task is not None:
             await self._task
-        for taken in [*self._untaken.values(), *(one.taken for one in self._waiting)]:
-            if taken is not None and not taken.done():
-                taken.set_exception(BusError("the bus is closed"))
+        self._outgoing.close(BusError("the bus is closed"))
         self._state = "not connected"
 
     async def _leave(self, connection: _Connection) -> None:
@@ -225,15 +191,12 @@ class MqttBus(Bus):
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                durable = next((one for one in self._subscriptions if one.durable), None)
-                if durable is not None:
-                    granted = self._ask_for(durable)  # it is asked for already; the broker answers in order
-                    if granted is not None:
-                        await granted
+                durable = next((subscription for subscription in self._subscriptions if subscription.durable), None)
+                answered = None if durable is None else self._ask_for(durable)
+                if answered is not None:
+                    await answered  # it was subscribed to before; the broker answers in order
                 self._client.disconnect()
                 await connection.lost.wait()
-
-    # --- the connection
 
     async def _stay_connected(self) -> None:
         """Connect, serve the connection until it is lost, and again."""
@@ -246,11 +209,11 @@ class MqttBus(Bus):
             except (OSError, ValueError) as error:
                 self._away(f"nobody answers: {why(error)}")
             else:
-                sock: Any = self._client.socket()
+                sock = self._socket.open()
                 try:
-                    await self._serve(sock, connection, backoff)
+                    await self._serve(connection, backoff)
                 finally:
-                    self._unwatch()
+                    self._socket.unwatch()
                     sock.close()
                     if self._connected.is_set():
                         self._lose("connection given up")
@@ -258,17 +221,16 @@ class MqttBus(Bus):
             await self._room()
             await self._unless_ending(backoff.next_s())
 
-    async def _serve(self, sock: Any, connection: _Connection, backoff: Backoff) -> None:
-        """Until the connection is lost. paho looks after pings and their answers when it is asked to."""
-        self._fd = sock.fileno()
+    async def _serve(self, connection: _Connection, backoff: Backoff) -> None:
+        """Serve until the connection is lost. paho looks after pings and their answers when it is asked to."""
         while not connection.lost.is_set() and not self._ending.is_set():
-            self._watch(self._fd)
+            self._socket.watch()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await connection.lost.wait()
             if self._connected.is_set():
                 backoff.reset()
-            if not self._paused:
+            if not self._socket.paused:
                 # Unread, the broker's answer to a ping would be missed.
                 self._client.loop_misc()
 
@@ -284,68 +246,13 @@ class MqttBus(Bus):
                 room = asyncio.Event()
                 subscription.when_room(room.set, "")
                 await room.wait()
-        self._paused = False
+        self._socket.paused = False
 
-    def _readable(self) -> None:
-        """Hand on what is there, within limits: what is left makes the socket readable again."""
-        for _ in range(READ_AT_ONCE):
-            seen = self._seen
-            self._read()
-            if self._fd is None or self._paused:
-                return
-            if self._seen == seen:
-                break
-        else:
-            self._loop.call_soon(self._still_readable, self._connection)
-            return
-        sock: Any = self._client.socket()
-        if isinstance(sock, ssl.SSLSocket) and sock.pending():
-            self._loop.call_soon(self._still_readable, self._connection)
-
-    def _read(self) -> None:
-        """Read a packet; where that fails, which paho does not expect, the connection is given up and another one made."""
-        try:
-            self._client.loop_read()
-        except Exception as error:  # noqa: BLE001 - `failed` logs it
-            self.refused += 1
-            self._notices.failed("%s: what it sends cannot be dealt with; connecting anew", self.address, error=error)
-            self._unwatch()
-            self._lose("sends what cannot be dealt with")
-
-    def _still_readable(self, connection: _Connection | None) -> None:
-        """Neither what TLS has decrypted nor what lies before an error makes the socket readable."""
-        if connection is self._connection and self._fd is not None and not self._paused:
-            self._readable()
-
-    def _pause(self, full: Subscription) -> None:
-        """Do not read until `full` has room."""
-        if not self._paused and self._fd is not None:
-            self._paused = True
-            self._loop.remove_reader(self._fd)
-            full.when_room(self._resume, "")
-
-    def _resume(self) -> None:
-        if self._paused and self._fd is not None:
-            self._loop.add_reader(self._fd, self._readable)
-            self._loop.call_soon(self._still_readable, self._connection)
-        self._paused = False
-
-    def _watch(self, fd: int) -> None:
-        """Watch the socket afresh. After an error on it uvloop calls once and then never again, though there may be more to
-        read before the error comes; and refuses what is asked of its dead watcher.
-        """
-        self._loop.remove_reader(fd)
-        self._loop.remove_writer(fd)
-        if not self._paused:
-            self._loop.add_reader(fd, self._readable)
-        if self._client.want_write():
-            self._loop.add_writer(fd, self._client.loop_write)
-
-    def _unwatch(self) -> None:
-        if self._fd is not None:
-            self._loop.remove_reader(self._fd)
-            self._loop.remove_writer(self._fd)
-            self._fd = None
+    def _unreadable(self, error: Exception) -> None:
+        """Give the connection up, and make another one."""
+        self.refused += 1
+        self._warnings.failed("%s: what it sends cannot be dealt with; connecting anew", self.address, error=error)
+        self._lose("sends what cannot be dealt with")
 
     def _away(self, reason: str) -> None:
         """Say once why there is no connection; the bus goes on trying."""
@@ -354,41 +261,27 @@ class MqttBus(Bus):
             self._state = reason
             log.warning("%s: %s; trying again", self.address, reason)
 
-    # --- what goes out
-
-    def _send(self, one: _Outgoing) -> bool:
-        """Hand to paho, or keep for the next connection; False where there is no room for it."""
-        if not self._connected.is_set():
-            if not one.qos:
-                return True
-            if len(self._waiting) >= OUTGOING_BUFFER:
-                return self._drop()
-            self._waiting.append(one)
+    def _send(self, message: OutgoingMessage) -> bool:
+        """Send, or keep for the next connection; return False if there is no room for it."""
+        if self._outgoing.send(message) if self._connected.is_set() else self._outgoing.keep(message):
             return True
-        sent = self._client.publish(one.topic, one.payload, one.qos, one.retain)
-        if sent.rc == paho.MQTT_ERR_QUEUE_SIZE:
-            return self._drop()
-        if one.taken is not None:
-            self._untaken[sent.mid] = one.taken
-        return True
-
-    def _drop(self) -> bool:
-        self.dropped += 1
         if self.dropped % OUTGOING_BUFFER == 1:
             log.warning("%s takes too little: %d messages dropped", self.address, self.dropped)
         return False
 
-    def _ask_for(self, subscription: Subscription) -> asyncio.Future[None] | None:
-        """Subscribe; the future is done with the broker's answer, None where the connection is gone."""
-        asked = self._asked[subscription]
-        _, mid = self._client.subscribe([(topic_filter, subscription.qos) for topic_filter in asked])
-        if mid is None:
-            return None
-        self._filters[mid] = asked
-        granted = self._granted[mid] = self._loop.create_future()
-        return granted
+    def _publish(self, message: OutgoingMessage) -> int | None:
+        sent = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        return None if sent.rc == paho.MQTT_ERR_QUEUE_SIZE else sent.mid
 
-    # --- paho calls; all but `_on_write_wanted` on the loop
+    def _ask_for(self, subscription: Subscription) -> asyncio.Future[None] | None:
+        """Subscribe; the future is done with the broker's answer; None if the connection is gone."""
+        filters = self._subscriptions[subscription]
+        _, mid = self._client.subscribe([(topic_filter, subscription.qos) for topic_filter in filters])
+        if mid is None or self._connection is None:
+            return None
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._connection.subacks.expect(mid, filters, answered)
+        return answered
 
     def _on_connect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
@@ -398,32 +291,27 @@ class MqttBus(Bus):
         self._connected.set()
         for subscription in self._subscriptions:
             self._ask_for(subscription)
-        if not self._granted:
+        if self._connection is None or not self._connection.subacks:
             self._tried.set()
-        waiting, self._waiting = self._waiting, deque()
-        for one in waiting:
-            if not self._send(one) and one.taken is not None:
-                one.taken.set_exception(BusError(f"{self.address} takes too little"))
+        for message in self._outgoing.take_waiting():
+            if not self._send(message) and message.delivered is not None:
+                message.delivered.set_exception(BusError(f"{self.address} takes too little"))
         log.info("connected to %s", self.address)
 
     def _on_subscribe(
         self, _client: paho.Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
-        filters = self._filters.pop(mid, ())
-        refused = [topic_filter for topic_filter, reason in zip(filters, reasons, strict=False) if reason.is_failure]
+        if self._connection is None:
+            return
+        refused = self._connection.subacks.answered(mid, [reason.is_failure for reason in reasons])
         if refused:
             self._state = f"refuses the subscription to {', '.join(refused)}"
             log.error("%s: %s; has this login the right to read it?", self.address, self._state)
-        granted = self._granted.pop(mid, None)
-        if granted is not None and not granted.done():
-            granted.set_result(None)
-        if not self._granted:
+        if not self._connection.subacks:
             self._tried.set()
 
     def _on_publish(self, _client: paho.Client, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:
-        taken = self._untaken.pop(mid, None)
-        if taken is not None and not taken.done():
-            taken.set_result(None)
+        self._outgoing.acknowledged(mid)
 
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         self._lose(f"connection {'lost' if self._connected.is_set() else 'failed'}: {str(reason).lower()}")
@@ -432,18 +320,13 @@ class MqttBus(Bus):
         """Nothing of the connection is left."""
         was_connected = self._connected.is_set()
         self._connected.clear()
-        self._filters.clear()
-        for granted in self._granted.values():
-            if not granted.done():  # whoever waited may have given up
-                granted.set_result(None)
-        self._granted.clear()
         if self._connection is not None:
-            self._connection.lost.set()
+            self._connection.lose()
         if not self._closed and (was_connected or self._state in ("ok", "not connected")):
             self._away(reason)
 
     def _on_message(self, _client: paho.Client, _data: Any, received: paho.MQTTMessage) -> None:
-        self._seen += 1
+        self._socket.message_read()
         connection = self._connection
         try:
             topic = received.topic
@@ -451,42 +334,27 @@ class MqttBus(Bus):
             self._refuse(received)
             return
         payload = bytes(received.payload)
-        takers = [known for known in self._subscriptions if known.matches(topic)]
+        takers = [subscription for subscription in self._subscriptions if subscription.matches(topic)]
         ack = None
         if received.qos and connection is not None:
-            one = connection.expect(received)
+            pending = connection.acks.expect(received.mid, received.qos)
 
             async def ack() -> None:
                 # After a reconnect the broker sends the message again under another identifier.
-                connection.acknowledge(one)
+                connection.acks.acknowledge(pending)
 
             if not any(subscription.durable for subscription in takers):
-                connection.acknowledge(one)
+                connection.acks.acknowledge(pending)
         for subscription in takers:
             # An external broker does not tell who published, so keys stamped by a gateway must be believed.
             message = Message(topic, payload, trusted=True, ack=ack if subscription.durable else None)
             subscription.offer(message)
-            if subscription.durable and subscription.full:
-                self._pause(subscription)
+            if subscription.durable and subscription.full and self._socket.pause():
+                subscription.when_room(self._socket.resume, "")
 
     def _refuse(self, received: paho.MQTTMessage) -> None:
         """A topic that is not UTF-8 is nobody's. The broker must forget the message, or it would come for ever."""
         self.refused += 1
-        self._notices.warn("%s: refused a message on a topic that is not UTF-8", self.address)
+        self._warnings.warn("%s: refused a message on a topic that is not UTF-8", self.address)
         if received.qos and self._connection is not None:
-            self._connection.acknowledge(self._connection.expect(received))
-
-    def _on_write_wanted(self, _client: paho.Client, _data: Any, sock: Any) -> None:
-        # While it connects, in a thread, nobody watches the socket yet: `_serve` looks what is to be written.
-        if self._fd is not None and sock.fileno() == self._fd:
-            try:
-                self._loop.add_writer(self._fd, self._client.loop_write)
-            except RuntimeError:
-                self._watch(self._fd)
-
-    def _on_write_not_wanted(self, _client: paho.Client, _data: Any, _sock: Any) -> None:
-        if self._fd is not None:
-            self._loop.remove_writer(self._fd)
-
-    def _on_socket_close(self, _client: paho.Client, _data: Any, _sock: Any) -> None:
-        self._unwatch()
+            self._connection.acks.acknowledge(self._connection.acks.expect(received.mid, received.qos))
