@@ -22,8 +22,8 @@ from broker.embedded.transport import WRITE_AHEAD, Transport
 from broker.embedded.will import WillPublisher
 from broker.embedded.write_stall import WriteStall
 from broker.protocol import packets_in, packets_out
+from broker.protocol.packet_framer import Frame, MalformedError
 from broker.protocol.packet_types import Type
-from broker.protocol.packets_in import Frame, MalformedError
 
 MAX_PACKET: Final = MAX_PAYLOAD_BYTES + 1024
 """Bytes of a packet after the fixed header: a payload of the contract's limit, and its topic."""

@@ -10,8 +10,9 @@ from broker.auth.connect_policy import MAX_SESSIONS, RefusedError, session_key, 
 from broker.auth.identity import Identity
 from broker.embedded.context import Registered, ServerContext
 from broker.protocol import packets_in
+from broker.protocol.packet_framer import Frame
 from broker.protocol.packet_types import ReturnCode
-from broker.protocol.packets_in import Frame, UnsupportedVersionError, Will
+from broker.protocol.packets_in import UnsupportedVersionError, Will
 
 
 class Accepted(Struct, frozen=True):

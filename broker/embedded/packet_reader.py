@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from broker.embedded.life_cycle import ConnectionState, LifeCycle
 from broker.embedded.transport import Transport
+from broker.protocol.packet_framer import Frame, MalformedError, PacketFramer
 from broker.protocol.packet_types import Type
-from broker.protocol.packets_in import Frame, MalformedError, PacketFramer
 
 READ_AHEAD: Final = 64 * 1024
 """Bytes that may wait here before the transport is paused."""

@@ -12,8 +12,8 @@ from typing import Final
 from msgspec import Struct
 
 from broker.protocol import packets_out
+from broker.protocol.packet_framer import MalformedError
 from broker.protocol.packet_types import Type
-from broker.protocol.packets_in import MalformedError
 
 WINDOW: Final = 100
 """Messages at QoS 1 and 2 on their way to one client; a client with a short buffer is not flooded."""

@@ -17,8 +17,9 @@ from broker.embedded.bus import MAX_PENDING_CONNECT, EmbeddedBus
 from broker.embedded.connection import MAX_PACKET
 from broker.embedded.context import Timeouts
 from broker.pacing.fair_queue import LINE
+from broker.protocol.packet_framer import MalformedError, PacketFramer
 from broker.protocol.packet_types import Type
-from broker.protocol.packets_in import MalformedError, PacketFramer, UnsupportedVersionError
+from broker.protocol.packets_in import UnsupportedVersionError
 from tests.support.harness import Process, free_port
 from tests.support.mqtt import wire
 from tests.support.mqtt.aio import run, turns, until

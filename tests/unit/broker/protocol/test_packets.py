@@ -7,17 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.protocol import packets_in, packets_out
+from broker.protocol.packet_framer import Frame, MalformedError, PacketFramer, TooLargeError
 from broker.protocol.packet_types import Type
-from broker.protocol.packets_in import (
-    Connect,
-    Frame,
-    MalformedError,
-    PacketFramer,
-    Publish,
-    TooLargeError,
-    UnsupportedVersionError,
-    Will,
-)
+from broker.protocol.packets_in import Connect, Publish, UnsupportedVersionError, Will
 from tests.support.mqtt import wire
 
 LIMIT = 1_000

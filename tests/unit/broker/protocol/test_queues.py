@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from broker.protocol.inbound import Inbox, PendingAck, Received
 from broker.protocol.outbound import WINDOW, Limits, Outbox, Outgoing
+from broker.protocol.packet_framer import MalformedError, PacketFramer
 from broker.protocol.packet_types import Type
-from broker.protocol.packets_in import MalformedError, PacketFramer, Publish, read_packet_id, read_publish
+from broker.protocol.packets_in import Publish, read_packet_id, read_publish
 from tests.support.mqtt import wire
 
 PLENTY = 1_000_000
