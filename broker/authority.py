@@ -5,6 +5,7 @@ is no host at all, so that nothing is taken for this machine which a browser or 
 """
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
@@ -102,6 +103,7 @@ def origin_of(scheme: str, authority: Authority) -> Origin:
     return Origin(scheme, Authority(authority.host) if authority.port == _DEFAULT_PORTS.get(scheme) else authority)
 
 
+@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether a name or an address, in any spelling that `parse_host` reads, is this machine itself; False for all else.
 

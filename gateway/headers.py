@@ -1,5 +1,6 @@
 """What a request's headers may hold: checked once, before aiohttp or a handler of ours acts on them. No I/O."""
 
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -40,6 +41,9 @@ _READ: Final = frozenset(
 """Headers that something acts on. Any other, such as the cookies of other programs on this machine, may hold any bytes;
 what is no token in `Authorization` is nobody's."""
 
+_authority: Final = lru_cache(256)(parse_authority)
+"""Remembered, since nearly all requests have the same few."""
+
 
 def check_headers(request: web.BaseRequest) -> Authority | None:
     """Return what the Host header says, if there is one.
@@ -56,7 +60,7 @@ def check_headers(request: web.BaseRequest) -> Authority | None:
     if len(hosts) > 1:
         raise RefusedError(400, "invalid", "there must be one header Host, not several")
     try:
-        return parse_authority(hosts[0]) if hosts else None
+        return _authority(hosts[0]) if hosts else None
     except ValueError as error:
         raise RefusedError(400, "invalid", f"the header Host {error}") from error
 

@@ -5,8 +5,6 @@ A device, or any client that may publish at an external broker, decides what a m
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import msgspec
@@ -55,14 +53,10 @@ class InboundReader:
             self.refuse(channel, error.reason, f"on {message.topic[:200]!r}: {error}")
             return None
 
-    @contextmanager
-    def handling(self, message: Inbound) -> Iterator[None]:
-        """Around what is done with a message: where that fails in a way that nobody foresaw, it is given up alone."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - `failed` logs it
-            self._metrics.refused_messages.labels(message.channel.name.value, "internal").inc()
-            self._notices.failed("a message of %s on %s failed", message.device_id, message.channel.name.value, error=error)
+    def failed(self, message: Inbound, error: Exception) -> None:
+        """Count and log a message that was given up, since its handling failed in a way that nobody foresaw."""
+        self._metrics.refused_messages.labels(message.channel.name.value, "internal").inc()
+        self._notices.failed("a message of %s on %s failed", message.device_id, message.channel.name.value, error=error)
 
     def refuse(self, channel: Channel, reason: Reason, what: str) -> None:
         """Count a message that is refused, and log it where not many are."""

@@ -1,6 +1,7 @@
 """What the gateway counts and measures; nothing of it is labelled with a device, a login or an address."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -14,15 +15,17 @@ class Metrics:
     """Registered once a process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._samples = Counter(
+        samples = Counter(
             "stresswire_gateway_samples",
             "Samples that came by way of the gateway, by their answers; the rest came over MQTT.",
             ["transport", "outcome"],
             registry=registry,
         )
-        self.requests = Counter(
+        requests = Counter(
             "stresswire_http_requests", "HTTP requests, by the class of their status.", ["status"], registry=registry
         )
+        self._samples = lru_cache(None)(samples.labels)
+        self._requests = lru_cache(None)(requests.labels)
         self._connections = Gauge("stresswire_connections", "Clients that are connected.", ["kind"], registry=registry)
         self._sockets = Gauge("stresswire_sockets", "Socket.IO sockets, joined or not.", registry=registry)
         self._live_waiting = Gauge(
@@ -73,14 +76,18 @@ class Metrics:
         self._dropped.labels("gateway_busy").set_function(dropped)
         self._dropped.labels("frontend_slow").set_function(skipped)
 
+    def count_request(self, status: int) -> None:
+        """Count an HTTP request that was answered with `status`."""
+        self._requests(f"{status // 100}xx").inc()
+
     def count(self, transport: Transport, received: DataReceived) -> None:
         """Count the samples of a message by what its answer says."""
-        samples, refused = self._samples, len(received.errors) or int(received.status == "error")
+        refused = len(received.errors) or int(received.status == "error")
         if received.error is not None and received.error.code == "timeout":
-            samples.labels(transport, "unknown").inc()
+            self._samples(transport, "unknown").inc()
             return
         stored = received.count if received.count is not None else int(received.status == "success")
         if stored:
-            samples.labels(transport, "duplicate" if received.duplicate else "stored").inc(stored)
+            self._samples(transport, "duplicate" if received.duplicate else "stored").inc(stored)
         if refused:
-            samples.labels(transport, "refused").inc(refused)
+            self._samples(transport, "refused").inc(refused)

@@ -94,7 +94,7 @@ class Middleware:
         return response
 
     def _count(self, response: web.StreamResponse) -> None:
-        self._metrics.requests.labels(f"{response.status // 100}xx").inc()
+        self._metrics.count_request(response.status)
 
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.get(HOST)

@@ -105,31 +105,33 @@ class SocketEvents:
     def _add(self, name: Name, reply: Name | None, right: Right, handle: Handle) -> None:
         """Answer an event by `reply`, and through the acknowledgement if the client asked for one."""
 
-        async def handler(sid: str, data: Any = None, *_more: Any) -> Answer:
-            answer = await self._answer(sid, name, right, handle, data)
+        async def handler(sid: str, data: Any = None, *_more: Any) -> Raw | None:
+            answer = await self._answer(self._clients.get(sid), name, right, handle, data)
             if reply is None:
                 return None
-            await self._server.emit(reply.value, answer, to=sid)
-            return answer
+            client = self._clients.get(sid)  # it may have left meanwhile
+            if client is not None:
+                self._server.send_event(client.eio_sid, reply.value, answer)
+            return Raw(answer)
 
         self._server.on(name.value, handler)
 
-    async def _answer(self, sid: str, name: Name, right: Right, handle: Handle, data: Any) -> Answer:
-        client = self._clients.get(sid)
+    async def _answer(self, client: Client | None, name: Name, right: Right, handle: Handle, data: Any) -> bytes:
+        """Return the encoded answer to an event."""
         try:
             if client is None:
                 raise RefusedError(401, "unauthorized", "not connected")
             self._limits.count_login(client.caller)
             if not client.caller.may(right):
                 raise RefusedError(403, "forbidden", f"{client.caller.login} has not the right to {right.value}")
-            return await handle(client, data)
+            return encode(await handle(client, data))
         except RefusedError as error:
-            return refusal(error.detail)
+            return encode(refusal(error.detail))
         except UnicodeError:
-            return refusal(ErrorDetail("not_utf8", "text with half a character: a lone surrogate"))
+            return encode(refusal(ErrorDetail("not_utf8", "text with half a character: a lone surrogate")))
         except Exception:  # whatever a client sends, the others are served
             log.exception("%s failed", name.value)
-            return refusal(ErrorDetail("internal", "an error of the server's own"))
+            return encode(refusal(ErrorDetail("internal", "an error of the server's own")))
 
     async def _sample(self, client: Client, data: Any) -> Raw:
         answer = await self._requests.send(data, client.caller.sends_as)

@@ -6,6 +6,7 @@ python-socketio and python-engineio are untyped and are imported here alone.
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any, Final
@@ -59,7 +60,7 @@ engineio.payload.Payload.max_decode_packets = MAX_PACKETS
 
 
 class Waiting(asyncio.Queue[Any]):
-    """What waits for a client, in packets; knows its size in characters, and gives `PACKETS_A_POLL` at most after a `get`.
+    """Packets that wait for a client; knows their size in characters, and gives `PACKETS_A_POLL` at most after a `get`.
 
     asyncio names `_put` and `_get` for overriding.
     """
@@ -67,17 +68,34 @@ class Waiting(asyncio.Queue[Any]):
     size = 0
     _given = 0
 
-    async def get(self) -> Any:
-        """Wait for a packet, the first one of an answer."""
-        while True:
-            self._given = 0
-            try:
-                return await super().get()
-            except asyncio.QueueEmpty:
-                continue  # another request for the same socket took its share meanwhile
+    def __init__(self) -> None:
+        super().__init__()
+        self._readers: deque[asyncio.Future[Any]] = deque()
+
+    def get(self) -> asyncio.Future[Any]:  # type: ignore[override]
+        """Return a future of a packet, the first one of an answer. (Of a coroutine python-engineio would make a task.)"""
+        reader = asyncio.get_running_loop().create_future()
+        if self.empty():
+            self._readers.append(reader)
+        else:
+            self._give(reader)
+        return reader
+
+    def put_nowait(self, item: Any) -> None:
+        """Add a packet, or give it to the reader that waits the longest."""
+        super().put_nowait(item)
+        while self._readers:
+            reader = self._readers.popleft()
+            if not reader.done():
+                self._give(reader)
+                break
+
+    def _give(self, reader: asyncio.Future[Any]) -> None:
+        self._given = 0
+        reader.set_result(self.get_nowait())
 
     def get_nowait(self) -> Any:
-        """Raises `asyncio.QueueEmpty` where nothing waits, and where an answer is full."""
+        """Raises `asyncio.QueueEmpty` if nothing waits, and if an answer is full."""
         if self._given >= PACKETS_A_POLL:
             raise asyncio.QueueEmpty
         item = super().get_nowait()
@@ -224,6 +242,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         """An event, encoded once for all who are sent it."""
         encoded = self.packet_class(2, namespace=NAMESPACE, data=[event, Raw(data)]).encode()
         return engineio.packet.Packet(engineio.packet.MESSAGE, encoded)
+
+    def send_event(self, eio_sid: str, event: str, data: bytes) -> None:
+        """Let an event wait for one client; python-socketio's `emit` would make a task of it."""
+        waiting = self.waiting(eio_sid)
+        if waiting is not None:
+            waiting.put_nowait(self.packet(event, data))
 
     def left(self, eio_sid: str) -> None:
         """A client has left the namespace; its socket may still be open."""
