@@ -1,6 +1,6 @@
 """A message with everything that is fixed the moment it arrives, so that a repeated transaction repeats it exactly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,6 +18,11 @@ class KeyedSample(NamedTuple):
     key: RecordKey
     at: datetime
     synced: bool
+
+    @property
+    def values(self) -> tuple[float | None, float | None, float | None]:
+        """`hr`, `temp` and `eda`: by them a resend is told from another sample."""
+        return self.sample.hr, self.sample.temp, self.sample.eda
 
 
 class DecodedMessage(NamedTuple):
@@ -38,6 +43,13 @@ class DecodedMessage(NamedTuple):
             return RejectedSample(error=error, raw=encoded_element(element), key=Key(element.key.boot, element.key.seq))
 
         return self._replace(elements=tuple(map(refusal, self.elements)))
+
+
+class ElementIndex(NamedTuple):
+    """Which element of which message of a transaction."""
+
+    message: int
+    element: int
 
 
 class Stamps:
@@ -69,6 +81,14 @@ def decode_message(message: Message, received_at: datetime, stamps: Stamps) -> D
                 yield KeyedSample(element, record, time.at, time.synced)
 
     return DecodedMessage(device_id, message.payload, received_at, tuple(elements()), decoded.batch)
+
+
+def keyed_samples(messages: Iterable[DecodedMessage]) -> Iterator[tuple[ElementIndex, KeyedSample]]:
+    """The valid samples of messages in order, each with its place."""
+    for number, message in enumerate(messages):
+        for position, element in enumerate(message.elements):
+            if isinstance(element, KeyedSample):
+                yield ElementIndex(number, position), element
 
 
 def encoded_element(element: KeyedSample | RejectedSample) -> bytes:

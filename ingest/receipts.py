@@ -1,7 +1,6 @@
 """What became of each element of a message, and the messages that say so. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from broker.contract import (
@@ -45,7 +44,7 @@ class Publication(NamedTuple):
 Result = Stored | ErrorDetail
 
 
-def receipt(message: DecodedMessage, results: Sequence[Result], server_time: datetime) -> Publication:
+def receipt(message: DecodedMessage, results: Sequence[Result]) -> Publication:
     """`data_received` for a message, given the result of each element."""
     key = _key(message.elements[-1])
     stored = [
@@ -62,7 +61,7 @@ def receipt(message: DecodedMessage, results: Sequence[Result], server_time: dat
         stress_prediction=None if newest is None else StressPrediction(newest.level, newest.confidence),
         boot=None if key is None else key.boot,
         seq=None if key is None else key.seq,
-        server_time=server_time,
+        server_time=message.received_at,
         count=len(stored) if message.batch else None,
         duplicate=bool(stored) and all(result.duplicate for _, result in stored),
         error=error,

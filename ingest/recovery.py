@@ -32,7 +32,7 @@ def _replayed(connection: Connection, device_id: str, policy: AlertPolicy) -> De
     for row in readings_after(connection, device_id, snapshot.last_id):
         stream, t_s = device.route(row.timestamp.timestamp(), row.received_at.timestamp())
         stream.features.step(t_s, row.hr, row.temp, row.eda)
-        usable = may_alert(frozenset(row.quality.split(",")))
+        usable = may_alert(row.quality)
         stream.alert, change = step(policy, stream.alert, t_s, row.stress_probability, usable=usable)
         if change is not None:
             stream.alert_id = row.alert_id if change == "raised" else None

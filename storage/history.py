@@ -24,7 +24,7 @@ from storage.database import AWAY
 from storage.dialects import await_id_lock
 from storage.reader import Reader
 from storage.rollups import CHANNELS, overview
-from storage.tables import HistoryStress
+from storage.tables import HistoryStress, quality_of
 
 _h = HistoryStress
 _TO_THE_LAST_MOMENT: Final = timedelta(days=1) - timedelta(microseconds=1)
@@ -119,7 +119,7 @@ def reading(row: Any) -> NewSensorData:
         confidence=round(100 * row.confidence, 2),
         device_id=row.device_id,
         stress_probability=row.stress_probability,
-        quality=tuple(row.quality.split(",")) if row.quality else (),
+        quality=quality_of(row.quality),
     )
 
 

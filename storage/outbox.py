@@ -8,6 +8,14 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from storage.tables import OutboxRow
 
 
+class OutboxMessage(NamedTuple):
+    """A message for the outbox."""
+
+    device_id: str
+    topic: str
+    payload: bytes
+
+
 class Unsent(NamedTuple):
     """A message in the outbox."""
 

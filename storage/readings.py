@@ -7,11 +7,11 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Insert, Row, Select, and_, bindparam, select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from broker.contract import StressLevel
+from broker.contract import Quality, StressLevel
 from storage.database import reason_of
 from storage.dialects import each_dialect, given, given_rows, insert_new, share_id_lock
 from storage.rollups import roll_up
-from storage.tables import Alert, HistoryStress
+from storage.tables import Alert, HistoryStress, quality_of
 from storage.writer import CrossedError
 
 
@@ -42,7 +42,7 @@ class ReplayedReading(NamedTuple):
     temp: float | None
     eda: float | None
     stress_probability: float
-    quality: str
+    quality: tuple[Quality, ...]
     alert_id: int | None
     """The alert that this reading raised, if it did."""
 
@@ -50,7 +50,7 @@ class ReplayedReading(NamedTuple):
 _h = HistoryStress
 
 
-def stored(connection: Connection, keys: Sequence[RecordKey]) -> dict[RecordKey, StoredReading]:
+def find_readings(connection: Connection, keys: Sequence[RecordKey]) -> dict[RecordKey, StoredReading]:
     """Those of `keys` that are in the record already."""
     if not keys:
         return {}
@@ -96,7 +96,7 @@ def refused_one_by_one(connection: Connection, rows: Sequence[dict[str, Any]]) -
 def readings_after(connection: Connection, device_id: str, last_id: int) -> Iterator[ReplayedReading]:
     """A device's rows after `last_id`, in the order in which they were stored."""
     rows = connection.execute(_AFTER, {"device": device_id, "last_id": last_id})
-    return (ReplayedReading(*row) for row in rows)
+    return (ReplayedReading(*row)._replace(quality=quality_of(row.quality)) for row in rows)
 
 
 def readings_between(connection: Connection, device_id: str, start: datetime, end: datetime) -> list[Row[Any]]:

@@ -1,11 +1,14 @@
 """The tables. Times are UTC; SQLite keeps them as text that sorts, PostgreSQL as timestamptz."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Dialect, Float, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime, TypeDecorator
+
+from broker.contract import Quality
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER key
 
@@ -77,6 +80,16 @@ class HistoryStress(Base):
     stress_probability: Mapped[float] = mapped_column(Float)
     quality: Mapped[str] = mapped_column(String(128))
     model_version: Mapped[str] = mapped_column(String(64))
+
+
+def quality_text(quality: Sequence[Quality]) -> str:
+    """`quality` as the column keeps it."""
+    return ",".join(quality)
+
+
+def quality_of(text: str) -> tuple[Quality, ...]:
+    """What `quality_text` was given."""
+    return tuple(text.split(",")) if text else ()  # type: ignore[arg-type]
 
 
 class Rollup(Base):

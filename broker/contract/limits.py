@@ -54,6 +54,8 @@ RANGES = {
     "temp": Range(10, 45, "degrees Celsius"),
     "eda": Range(0, 100, "microsiemens"),
 }
+SENSORS = tuple(RANGES)
+"""The names of a sample's values, in the order of every table and message: hr, temp, eda."""
 
 Hr = Annotated[float, Meta(ge=RANGES["hr"].low, le=RANGES["hr"].high, description="heart rate, bpm")]
 Temp = Annotated[

@@ -14,10 +14,10 @@ from storage.readings import (
     RecordKey,
     ReplayedReading,
     StoredReading,
+    find_readings,
     insert_readings,
     readings_after,
     refused_one_by_one,
-    stored,
 )
 from storage.rejected import insert_rejected, kept_payload
 from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, HistoryStress, Rejected
@@ -55,8 +55,8 @@ def test_stored_finds_what_is_there_and_nothing_else(database: Database) -> None
         ids = insert_readings(connection, [row(seq) for seq in range(count)])
         insert_readings(connection, [row(0, device_id="e", hr=None, eda=None, stress_level="elevated", confidence=0.5)])
         others = [RecordKey("d", "b", count), RecordKey("d", "c", 1), RecordKey("f", "b", 1)]
-        found = stored(connection, [*ids, *others, RecordKey("e", "b", 0)])
-        assert stored(connection, []) == {}
+        found = find_readings(connection, [*ids, *others, RecordKey("e", "b", 0)])
+        assert find_readings(connection, []) == {}
     assert found.pop(RecordKey("e", "b", 0)) == StoredReading(count + 1, "elevated", 0.5, (None, 33.5, None))
     assert {key: one.id for key, one in found.items()} == ids
     assert found[RecordKey("d", "b", 7)] == StoredReading(ids[RecordKey("d", "b", 7)], "normal", 0.85, (67.0, 33.5, 0.4))
@@ -130,7 +130,7 @@ def test_readings_after_are_one_device_s_in_the_order_of_storing_with_the_alerts
         (ids[RecordKey("d", "b", 6)], None),
     ]
     assert after[0] == ReplayedReading(
-        ids[RecordKey("d", "b", 2)], NOON - timedelta(seconds=2), NOON, 62.0, 33.5, 0.4, 0.15, "", None
+        ids[RecordKey("d", "b", 2)], NOON - timedelta(seconds=2), NOON, 62.0, 33.5, 0.4, 0.15, (), None
     )
 
 
