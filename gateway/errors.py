@@ -23,6 +23,11 @@ class RefusedError(Exception):
         self.detail = ErrorDetail(code, message, field)
         self.headers = dict(headers or {})
 
+    @classmethod
+    def of(cls, status: int, detail: ErrorDetail) -> "RefusedError":
+        """The rejection that a detail tells of."""
+        return cls(status, detail.code, detail.message, detail.field)
+
 
 def unauthorized(message: str) -> RefusedError:
     """401: who it is must be said, or said rightly."""
@@ -47,4 +52,4 @@ def too_many(message: str, wait_s: float) -> RefusedError:
 def history_refused(error: HistoryError) -> RefusedError:
     """What is wrong with a request for history, by its status."""
     status = 503 if error.detail.code == "database" else 400
-    return RefusedError(status, error.detail.code, error.detail.message, error.detail.field)
+    return RefusedError.of(status, error.detail)

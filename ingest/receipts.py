@@ -18,6 +18,7 @@ from broker.contract import (
     StressLevel,
     StressPrediction,
     encode,
+    percent,
 )
 from broker.contract.samples import Key, RejectedSample, sha256_of
 from ingest.decoded_message import DecodedMessage, KeyedSample
@@ -111,11 +112,6 @@ def alert_message(
         late=late,
     )
     return Publication(STRESS_ALERT.topic(sample.device_id), encode(alert), STRESS_ALERT.qos)
-
-
-def percent(fraction: float) -> float:
-    """A fraction in percent, as frontends show it."""
-    return round(100 * fraction, 2)
 
 
 _RAISED = "High stress level detected: the signs have lasted. Consider a break."

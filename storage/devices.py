@@ -7,15 +7,16 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from broker.contract import SENSORS
 from storage.history import READING
-from storage.rollups import CHANNELS, WIDTHS_S
+from storage.rollups import WIDTHS_S
 from storage.tables import DeviceState, HistoryStress, Rollup
 
 _h = HistoryStress
 
 
 class Device(NamedTuple):
-    """A device: its newest reading's row, its baseline, and the share of readings with each channel in its last hour."""
+    """A device: its newest reading's row, its baseline, and the share of readings with each sensor in its last hour."""
 
     device_id: str
     reading: Any
@@ -53,9 +54,9 @@ def _device(connection: Connection, device_id: str, baseline: str | None) -> Dev
 
 def _contact(connection: Connection, device_id: str) -> dict[str, float] | None:
     """Of the newest hour with readings."""
-    query = select(Rollup.readings, *(getattr(Rollup, f"{channel}_count") for channel in CHANNELS))
+    query = select(Rollup.readings, *(getattr(Rollup, f"{sensor}_count") for sensor in SENSORS))
     query = query.where(Rollup.device_id == device_id, Rollup.width_s == WIDTHS_S[-1])
     row = connection.execute(query.order_by(Rollup.start_s.desc()).limit(1)).one_or_none()
     if row is None:
         return None
-    return {name: round(count / row[0], 4) for name, count in zip(CHANNELS, row[1:], strict=True)}
+    return {name: round(count / row[0], 4) for name, count in zip(SENSORS, row[1:], strict=True)}

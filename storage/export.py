@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol
 import msgspec
 from sqlalchemy import Connection, Row, select, tuple_
 
+from broker.contract import SENSORS
 from storage.database import Database, DatabaseError
 from storage.history import Scope
 from storage.tables import HistoryStress
@@ -155,7 +156,7 @@ class _Parquet:
     def __init__(self, arrow: Any, parquet: Any) -> None:
         number, text, time = arrow.float64(), arrow.string(), arrow.timestamp("us", tz="UTC")
         kinds = {"id": arrow.int64(), "seq": arrow.int64(), "timestamp": time, "received_at": time}
-        numbers = ("hr", "temp", "eda", "confidence", "stress_probability")
+        numbers = (*SENSORS, "confidence", "stress_probability")
         self._arrow = arrow
         self._schema = arrow.schema([(name, kinds.get(name, number if name in numbers else text)) for name in COLUMNS])
         self._sink = _Sink()

@@ -12,18 +12,20 @@ from sqlalchemy import Connection, Row, Select, func, select, tuple_
 from broker.contract import (
     BUCKETS_MAX,
     MAX_COUNT,
+    SENSORS,
     ErrorDetail,
     HistoryBucket,
     HistoryData,
     HistoryRequest,
     NewSensorData,
     Span,
-    field_of,
+    invalid_request,
+    percent,
 )
 from storage.database import AWAY
 from storage.dialects import await_id_lock
 from storage.reader import Reader
-from storage.rollups import CHANNELS, overview
+from storage.rollups import overview
 from storage.tables import HistoryStress, quality_of
 
 _h = HistoryStress
@@ -93,7 +95,7 @@ def parse_request(data: object) -> HistoryRequest:
     try:
         return msgspec.convert({} if data is None else data, HistoryRequest)
     except msgspec.ValidationError as error:
-        raise HistoryError(ErrorDetail("invalid", f"cannot read the request: {error}", field_of(error))) from error
+        raise HistoryError(invalid_request(error)) from error
 
 
 def scope_of(request: HistoryRequest, devices: Collection[str] | None) -> Scope:
@@ -116,7 +118,7 @@ def reading(row: Any) -> NewSensorData:
         temp=row.temp,
         eda=row.eda,
         stress_level=row.stress_level,
-        confidence=round(100 * row.confidence, 2),
+        confidence=percent(row.confidence),
         device_id=row.device_id,
         stress_probability=row.stress_probability,
         quality=quality_of(row.quality),
@@ -181,7 +183,7 @@ def _width(request: HistoryRequest, start_s: int, end_s: int) -> int:
 
 
 def _bucket(row: Row[Any]) -> HistoryBucket:
-    hr, temp, eda = (_span(row, channel) for channel in CHANNELS)
+    hr, temp, eda = (_span(row, sensor) for sensor in SENSORS)
     count = int(row.readings)
     return HistoryBucket(
         start=datetime.fromtimestamp(int(row.start_s), UTC),
@@ -194,8 +196,8 @@ def _bucket(row: Row[Any]) -> HistoryBucket:
     )
 
 
-def _span(row: Row[Any], channel: str) -> Span | None:
-    count, total, low, high = (getattr(row, f"{channel}_{what}") for what in ("count", "sum", "min", "max"))
+def _span(row: Row[Any], sensor: str) -> Span | None:
+    count, total, low, high = (getattr(row, f"{sensor}_{what}") for what in ("count", "sum", "min", "max"))
     # A mean of equal values, summed up, may lie a rounding beside them.
     return None if not count else Span(low, min(high, max(low, total / int(count))), high)
 

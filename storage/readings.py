@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Insert, Row, Select, and_, bindparam, select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from broker.contract import Quality, StressLevel
+from broker.contract import SENSORS, Quality, StressLevel
 from storage.database import reason_of
 from storage.dialects import each_dialect, given, given_rows, insert_new, share_id_lock
 from storage.rollups import roll_up
@@ -109,7 +109,7 @@ def newest_values(connection: Connection, limit: int) -> dict[str, list[float | 
     """`hr`, `temp`, `eda` and `p` of the newest readings of all devices."""
     query = select(_h.hr, _h.temp, _h.eda, _h.stress_probability).order_by(_h.id.desc()).limit(limit)
     columns = list(zip(*connection.execute(query), strict=True)) or [()] * 4
-    return dict(zip(("hr", "temp", "eda", "p"), map(list, columns), strict=True))
+    return dict(zip((*SENSORS, "p"), map(list, columns), strict=True))
 
 
 def _by_key(dialect: str) -> Select[Any]:

@@ -6,22 +6,22 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Insert, Row, func, select
 
+from broker.contract import SENSORS
 from storage.dialects import each_dialect, greatest, insert_into, least
 from storage.tables import Rollup
 
 WIDTHS_S: Final = (60, 3_600)
 """The buckets that are kept, in seconds, the finer first; wider ones are made of them."""
-CHANNELS: Final = ("hr", "temp", "eda")
 _KEY: Final = ("device_id", "width_s", "start_s")
 _HIGH: Final = "high_stress"
 
 Bucket = list[Any]
-"""readings, high_stress, probability_sum, and of each channel count, sum, min, max; as the table's columns."""
+"""readings, high_stress, probability_sum, and of each sensor count, sum, min, max; as the table's columns."""
 _COLUMNS: Final = (
     "readings",
     "high_stress",
     "probability_sum",
-    *(f"{channel}_{what}" for channel in CHANNELS for what in ("count", "sum", "min", "max")),
+    *(f"{sensor}_{what}" for sensor in SENSORS for what in ("count", "sum", "min", "max")),
 )
 
 
@@ -47,8 +47,8 @@ def overview(
     kept_s = next(one for one in reversed(WIDTHS_S) if width_s % one == 0)
     at = (Rollup.start_s - Rollup.start_s % width_s).label("start_s")
     sums = (func.sum(getattr(Rollup, name)).label(name) for name in _COLUMNS if not name.endswith(("_min", "_max")))
-    lowest = (func.min(getattr(Rollup, f"{channel}_min")).label(f"{channel}_min") for channel in CHANNELS)
-    highest = (func.max(getattr(Rollup, f"{channel}_max")).label(f"{channel}_max") for channel in CHANNELS)
+    lowest = (func.min(getattr(Rollup, f"{sensor}_min")).label(f"{sensor}_min") for sensor in SENSORS)
+    highest = (func.max(getattr(Rollup, f"{sensor}_max")).label(f"{sensor}_max") for sensor in SENSORS)
     query = select(at, *sums, *lowest, *highest).where(
         Rollup.width_s == kept_s, Rollup.start_s >= start_s, Rollup.start_s < end_s
     )
@@ -63,8 +63,8 @@ def _minutes(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, int], Bucket]:
         time: datetime = row["timestamp"]
         start_s = int(time.timestamp() // WIDTHS_S[0]) * WIDTHS_S[0]
         reading: Bucket = [1, int(row["stress_level"] == _HIGH), row["stress_probability"]]
-        for channel in CHANNELS:
-            value = row[channel]
+        for sensor in SENSORS:
+            value = row[sensor]
             reading += (0, 0.0, None, None) if value is None else (1, value, value, value)
         _merge(minutes, (row["device_id"], start_s), reading)
     return minutes

@@ -95,7 +95,7 @@ def quality_of(text: str) -> tuple[Quality, ...]:
 class Rollup(Base):
     """The readings of a device in a bucket of `width_s` seconds from `start_s` on, Unix time; kept in their transaction.
 
-    Of a channel: how many readings had it, their sum, the smallest and the largest.
+    Of a sensor: how many readings had it, their sum, the smallest and the largest.
     """
 
     __tablename__ = "rollups"

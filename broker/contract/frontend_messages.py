@@ -220,3 +220,8 @@ class ConnectionStatus(Struct, frozen=True):
 
     status: Literal["connected"]
     client_type: ClientType
+
+
+def percent(fraction: float) -> float:
+    """A fraction, such as a confidence of 0-1, as frontends show it: in percent, with two decimals."""
+    return round(100 * fraction, 2)

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
-from broker.contract import MAX_COUNT, DataReceived, Right, encode, field_of
+from broker.contract import MAX_COUNT, DataReceived, Right, encode, invalid_request
 from broker.contract.samples import valid_device_id
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
@@ -179,7 +179,7 @@ def _converted(convert: Callable[[], Any]) -> Any:
     try:
         return convert()
     except msgspec.ValidationError as error:
-        raise RefusedError(400, "invalid", f"cannot read the request: {error}", field_of(error)) from error
+        raise RefusedError.of(400, invalid_request(error)) from error
     except msgspec.DecodeError as error:
         raise RefusedError(400, "not_json", f"the body is not JSON: {error}") from error
     except RecursionError as error:

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
-from broker.contract import BUCKETS_MAX, HistoryBucket, HistoryData
+from broker.contract import BUCKETS_MAX, SENSORS, HistoryBucket, HistoryData
 from storage import database as storage_database
 from storage.database import Database
 from storage.history import History, HistoryError, parse_request
 from storage.readings import insert_readings, refused_one_by_one
-from storage.rollups import CHANNELS, WIDTHS_S
+from storage.rollups import WIDTHS_S
 from tests.integration.storage.test_history import insert, seqs
 from tests.support.mqtt.aio import run
 from tests.support.rows import NOON, row
@@ -68,8 +68,8 @@ def counted_anew(connection: Connection) -> list[tuple[Any, ...]]:
 def _summary(rows: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
     high = sum(one["stress_level"] == "high_stress" for one in rows)
     summary: list[Any] = [len(rows), high, sum(one["stress_probability"] for one in rows)]
-    for channel in CHANNELS:
-        values = [one[channel] for one in rows if one[channel] is not None]
+    for sensor in SENSORS:
+        values = [one[sensor] for one in rows if one[sensor] is not None]
         summary += [len(values), float(sum(values)), min(values, default=None), max(values, default=None)]
     return tuple(summary)
 

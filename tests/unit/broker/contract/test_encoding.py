@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from broker.contract import CommandResult, DeviceCommand, HistoryRequest, encode, field_of
+from broker.contract import CommandResult, DeviceCommand, ErrorDetail, HistoryRequest, encode, field_of, invalid_request
 
 
 def test_a_default_is_left_out() -> None:
@@ -21,3 +21,10 @@ def test_the_field_that_an_error_names(payload: bytes, kind: type, field: str | 
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(payload, type=kind)
     assert field_of(caught.value) == field
+
+
+def test_the_error_of_a_request_names_the_field_and_what_is_wrong_with_it() -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert({"limit": 0}, HistoryRequest)
+    message = "cannot read the request: Expected `int` >= 1 - at `$.limit`"
+    assert invalid_request(caught.value) == ErrorDetail("invalid", message, "limit")
