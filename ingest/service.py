@@ -11,9 +11,10 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus
-from broker.contract import SENSOR_DATA, ErrorDetail
+from broker.contract import SENSOR_DATA
 from broker.contract.samples import RejectedSample
 from broker.message import Message
+from broker.pacing.log_limiter import LogLimiter
 from broker.pacing.supervisor import Supervisor
 from ingest.alert_outbox import AlertOutbox
 from ingest.decoded_message import DecodedMessage, Stamps, decode_message
@@ -88,7 +89,7 @@ class Ingest:
         self._stamps = Stamps(process_id)
         self._devices = DeviceCache()
         self._undecoded, self._unstored = Defects(), Defects()
-        self._warned_s = -WARN_EVERY_S
+        self._rejections = LogLimiter(log, time.monotonic, WARN_EVERY_S)
         self._shard = shard
         self._alerts = AlertOutbox(bus, writer, shard.owns, grace_s=grace_s)
         self._subscription = bus.subscribe(
@@ -211,7 +212,9 @@ class Ingest:
         self._metrics.duplicate.inc(outcome.duplicates)
         self._metrics.refused.inc(len(outcome.rejected))
         if outcome.rejected:
-            self._warn(*outcome.rejected[-1])
+            device_id, error = outcome.rejected[-1]
+            last = device_id[:64], error.message
+            self._rejections.warn("%d refused so far, the last from %r: %s", self.counts.refused, *last)
         for publication in outcome.publications:
             await self._bus.publish(publication.topic, publication.payload, qos=publication.qos)
         now_s = time.monotonic()
@@ -219,12 +222,6 @@ class Ingest:
             await message.ack()
             self._metrics.answer_seconds.observe(now_s - message.arrived_s)
         self._alerts.add(outcome.alerts)
-
-    def _warn(self, device_id: str, error: ErrorDetail) -> None:
-        now_s = time.monotonic()
-        if now_s - self._warned_s >= WARN_EVERY_S:
-            self._warned_s = now_s
-            log.warning("%d refused so far, the last from %r: %s", self.counts.refused, device_id[:64], error.message)
 
 
 def _portions(decoded_messages: Sequence[DecodedMessage]) -> Iterator[slice]:

@@ -8,16 +8,18 @@ EVERY_S: Final = 1.0
 
 
 class LogLimiter:
-    """Logs at most one line each `EVERY_S`.
+    """Logs at most one line each `every_s`.
 
     Args:
         log: where to.
         now_s: a clock that never goes back.
+        every_s: the shortest time between two lines.
     """
 
-    def __init__(self, log: logging.Logger, now_s: Callable[[], float]) -> None:
+    def __init__(self, log: logging.Logger, now_s: Callable[[], float], every_s: float = EVERY_S) -> None:
         self._log = log
         self._now_s = now_s
+        self._every_s = every_s
         self._next_s = 0.0
         self._left_out = 0
 
@@ -36,5 +38,5 @@ class LogLimiter:
             return
         if self._left_out:
             message, arguments = message + " (%d more like this before)", (*arguments, self._left_out)
-        self._next_s, self._left_out = now_s + EVERY_S, 0
+        self._next_s, self._left_out = now_s + self._every_s, 0
         self._log.log(level, message, *arguments, exc_info=error)
