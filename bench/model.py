@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from bench import report
-from models.features.extraction import FeatureState, Step, advance_all, channel_values
+from models.features.extraction import Step
+from models.features.state import FeatureState, advance_all, channel_values
 from models.serving.artefact import load_artefact
 from models.serving.forest import Evaluator
 from models.serving.predictor import SHIPPED, Predictor, Reading

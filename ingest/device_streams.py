@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from broker.contract import CLOCK_AHEAD_S
-from models.features.extraction import FeatureState
+from models.features.state import FeatureState
 from models.serving.alerts import AlertState
 
 MAX_DEVICES: Final = 10_000

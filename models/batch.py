@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from broker.contract import StressLevel
-from models.features.extraction import FeatureState
+from models.features.state import FeatureState
 from models.recordings import RecordingError, Row, read_rows, write_predictions
 from models.serving.predictor import Predictor, Reading
 

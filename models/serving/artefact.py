@@ -14,8 +14,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from models.errors import ModelError
-from models.features.extraction import FEATURES
 from models.features.moments import Inputs, Matrix
+from models.features.names import FEATURES
 from models.files import content_of, text_of
 from models.serving.card import ARTEFACT_NAME, CARD_MOST, CARD_NAME, Card, decode_card
 from models.serving.forest import COMPARISONS, EQUAL_TO, LEAVES, Evaluator, Forest

@@ -9,7 +9,7 @@ import numpy as np
 
 from broker.contract import Quality, Reason, StressLevel
 from models.errors import ModelError
-from models.features.extraction import FeatureState, advance_all, channel_values
+from models.features.state import FeatureState, advance_all, channel_values
 from models.serving.artefact import Artefact, load_artefact
 from models.serving.card import Card
 from models.serving.forest import Evaluator

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from broker.contract import Reason
-from models.features.extraction import FEATURES, channel_of
 from models.features.moments import Matrix
+from models.features.names import FEATURES, channel_of
 
 MAX_REASONS: Final = 3
 LEAST_WEIGHT: Final = 0.1

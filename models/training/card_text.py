@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from models.features.extraction import FROZEN_S, LOW_EDA_US, OFF_SKIN_C
+from models.features.contact import FROZEN_S, LOW_EDA_US, OFF_SKIN_C
 from models.features.moments import HR, TEMP
 from models.serving.alerts import AlertPolicy
 from models.serving.card import ARTEFACT_NAME, CARD_NAME, TEXT_NAME, Adaptation, AlertFigures, Card, Scores, Spread

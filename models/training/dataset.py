@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features.extraction import FEATURES, FeatureState, advance_all, channel_of, channel_values
 from models.features.moments import Flags, Inputs, Matrix
+from models.features.names import FEATURES, channel_of
+from models.features.state import FeatureState, advance_all, channel_values
 from models.recordings import EXERCISE, Recording
 from models.serving.levels import flags_of, may_alert_rows
 

@@ -22,8 +22,8 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold  # type: ig
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.errors import ModelError
-from models.features.extraction import FEATURES
 from models.features.moments import Inputs, Matrix
+from models.features.names import FEATURES
 from models.serving.forest import EQUAL_TO, LEAVES, Evaluator, Forest, Node, pack
 from models.serving.reasons import GROUP_OF_FEATURE, GROUPS
 

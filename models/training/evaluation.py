@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.features.extraction import FeatureState
+from models.features.state import FeatureState
 from models.recordings import Recording, read_recordings
 from models.serving.artefact import sha256_of
 from models.serving.card import AlertFigures, Scores

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models.errors import ModelError
-from models.features.extraction import FEATURES
 from models.features.moments import Flags
+from models.features.names import FEATURES
 from models.recordings import Recording, read_recordings
 from models.serving.alerts import AlertPolicy
 from models.serving.artefact import FORMAT, Artefact, pin, save_artefact, sha256_of

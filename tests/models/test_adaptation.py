@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.features.extraction import FeatureState
+from models.features.state import FeatureState
 from models.recordings import Recording, Row
 from models.serving.artefact import Artefact, load_artefact, pin_path
 from models.serving.card import TEXT_NAME, Card, read_card

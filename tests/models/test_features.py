@@ -8,17 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features.extraction import (
-    FEATURES,
-    LOW_EDA_US,
-    OFF_SKIN_C,
-    WIDTH,
-    FeatureState,
-    advance_all,
-    channel_of,
-    channel_values,
-)
+from models.features.contact import LOW_EDA_US, OFF_SKIN_C
 from models.features.moments import CHANNELS, EDA, HR, TEMP, Matrix
+from models.features.names import FEATURES, channel_of
+from models.features.row import WIDTH
+from models.features.state import FeatureState, advance_all, channel_values
 from tests.models import reference
 from tests.models.streams import Sample, calm, lively, rise
 

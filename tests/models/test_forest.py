@@ -5,8 +5,8 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped]
 
 from models.errors import ModelError
-from models.features.extraction import FEATURES
 from models.features.moments import Inputs
+from models.features.names import FEATURES
 from models.serving.forest import CHUNK, Evaluator, Node, floor_single, pack
 from models.serving.reasons import GROUP_OF_FEATURE, GROUPS, MAX_REASONS, group_of, reasons_of
 from models.training import estimator

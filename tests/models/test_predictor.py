@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.features.extraction import FeatureState
+from models.features.state import FeatureState
 from models.serving.alerts import AlertState, step
 from models.serving.artefact import load_artefact, pin, pin_path, save_artefact
 from models.serving.card import ARTEFACT_NAME, CARD_NAME, TEXT_NAME, Card, read_card, write_card

@@ -14,7 +14,8 @@ import pytest
 
 from models.batch import predict_file
 from models.errors import ModelError
-from models.features.extraction import FEATURES, FeatureState
+from models.features.names import FEATURES
+from models.features.state import FeatureState
 from models.recordings import Recording, Row, read_recordings, read_rows
 from models.serving.alerts import AlertPolicy
 from models.serving.artefact import pin_path
