@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, TextIO, cast
 
 from broker.contract import RANGES, StressLevel
 
-REQUIRED = ("subject", "t", "hr", "temp", "eda")
+REQUIRED = ("subject", "t", *RANGES)
 EXERCISE = "exercise"
 """The task of a person who is exercising."""
 PREDICTION_COLUMNS = ("subject", "t", "p_stress", "level")
@@ -160,7 +160,7 @@ def _row(place: _Place, cells: list[str], columns: dict[str, int]) -> Row:
         raise place.error("subject", "empty")
     if t_s is None:
         raise place.error("t", "empty")
-    hr, temp, eda = (_channel(place, name, cells[columns[name]]) for name in ("hr", "temp", "eda"))
+    hr, temp, eda = (_channel(place, name, cells[columns[name]]) for name in RANGES)
     label = _label(place, cells[columns["label"]]) if "label" in columns else None
     source, session, task = (cells[columns[name]] if name in columns else "" for name in ("source", "session", "task"))
     if "exercising" in columns and _number(place, "exercising", cells[columns["exercising"]]) == 1:

@@ -20,6 +20,7 @@ Inputs = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 CHANNELS: Final = ("hr", "eda", "temp")
+"""The columns of all matrices in this room, and so of every snapshot and model. First the two that have a level of rest."""
 HR, EDA, TEMP = range(len(CHANNELS))
 TAUS_S: Final = (3, 10, 20, 30, 60, 120, 300, 600, 1200)
 BASELINE: Final = TAUS_S.index(1200)

@@ -8,11 +8,16 @@ from typing import Final
 
 import numpy as np
 
+from broker.contract import RANGES
 from models.features.contact import Contact
 from models.features.extraction import Step, advance
-from models.features.moments import BASELINE, EDA, HR, PART, Matrix
+from models.features.moments import BASELINE, CHANNELS, EDA, HR, PART, Matrix
 from models.features.row import NEWEST, OPEN, START, WIDTH, empty_row
 
+SAMPLE_CHANNELS: Final = tuple(RANGES)
+"""The channels in the order of a sample: hr, temp, eda."""
+_COLUMNS: Final = [SAMPLE_CHANNELS.index(channel) for channel in CHANNELS]
+"""From the order of a sample to that of the features. Only here do the two meet: `channel_values` is the way in."""
 _VERSION: Final = 2
 
 
@@ -134,5 +139,5 @@ def _ordered(steps: Sequence[Step], order: Sequence[int]) -> Step:
 
 
 def channel_values(samples: Sequence[tuple[float | None, float | None, float | None]]) -> Matrix:
-    """Samples (hr, temp, eda) as `advance` takes them, of shape (samples, channels)."""
-    return np.array(samples, dtype=np.float64).reshape(-1, 3)[:, [0, 2, 1]]
+    """Return samples, each in the order of `SAMPLE_CHANNELS`, as `advance` takes them: (samples, channels), None as NaN."""
+    return np.array(samples, dtype=np.float64).reshape(-1, len(_COLUMNS))[:, _COLUMNS]

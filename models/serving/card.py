@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from models.errors import ModelError
+from models.features.state import SAMPLE_CHANNELS
 from models.files import content_of
 from models.serving.alerts import AlertPolicy
 
@@ -18,7 +19,7 @@ CARD_MOST: Final = 1 << 20
 """Bytes; the shipped card has 17,000."""
 VERSION: Final = r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 """A version is the plain name of a folder."""
-INPUTS: Final = ("hr", "temp", "eda", "p")
+INPUTS: Final = (*SAMPLE_CHANNELS, "p")
 """What has a reference in the card: the three channels and the probability."""
 
 

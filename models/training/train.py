@@ -12,6 +12,7 @@ import numpy as np
 from models.errors import ModelError
 from models.features.moments import Flags
 from models.features.names import FEATURES
+from models.features.state import SAMPLE_CHANNELS
 from models.recordings import Recording, read_recordings
 from models.serving.alerts import AlertPolicy
 from models.serving.artefact import FORMAT, Artefact, pin, save_artefact, sha256_of
@@ -164,7 +165,7 @@ def _effort(data: Dataset) -> Flags:
 def _reference(recordings: Sequence[Recording], fitted: Fit) -> dict[str, Reference]:
     """How the inputs and, out of fold, the probability are distributed in the labelled recordings."""
     rows = [row for recording in recordings for row in recording.rows]
-    values = {name: np.array([getattr(row, name) for row in rows], dtype=np.float64) for name in ("hr", "temp", "eda")}
+    values = {name: np.array([getattr(row, name) for row in rows], dtype=np.float64) for name in SAMPLE_CHANNELS}
     return {name: reference_of(each) for name, each in values.items()} | {"p": reference_of(fitted.decision.p[: len(rows)])}
 
 

@@ -12,7 +12,7 @@ from models.features.contact import LOW_EDA_US, OFF_SKIN_C
 from models.features.moments import CHANNELS, EDA, HR, TEMP, Matrix
 from models.features.names import FEATURES, channel_of
 from models.features.row import WIDTH
-from models.features.state import FeatureState, advance_all, channel_values
+from models.features.state import SAMPLE_CHANNELS, FeatureState, advance_all, channel_values
 from tests.models import reference
 from tests.models.streams import Sample, calm, lively, rise
 
@@ -285,3 +285,14 @@ def test_stress_moves_the_level_up() -> None:
     before, after = features_of(calm(400) + rise(60, start_s=400))[[399, -1]]
     for name in ("hr_z_30", "eda_z_30", "hr_60_1200", "eda_10_60", "hr_place_60"):
         assert named(after)[name] > named(before)[name] + 0.1
+
+
+def test_a_sample_is_in_the_worlds_order_and_the_features_in_theirs() -> None:
+    assert SAMPLE_CHANNELS == ("hr", "temp", "eda")
+    (values,) = channel_values([(70.0, 33.0, None)])
+    assert {channel: values[at] for at, channel in enumerate(CHANNELS)} == {
+        "hr": 70.0,
+        "eda": pytest.approx(math.nan, nan_ok=True),
+        "temp": 33.0,
+    }
+    assert channel_values([]).shape == (0, 3)
