@@ -145,13 +145,19 @@ def test_nor_one_after_a_resend(runs: Runs, uninterrupted: Outcome) -> None:
     assert runs.outcome(resent, [21]) == uninterrupted
 
 
+@pytest.fixture(scope="module")
+def one_worker(runs: Runs) -> tuple[list[Group], Outcome]:
+    """Samples one by one, and what one worker makes of them."""
+    groups = seconds(stream(RAISED_S + 60))
+    return groups, runs.outcome(groups)
+
+
 @pytest.mark.parametrize("turn", [1, 2, 7, 30])
 def test_nor_do_workers_that_take_a_device_over_from_each_other(
-    database: Database, predictor: Predictor, runs: Runs, turn: int
+    database: Database, predictor: Predictor, one_worker: tuple[list[Group], Outcome], turn: int
 ) -> None:
     """What a worker remembers of a device is worth nothing once another one has stored more of it."""
-    groups = seconds(stream(RAISED_S + 60))
-    expected_rows, expected_alerts = runs.outcome(groups)
+    groups, (expected_rows, expected_alerts) = one_worker
     workers = [Pipeline(database, predictor) for _ in range(3)]
     for number, (at_s, samples) in enumerate(groups):
         workers[number // turn % 3].send(samples, at=NOW + timedelta(seconds=at_s))
