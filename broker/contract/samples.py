@@ -26,7 +26,7 @@ from broker.contract import (
     SensorSample,
 )
 from broker.contract.validation import (
-    RefusedError,
+    RejectedError,
     check_fields,
     is_boot,
     is_device_id,
@@ -93,15 +93,15 @@ def decode(payload: bytes, device_id: str, *, now: datetime, trusted: bool = Fal
     """
     try:
         if not is_device_id(device_id):
-            raise RefusedError(
+            raise RejectedError(
                 "invalid", f"device_id must be 1-{MAX_DEVICE_ID} {NAME_RULE}, got {short(device_id)}", "device_id"
             )
         text = _unwrapped(payload)
         if text[:1] != b"[":
             return Decoded((_element(text, device_id, now, trusted),), batch=False)
         return Decoded(tuple(_element(raw, device_id, now, trusted) for raw in _split(text)), batch=True)
-    except RefusedError as refused:
-        return Decoded((RejectedSample(error=refused.detail, raw=payload),), batch=False)
+    except RejectedError as rejected:
+        return Decoded((RejectedSample(error=rejected.detail, raw=payload),), batch=False)
 
 
 def sha256_of(payload: bytes) -> str:
@@ -147,20 +147,20 @@ def parse_time(value: str | float) -> datetime | None:
 def _unwrapped(payload: bytes) -> bytes:
     """The JSON text itself, also where a client sent it as a JSON string."""
     if len(payload) > MAX_PAYLOAD_BYTES:
-        raise RefusedError("too_large", f"a message must be at most {MAX_PAYLOAD_BYTES} bytes, got {len(payload)}")
+        raise RejectedError("too_large", f"a message must be at most {MAX_PAYLOAD_BYTES} bytes, got {len(payload)}")
     try:
         payload.decode()
     except UnicodeDecodeError as error:
-        raise RefusedError("not_utf8", f"the message must be UTF-8: byte {error.start} is not") from error
+        raise RejectedError("not_utf8", f"the message must be UTF-8: byte {error.start} is not") from error
     text = payload.strip(b" \t\r\n")
     if not text:
-        raise RefusedError("empty", "the message is empty")
+        raise RejectedError("empty", "the message is empty")
     if text[:1] != b'"':
         return text
     try:
         return _decode_text(text).encode().strip(b" \t\r\n")
     except msgspec.DecodeError as error:
-        raise RefusedError("not_json", f"the message must be JSON: {error}") from error
+        raise RejectedError("not_json", f"the message must be JSON: {error}") from error
 
 
 def _split(text: bytes) -> Sequence[bytes | msgspec.Raw]:
@@ -173,9 +173,9 @@ def _split(text: bytes) -> Sequence[bytes | msgspec.Raw]:
         # A NaN in one element makes the array malformed; its neighbours are still good.
         elements = _split_slowly(text.decode())
     if not elements:
-        raise RefusedError("empty", "a batch must hold at least one sample")
+        raise RejectedError("empty", "a batch must hold at least one sample")
     if len(elements) > MAX_BATCH:
-        raise RefusedError("too_many", f"a batch must hold at most {MAX_BATCH} samples, got {len(elements)}")
+        raise RejectedError("too_many", f"a batch must hold at most {MAX_BATCH} samples, got {len(elements)}")
     return elements
 
 
@@ -189,7 +189,7 @@ def _split_slowly(text: str) -> list[bytes]:
             at += 1
             continue
         if len(elements) == MAX_BATCH:
-            raise RefusedError("too_many", f"a batch must hold at most {MAX_BATCH} samples")
+            raise RejectedError("too_many", f"a batch must hold at most {MAX_BATCH} samples")
         _, end = _scan(text, at)
         elements.append(text[at:end].encode())
         at = end
@@ -202,19 +202,19 @@ def _element(raw: bytes | msgspec.Raw, device_id: str, now: datetime, trusted: b
         return _checked(sample, device_id, now, trusted)
     except (msgspec.DecodeError, RecursionError) as error:
         return _explained(bytes(raw), error)
-    except RefusedError as refused:
+    except RejectedError as rejected:
         # Nobody may be answered in the name of a key that the pipeline gave out.
-        key = None if refused.detail.code == "reserved" else _key_in(bytes(raw))
-        return RejectedSample(error=refused.detail, raw=bytes(raw), key=key)
+        key = None if rejected.detail.code == "reserved" else _key_in(bytes(raw))
+        return RejectedSample(error=rejected.detail, raw=bytes(raw), key=key)
 
 
 def _checked(sample: SensorSample, device_id: str, now: datetime, trusted: bool) -> Sample:
     """What the types alone cannot say."""
     if sample.hr is None and sample.temp is None and sample.eda is None:
-        raise RefusedError("missing", "at least one of hr, temp, eda must be a number", "hr")
+        raise RejectedError("missing", "at least one of hr, temp, eda must be a number", "hr")
     if sample.device_id is not None and sample.device_id != device_id:
         message = f"device_id must be that of the topic, {device_id}, got {sample.device_id}"
-        raise RefusedError("device_mismatch", message, "device_id")
+        raise RejectedError("device_mismatch", message, "device_id")
     return Sample(
         device_id=device_id,
         hr=sample.hr,
@@ -231,7 +231,7 @@ def _key(boot: str | None, seq: int | None, trusted: bool) -> Key | None:
         return None
     if boot is None or seq is None:
         missing = "boot" if boot is None else "seq"
-        raise RefusedError("missing", f"{missing} must be there: boot and seq come together or not at all", missing)
+        raise RejectedError("missing", f"{missing} must be there: boot and seq come together or not at all", missing)
     if boot.startswith(STAMP) and not trusted:
         raise reserved()
     return Key(boot, seq)
@@ -244,14 +244,14 @@ def _time(value: str | float | None, now: datetime) -> datetime | None:
         time = parse_time(value)
     except ValueError as error:
         message = f"timestamp must be ISO 8601, Unix seconds or Unix milliseconds, got {short(value)}"
-        raise RefusedError("invalid", message, "timestamp") from error
+        raise RejectedError("invalid", message, "timestamp") from error
     return None if time is None or (time - now).total_seconds() > CLOCK_AHEAD_S else time
 
 
 def _key_in(raw: bytes) -> Key | None:
     try:
         return key_of(read_slowly(raw.decode()))
-    except RefusedError:
+    except RejectedError:
         return None
 
 
@@ -261,10 +261,10 @@ def _explained(raw: bytes, cause: Exception) -> RejectedSample:
     try:
         element = read_slowly(raw.decode())
         if not isinstance(element, dict):
-            raise RefusedError("wrong_type", f"a sample must be a JSON object, got {kind_of(element)}")
+            raise RejectedError("wrong_type", f"a sample must be a JSON object, got {kind_of(element)}")
         key = key_of(element)
         check_fields(element)
-    except RefusedError as refused:
-        return RejectedSample(error=refused.detail, raw=raw, key=key)
+    except RejectedError as rejected:
+        return RejectedSample(error=rejected.detail, raw=raw, key=key)
     code: ErrorCode = "too_deep" if isinstance(cause, RecursionError) else "invalid"
     return RejectedSample(error=ErrorDetail(code, f"the message cannot be read: {cause}"), raw=raw, key=key)

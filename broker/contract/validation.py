@@ -24,7 +24,7 @@ is_device_id = re.compile(DEVICE_ID).search
 is_boot = re.compile(BOOT).search
 
 
-class RefusedError(Exception):
+class RejectedError(Exception):
     """Carries an `ErrorDetail` from the check that failed."""
 
     def __init__(self, code: ErrorCode, message: str, field: str | None = None) -> None:
@@ -32,26 +32,26 @@ class RefusedError(Exception):
         self.detail = ErrorDetail(code, message, field)
 
 
-def reserved() -> RefusedError:
-    return RefusedError("reserved", f"boot must not begin with {STAMP}, which is for the pipeline", "boot")
+def reserved() -> RejectedError:
+    return RejectedError("reserved", f"boot must not begin with {STAMP}, which is for the pipeline", "boot")
 
 
-def too_deep() -> RefusedError:
-    return RefusedError("too_deep", "the JSON is nested too deeply")
+def too_deep() -> RejectedError:
+    return RejectedError("too_deep", "the JSON is nested too deeply")
 
 
 def read_slowly(text: str) -> Any:
-    """Decode as plain objects, NaN and Infinity included, so that the field can be named. Raises `RefusedError`."""
+    """Decode as plain objects, NaN and Infinity included, so that the field can be named. Raises `RejectedError`."""
     try:
         return json.loads(text)
     except RecursionError as error:
         raise too_deep() from error
     except ValueError as error:
-        raise RefusedError("not_json", f"the message must be JSON: {error}") from error
+        raise RejectedError("not_json", f"the message must be JSON: {error}") from error
 
 
 def check_fields(element: dict[str, Any]) -> None:
-    """Raise `RefusedError` for the first field that is not as the contract has it."""
+    """Raise `RejectedError` for the first field that is not as the contract has it."""
     for field, check in _CHECKS.items():
         if element.get(field) is not None:
             check(field, element[field])
@@ -61,34 +61,34 @@ def _check_channel(field: str, value: object) -> None:
     limits = RANGES[field]
     number = _number(field, value)
     if not isfinite(number):
-        raise RefusedError("not_finite", f"{field} must be a finite number, {limits}", field)
+        raise RejectedError("not_finite", f"{field} must be a finite number, {limits}", field)
     if not limits.low <= number <= limits.high:
-        raise RefusedError("out_of_range", f"{field} must be {limits}, got {short(value)}", field)
+        raise RejectedError("out_of_range", f"{field} must be {limits}, got {short(value)}", field)
 
 
 def _check_name(field: str, value: object) -> None:
     longest, pattern = (MAX_DEVICE_ID, is_device_id) if field == "device_id" else (MAX_BOOT, is_boot)
     if not isinstance(value, str):
-        raise RefusedError("wrong_type", f"{field} must be a string, got {kind_of(value)}", field)
+        raise RejectedError("wrong_type", f"{field} must be a string, got {kind_of(value)}", field)
     if field == "boot" and value.startswith(STAMP):
         raise reserved()
     if not pattern(value):
-        raise RefusedError("invalid", f"{field} must be 1-{longest} {NAME_RULE}, got {short(value)}", field)
+        raise RejectedError("invalid", f"{field} must be 1-{longest} {NAME_RULE}, got {short(value)}", field)
 
 
 def _check_count(field: str, value: object) -> None:
     highest = MAX_SEQ if field == "seq" else MAX_COUNT
     if type(value) is not int:
-        raise RefusedError("wrong_type", f"{field} must be a whole number, got {kind_of(value)}", field)
+        raise RejectedError("wrong_type", f"{field} must be a whole number, got {kind_of(value)}", field)
     if not 0 <= value <= highest:
-        raise RefusedError("out_of_range", f"{field} must be 0-{highest}, got {short(value)}", field)
+        raise RejectedError("out_of_range", f"{field} must be 0-{highest}, got {short(value)}", field)
 
 
 def _check_time(field: str, value: object) -> None:
     if isinstance(value, str):
         return
     if not isfinite(_number(field, value)):
-        raise RefusedError("not_finite", f"{field} must be a finite number", field)
+        raise RejectedError("not_finite", f"{field} must be a finite number", field)
 
 
 _CHECKS: dict[str, Callable[[str, object], None]] = {
@@ -103,7 +103,7 @@ _CHECKS: dict[str, Callable[[str, object], None]] = {
 
 def _number(field: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RefusedError("wrong_type", f"{field} must be a number, got {kind_of(value)}", field)
+        raise RejectedError("wrong_type", f"{field} must be a number, got {kind_of(value)}", field)
     try:
         return float(value)
     except OverflowError:
