@@ -1,7 +1,7 @@
-"""The message contract: every topic, event, type, range and limit, said once.
+"""The message contract: the single definition of every topic, event, type, range and limit.
 
 A topic is ``stress/v1/<device_id>/<name>``; its last segment is also the name of the Socket.IO event. Payloads are frozen
-msgspec types, encoded as JSON. Times are UTC, `hr` is in bpm, `temp` in degrees Celsius at the skin, `eda` in microsiemens.
+msgspec types, encoded as JSON. Times are UTC, `hr` is in bpm, `temp` (skin) in degrees Celsius, `eda` in microsiemens.
 The TypeScript, C++, JSON Schema, AsyncAPI and OpenAPI twins are generated from this module (``make contract``).
 """
 

@@ -33,7 +33,7 @@ from broker.contract.rights import HOLDERS, Right
 
 
 class Name(StrEnum):
-    """Last segments of topics and names of Socket.IO events."""
+    """Last segments of topics, and names of Socket.IO events."""
 
     SENSOR_DATA = "esp32_sensor_data"
     DATA_RECEIVED = "data_received"
@@ -72,7 +72,7 @@ class Channel(Struct, frozen=True, kw_only=True):
         retained: the broker keeps the newest message of each device.
         emitted: a device may send it over Socket.IO too.
         reply: channel that answers it, if there is one.
-        summary: what is generated into AsyncAPI and TypeScript.
+        summary: description in AsyncAPI, TypeScript and C++.
     """
 
     name: Name
@@ -121,7 +121,7 @@ SENSOR_DATA = Channel(
     qos=1,
     emitted=True,
     reply=Name.DATA_RECEIVED,
-    summary="A sample, or an array of them.",
+    summary="A sample, or an array of samples.",
 )
 DATA_RECEIVED = Channel(
     name=Name.DATA_RECEIVED,
@@ -130,7 +130,7 @@ DATA_RECEIVED = Channel(
     audience="sender",
     right=Right.ADMINISTER,
     qos=0,
-    summary="The answer to the sender, after the commit.",
+    summary="The receipt for the sender, after the database commit.",
 )
 NEW_SENSOR_DATA = Channel(
     name=Name.NEW_SENSOR_DATA,
@@ -158,7 +158,7 @@ DEVICE_STATUS = Channel(
     right=Right.WATCH,
     qos=1,
     retained=True,
-    summary="Online, offline (the will) or sleeping.",
+    summary="The device is online, offline (its will) or sleeping.",
 )
 DEVICE_COMMAND = Channel(
     name=Name.DEVICE_COMMAND,
@@ -168,7 +168,7 @@ DEVICE_COMMAND = Channel(
     right=Right.OPERATE,
     qos=1,
     reply=Name.COMMAND_RESULT,
-    summary="An order to the device.",
+    summary="A command to the device.",
 )
 COMMAND_RESULT = Channel(
     name=Name.COMMAND_RESULT,
@@ -178,52 +178,54 @@ COMMAND_RESULT = Channel(
     right=Right.OPERATE,
     qos=1,
     emitted=True,
-    summary="The device's answer to an order.",
+    summary="The device's answer to a command.",
 )
 
 CHANNELS: tuple[Channel, ...] = tuple(value for value in list(vars().values()) if isinstance(value, Channel))
-"""Every channel above, in that order."""
+"""All channels, in the order of their definition."""
 
 EVENTS = (
-    Event(Name.CONNECTION_STATUS, ConnectionStatus, "server", "The client has joined."),
-    Event(Name.CLIENT_STATS, ClientStats, "server", "How many clients are connected; to frontends, on every change."),
-    Event(Name.EVENTS_SKIPPED, EventsSkipped, "server", "Live events were left out, since the frontend could not keep up."),
-    Event(Name.SERVER_SHUTDOWN, ServerShutdown, "server", "The server goes; connect again after a while."),
+    Event(Name.CONNECTION_STATUS, ConnectionStatus, "server", "The client is connected."),
+    Event(Name.CLIENT_STATS, ClientStats, "server", "The number of connected clients; sent to frontends on every change."),
+    Event(Name.EVENTS_SKIPPED, EventsSkipped, "server", "Live events were left out because the frontend was too slow."),
+    Event(Name.SERVER_SHUTDOWN, ServerShutdown, "server", "The server shuts down; reconnect after the given time."),
     Event(
         Name.REQUEST_HISTORY,
         HistoryRequest,
         "client",
-        "Asks for a page of the record.",
+        "Requests a page of the history.",
         reply=Name.HISTORY_DATA,
         right=Right.WATCH,
     ),
-    Event(Name.HISTORY_DATA, HistoryData, "server", "A page of the record, newest first."),
+    Event(Name.HISTORY_DATA, HistoryData, "server", "A page of the history, newest first."),
     Event(
         Name.SUBSCRIBE_ALERTS,
         None,
         "client",
-        "Every frontend gets alerts; kept for old clients.",
+        "Has no effect: every frontend receives alerts. Kept for old clients.",
         reply=Name.ALERT_SUBSCRIPTION,
         right=Right.WATCH,
     ),
-    Event(Name.ALERT_SUBSCRIPTION, AlertSubscription, "server", "Alerts will come."),
+    Event(Name.ALERT_SUBSCRIPTION, AlertSubscription, "server", "Confirms that the client receives alerts."),
     Event(
         Name.ANNOTATE,
         AnnotationRequest,
         "client",
-        "Says what a span of time was.",
+        "Labels a time range of a device's data.",
         reply=Name.ANNOTATION_SAVED,
         right=Right.ANNOTATE,
     ),
-    Event(Name.ANNOTATION_SAVED, AnnotationSaved, "server", "What somebody said is kept."),
-    Event(Name.PING, None, "client", "Asks for a sign of life.", reply=Name.PONG),
+    Event(Name.ANNOTATION_SAVED, AnnotationSaved, "server", "The annotation is stored, or was rejected."),
+    Event(Name.PING, None, "client", "Checks the connection.", reply=Name.PONG),
     Event(Name.PONG, Pong, "server", "The server's time."),
-    Event(Name.HEALTH_CHECK, None, "client", "Asks how the parts are.", reply=Name.HEALTH_STATUS, right=Right.WATCH),
-    Event(Name.HEALTH_STATUS, HealthStatus, "server", "How the parts are."),
+    Event(
+        Name.HEALTH_CHECK, None, "client", "Requests the state of the parts.", reply=Name.HEALTH_STATUS, right=Right.WATCH
+    ),
+    Event(Name.HEALTH_STATUS, HealthStatus, "server", "The state of the parts."),
 )
 
 MESSAGES: tuple[Channel | Event, ...] = (*CHANNELS, *EVENTS)
-"""Everything that has a name of its own."""
+"""All channels and events."""
 
 CLIENT_EVENTS = frozenset(
     {channel.name for channel in CHANNELS if channel.emitted} | {event.name for event in EVENTS if event.sender == "client"}
@@ -231,7 +233,7 @@ CLIENT_EVENTS = frozenset(
 """Events that a Socket.IO client may emit; all others come from the server."""
 
 HTTP_ANSWERS = (WebSocketInfo, SystemStatus)
-"""Types that HTTP answers with, beside `DataReceived` and `HealthStatus`."""
+"""Payload types of HTTP responses that no channel or event has."""
 
 
 class Topic(NamedTuple):

@@ -1,4 +1,4 @@
-"""Payloads that devices send and are sent."""
+"""Payloads that devices send and receive."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -24,10 +24,10 @@ from broker.contract.limits import (
 
 
 class SensorSample(Struct, frozen=True, kw_only=True):
-    """What a device sends. At least one of `hr`, `temp`, `eda` is there; null or absent: no contact now.
+    """Sample of a device. At least one of `hr`, `temp`, `eda` is required; null or absent means no skin contact.
 
-    `timestamp` is ISO 8601 (no zone means UTC), Unix seconds or Unix milliseconds. `boot` and `seq` come together or not
-    at all: with them a resend is recognised and stored once. Unknown fields are ignored.
+    `timestamp` is ISO 8601 (no zone means UTC), Unix seconds or Unix milliseconds. `boot` and `seq` must be sent together
+    or both be left out: with them a sample that is sent again is stored once. Unknown fields are ignored.
     """
 
     hr: Hr | None = None
@@ -41,14 +41,14 @@ class SensorSample(Struct, frozen=True, kw_only=True):
 
 
 class StressPrediction(Struct, frozen=True):
-    """`confidence` is 0-1: 1 - p for `normal`, p for the other levels, p being the probability of stress."""
+    """Predicted stress level. With p, the probability of stress, `confidence` is 1 - p for `normal`, else p."""
 
     label: StressLevel
     confidence: Probability
 
 
 class ErrorDetail(Struct, frozen=True, omit_defaults=True):
-    """Why something was refused; `field` names the field where there is one."""
+    """Reason for a rejection; `field` is the name of the invalid field, if there is one."""
 
     code: ErrorCode
     message: str
@@ -56,7 +56,7 @@ class ErrorDetail(Struct, frozen=True, omit_defaults=True):
 
 
 class BatchError(Struct, frozen=True, omit_defaults=True):
-    """One refused element of a batch, by its position."""
+    """Rejected element of a batch; `index` is its position, from 0."""
 
     index: int
     error: ErrorDetail
@@ -68,10 +68,10 @@ ReceiptStatus = Literal["success", "partial", "error"]
 
 
 class DataReceived(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to a sample or a batch, sent after the commit: `success` means stored.
+    """Receipt for a sample or a batch, sent after the database commit: `success` means stored.
 
-    For a batch the fields are those of its newest stored sample, `boot` and `seq` those of its last element. `sha256` is
-    that of the payload that is answered. `duplicate`: everything in it was stored before.
+    For a batch the fields describe its newest stored sample, but `boot` and `seq` are those of its last element. `sha256`
+    is the hash of the payload that is answered. `duplicate`: all its samples had been stored before.
     """
 
     status: ReceiptStatus
@@ -93,9 +93,10 @@ Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 
 
 class DeviceStatus(Struct, frozen=True, omit_defaults=True):
-    """Retained; also the device's will. Never health data.
+    """Status of a device, without health data: a retained message, and the device's will.
 
-    `waiting`: samples that are not acknowledged yet; `dropped`: those that a full memory lost since the boot.
+    `waiting` is the number of samples that are not acknowledged yet, `dropped` that of the samples lost since the boot
+    because the device's memory was full.
     """
 
     status: DeviceState
@@ -113,7 +114,7 @@ CommandValue = Annotated[str, Meta(max_length=MAX_COMMAND_TEXT)] | float | bool
 
 
 class DeviceCommand(Struct, frozen=True, omit_defaults=True):
-    """An order to a device, answered by `command_result`."""
+    """Command to a device, answered by `command_result`."""
 
     command_id: CommandId
     command: Command
@@ -121,7 +122,7 @@ class DeviceCommand(Struct, frozen=True, omit_defaults=True):
 
 
 class CommandResult(Struct, frozen=True, omit_defaults=True):
-    """A device's answer to a `device_command`."""
+    """Answer of a device to a `device_command`."""
 
     command_id: CommandId
     status: Annotated[str, Meta(min_length=1, max_length=64)]

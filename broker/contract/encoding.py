@@ -5,15 +5,15 @@ import msgspec
 from broker.contract.device_messages import ErrorDetail
 
 encode = msgspec.json.Encoder().encode
-"""Encodes any type above as JSON bytes."""
+"""Encode any type of the contract as JSON bytes."""
 
 
 def field_of(error: msgspec.ValidationError) -> str | None:
-    """The field that msgspec's message names, if it does."""
-    _, found, path = str(error).rpartition("`$.")
-    return path.rstrip("`") if found else None
+    """Return the name of the invalid field from msgspec's message, or None."""
+    _, separator, path = str(error).rpartition("`$.")
+    return path.rstrip("`") if separator else None
 
 
 def invalid_request(error: msgspec.ValidationError) -> ErrorDetail:
-    """The error of a request that does not have the type which it should have."""
+    """Return the error detail for a request that is not of its type."""
     return ErrorDetail("invalid", f"cannot read the request: {error}", field_of(error))

@@ -1,4 +1,4 @@
-"""Payloads that frontends send and are sent, over Socket.IO and HTTP."""
+"""Payloads that frontends send and receive, over Socket.IO and HTTP."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -25,7 +25,7 @@ from broker.contract.limits import (
 
 
 class Reason(Struct, frozen=True):
-    """What speaks for stress (`weight` above 0) or against it, in log-odds; `text` is for people."""
+    """Contribution of a feature to a prediction: `weight` in log-odds, above 0 for stress; `text` is for display."""
 
     feature: Annotated[str, Meta(max_length=32)]
     text: Annotated[str, Meta(max_length=128)]
@@ -33,9 +33,9 @@ class Reason(Struct, frozen=True):
 
 
 class NewSensorData(Struct, frozen=True, kw_only=True):
-    """One stored reading, as frontends see it; `confidence` is in percent.
+    """Stored reading; `confidence` is in percent.
 
-    `reasons` are up to three, the heaviest first; only a reading that has just arrived carries them.
+    `reasons` holds at most three, the largest weight first; it is empty unless the reading has just arrived.
     """
 
     id: int
@@ -52,7 +52,7 @@ class NewSensorData(Struct, frozen=True, kw_only=True):
 
 
 class SensorValues(Struct, frozen=True):
-    """The three channels of a reading."""
+    """Values of the three sensor channels of a reading."""
 
     hr: Hr | None
     temp: Temp | None
@@ -60,7 +60,7 @@ class SensorValues(Struct, frozen=True):
 
 
 class StressAlert(Struct, frozen=True, kw_only=True):
-    """An alert was raised or cleared. `late`: found in old data, for the record only. `confidence` is in percent."""
+    """Alert that was raised or cleared; `confidence` is in percent. `late`: found in old data, not to be notified."""
 
     type: Literal["stress_alert"] = "stress_alert"
     level: StressLevel
@@ -75,10 +75,10 @@ class StressAlert(Struct, frozen=True, kw_only=True):
 
 
 class HistoryRequest(Struct, frozen=True, omit_defaults=True):
-    """A page of the record, newest first; `end_date` is included (a date means its whole day), both in UTC.
+    """Request for a page of the history, newest first. Dates are in UTC; `end_date` is inclusive, a date its whole day.
 
-    `cursor` is the `next` of the page before. With `after_id` come the readings that were stored after that one, oldest
-    first: what a frontend missed while it was away. With a `resolution` other than `raw` come buckets, oldest first.
+    `cursor` is the `next` of the previous page. `after_id` selects the readings stored after that one, oldest first: those
+    that a frontend missed while it was disconnected. A `resolution` other than `raw` selects buckets, oldest first.
     """
 
     limit: Annotated[int, Meta(ge=1, le=HISTORY_MAX)] = HISTORY_DEFAULT
@@ -91,7 +91,7 @@ class HistoryRequest(Struct, frozen=True, omit_defaults=True):
 
 
 class Span(Struct, frozen=True):
-    """A channel in a bucket."""
+    """Statistics of a sensor channel in a bucket."""
 
     min: float
     mean: float
@@ -99,7 +99,7 @@ class Span(Struct, frozen=True):
 
 
 class HistoryBucket(Struct, frozen=True):
-    """The readings from `start` on, for the width of a bucket. A channel without contact all the time is null.
+    """Summary of the readings in a bucket that begins at `start`. A channel without any value is null.
 
     `high_stress` is the share of readings at that level, 0-1; `stress_probability` is the mean.
     """
@@ -114,9 +114,9 @@ class HistoryBucket(Struct, frozen=True):
 
 
 class HistoryData(Struct, frozen=True, omit_defaults=True):
-    """The answer to a history request; `error` says why a request was refused.
+    """Answer to a history request; `error` is the reason if the request was rejected.
 
-    `next` is the cursor of the next page, where there is one; `buckets` are `bucket_s` seconds wide.
+    `next` is the cursor of the next page, if there is one; `buckets` are `bucket_s` seconds wide.
     """
 
     data: tuple[NewSensorData, ...]
@@ -128,7 +128,7 @@ class HistoryData(Struct, frozen=True, omit_defaults=True):
 
 
 class ClientStats(Struct, frozen=True):
-    """How many Socket.IO clients are connected."""
+    """Number of connected Socket.IO clients, by type."""
 
     total: int
     esp32: int
@@ -136,15 +136,15 @@ class ClientStats(Struct, frozen=True):
 
 
 class Pong(Struct, frozen=True):
-    """The answer to `ping`."""
+    """Answer to `ping`, with the server's time."""
 
     timestamp: datetime
 
 
 class HealthStatus(Struct, frozen=True):
-    """Each part on its own; `status` is `ok` only where all are.
+    """State of each part; `status` is `ok` only if all are.
 
-    `lag_s` is how long the oldest sample in work has waited; null where ingest is in another process.
+    `lag_s` is the waiting time of the oldest sample being processed; null if ingest runs in another process.
     """
 
     status: Literal["ok", "degraded"]
@@ -155,13 +155,13 @@ class HealthStatus(Struct, frozen=True):
 
 
 class SystemStatus(HealthStatus, frozen=True, kw_only=True):
-    """How the parts are, and who is connected."""
+    """State of each part, and the number of connected clients."""
 
     client_stats: ClientStats
 
 
 class EventInfo(Struct, frozen=True):
-    """One Socket.IO event and the side that sends it."""
+    """Socket.IO event and the side that sends it."""
 
     name: str
     sender: Literal["client", "server"]
@@ -169,7 +169,7 @@ class EventInfo(Struct, frozen=True):
 
 
 class WebSocketInfo(Struct, frozen=True):
-    """How to connect with Socket.IO, and the events there are."""
+    """Socket.IO's path, client types and events."""
 
     path: str
     client_types: tuple[ClientType, ...]
@@ -177,20 +177,21 @@ class WebSocketInfo(Struct, frozen=True):
 
 
 class AlertSubscription(Struct, frozen=True):
-    """The answer to `frontend_subscribe_alerts`."""
+    """Answer to `frontend_subscribe_alerts`."""
 
     status: Literal["subscribed"]
 
 
 class EventsSkipped(Struct, frozen=True):
-    """To a frontend that could not keep up: how many live events it was not sent; it has the newest of each device."""
+    """Number of live events left out for a frontend that was too slow; it still got the newest of each device."""
 
     count: int
 
 
 class AnnotationRequest(Struct, frozen=True, kw_only=True):
-    """What somebody says of a device's time: a span, or without `end` a moment or what still lasts. ISO 8601, no zone means
-    UTC. A device may report of itself; whose login is no device names one.
+    """Label for a time range of a device's data; without `end` it is an instant, or a range that has not ended.
+
+    Times are ISO 8601; no zone means UTC. A device labels its own data and may omit `device_id`; other logins must set it.
     """
 
     start: Annotated[str, Meta(max_length=40)]
@@ -201,7 +202,7 @@ class AnnotationRequest(Struct, frozen=True, kw_only=True):
 
 
 class AnnotationSaved(Struct, frozen=True, omit_defaults=True):
-    """The answer to `annotate`."""
+    """Answer to `annotate`."""
 
     status: Literal["success", "error"]
     id: int | None = None
@@ -209,14 +210,14 @@ class AnnotationSaved(Struct, frozen=True, omit_defaults=True):
 
 
 class ServerShutdown(Struct, frozen=True):
-    """The server goes. What was asked is still answered; it is worth to connect again after `retry_after_s`."""
+    """The server shuts down. Open requests are still answered; clients should reconnect after `retry_after_s`."""
 
     reason: str
     retry_after_s: int
 
 
 class ConnectionStatus(Struct, frozen=True):
-    """Sent once after a client has joined."""
+    """Sent once after a client has connected."""
 
     status: Literal["connected"]
     client_type: ClientType

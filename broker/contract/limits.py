@@ -1,4 +1,4 @@
-"""Ranges, limits and the named sets of strings that messages may hold."""
+"""Ranges, limits, and the sets of strings that fields of messages may have."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -12,18 +12,18 @@ MAX_BATCH = 500
 HISTORY_DEFAULT = 100
 HISTORY_MAX = 1000
 BUCKETS_MAX = 2000
-"""Buckets of one answer; finer ones over the same range are refused, or with `auto` not chosen."""
+"""Maximum number of buckets in one answer; a finer resolution is rejected, or with `auto` not chosen."""
 ANSWER_TIMEOUT_S = 10.0
-"""How long the gateway waits for the answer to a sample before it says that the outcome is unknown."""
+"""Time that the gateway waits for the receipt of a sample before it reports that the outcome is unknown."""
 CLOCK_FLOOR = datetime.fromisoformat("2020-01-01T00:00:00Z")
-"""A device clock before this was never set."""
+"""A device's clock before this time was never set."""
 CLOCK_AHEAD_S = 60.0
 LATE_AFTER_S = 600.0
-"""An alert found in data older than this is `late`: recorded and sent, but nobody is to be alarmed."""
+"""An alert found in data older than this is `late`: stored and published, but not to be notified."""
 
 ANONYMOUS_DEVICE = "unknown"
 STAMP = "~"
-"""First character of a `boot` that the pipeline gave to a sample without a key; clients may not send it."""
+"""First character of a `boot` that the pipeline generated for a sample without a key; clients may not send it."""
 # Python's `$` also matches before a final newline: hence the look-ahead.
 MAX_DEVICE_ID = 64
 MAX_BOOT = 32
@@ -35,11 +35,11 @@ MAX_COMMAND = 64
 MAX_COMMAND_TEXT = 256
 MAX_SEQ = 2**32 - 1
 MAX_COUNT = 2**53 - 1
-"""The largest whole number that JavaScript keeps exactly."""
+"""Largest integer that a JavaScript number holds exactly."""
 
 
 class Range(Struct, frozen=True):
-    """The values of a channel that are accepted, both ends included."""
+    """Accepted values of a sensor channel, both ends included."""
 
     low: float
     high: float
@@ -63,8 +63,8 @@ Temp = Annotated[
 ]
 Eda = Annotated[float, Meta(ge=RANGES["eda"].low, le=RANGES["eda"].high, description="skin conductance, microsiemens")]
 DeviceId = Annotated[str, Meta(pattern=DEVICE_ID, description="the device's name")]
-Boot = Annotated[str, Meta(pattern=BOOT, description="one string per boot, at least 64 random bits")]
-Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ, description="a counter within the boot")]
+Boot = Annotated[str, Meta(pattern=BOOT, description="unique to a boot: at least 64 random bits")]
+Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ, description="counter of samples since the boot")]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 
@@ -83,12 +83,12 @@ Quality = Literal[
     "frozen_temp",
     "frozen_eda",
 ]
-"""What limits a reading: its time, a stream too young (`gap`: after a silence), a sensor without contact or stuck."""
+"""Limitations of a reading: its clock, a short history (`gap`: after a pause), a sensor without contact or stuck."""
 Resolution = Literal["raw", "auto", "minute", "hour", "day"]
-"""Single readings, or buckets of that width, in UTC; `auto` is the finest of which `BUCKETS_MAX` cover the range."""
+"""Single readings, or buckets of that width in UTC; `auto`: the finest that covers the range with `BUCKETS_MAX` buckets."""
 ClientType = Literal["esp32", "frontend"]
 Role = Literal["device", "viewer", "operator", "admin", "service"]
-"""Who a login is: a device speaks for itself, people watch or act, a service is a part of the pipeline."""
+"""Role of a login: a device publishes its own data, people watch or act, a service is a part of the pipeline."""
 ErrorCode = Literal[
     "not_utf8",
     "not_json",

@@ -8,7 +8,7 @@ from broker.contract.limits import Role
 
 
 class Right(StrEnum):
-    """Permission that a channel, an event or a route asks for."""
+    """Permission that a channel, an event or a route requires."""
 
     NONE = "none"
     """No login is needed."""
@@ -16,7 +16,7 @@ class Right(StrEnum):
     """Send samples as a device."""
     WATCH = "watch"
     ANNOTATE = "annotate"
-    """Label a span of time; a device labels its own."""
+    """Label a time range; a device may label only its own data."""
     OPERATE = "operate"
     """Acknowledge alerts, send commands."""
     ADMINISTER = "administer"

@@ -1,7 +1,7 @@
-"""Bytes to samples: one call at the edge, after which nobody validates again.
+"""Decoding of payloads to valid samples, in one call.
 
-The fast path is msgspec's. Only what it refuses is read a second time, slowly, to say which field is wrong and what the
-limit is: a good message stays cheap, and the explanation of a bad one is exact.
+msgspec decodes and checks. Only a payload that it rejects is decoded again with the standard library, which is slower, to
+name the invalid field and its limit.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ from broker.contract.validation import (
 )
 
 MILLISECONDS_FROM = 1e11
-"""Unix times from here on are milliseconds: as seconds it would be the year 5138."""
+"""Unix times from here on are milliseconds: in seconds this would be the year 5138."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_UNIX_S = 253402300799.0
 
@@ -49,14 +49,14 @@ _scan = json.JSONDecoder().raw_decode
 
 
 class Key(Struct, frozen=True):
-    """What makes a sample unique beside its device."""
+    """Idempotency key of a sample, unique within its device."""
 
     boot: str
     seq: int
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """A valid sample. `timestamp` is the device's, in UTC; None where it has none or its clock was never set."""
+    """Valid sample. `timestamp` is the device's, in UTC; None if it sent none or its clock is not set."""
 
     device_id: str
     hr: float | None
@@ -68,7 +68,7 @@ class Sample(Struct, frozen=True, kw_only=True):
 
 
 class RejectedSample(Struct, frozen=True, kw_only=True):
-    """An element, or the message as a whole, that is not a valid sample, and why."""
+    """Element of a message, or a whole message, that is not a valid sample, with the reason."""
 
     error: ErrorDetail
     raw: bytes
@@ -76,20 +76,20 @@ class RejectedSample(Struct, frozen=True, kw_only=True):
 
 
 class Decoded(Struct, frozen=True):
-    """A message's elements in order; `batch`: they came as an array."""
+    """Elements of a message in their order; `batch` is true if they came as an array."""
 
     elements: tuple[Sample | RejectedSample, ...]
     batch: bool
 
 
 def decode(payload: bytes, device_id: str, *, now: datetime, trusted: bool = False) -> Decoded:
-    """Read a message that arrived on `device_id`'s topic.
+    """Return the valid and the rejected samples of a message; never raise.
 
     Args:
-        payload: a JSON object, an array of at most `MAX_BATCH` of them, or a JSON string that holds either.
+        payload: a JSON object, an array of at most `MAX_BATCH` objects, or a JSON string that holds either.
         device_id: the device's segment of the topic.
-        now: the server's time, for samples whose clock is ahead.
-        trusted: the message comes from the pipeline, so its `boot` may be one that the pipeline stamped.
+        now: the server's time in UTC, to detect a clock that is ahead.
+        trusted: the message comes from the pipeline, so its `boot` may be one that the pipeline generated.
     """
     try:
         if not is_device_id(device_id):
@@ -105,12 +105,12 @@ def decode(payload: bytes, device_id: str, *, now: datetime, trusted: bool = Fal
 
 
 def sha256_of(payload: bytes) -> str:
-    """The name by which a message without keys is answered and kept, in hex."""
+    """Return the payload's hash in hex, which identifies a message without keys."""
     return hashlib.sha256(payload).hexdigest()
 
 
 def key_of(element: object) -> Key | None:
-    """The key of an element that was decoded to plain objects, where it carries a valid one."""
+    """Return the key of an element that was decoded to plain objects, or None if it has no valid one."""
     if not isinstance(element, dict):
         return None
     boot, seq = element.get("boot"), element.get("seq")
@@ -120,12 +120,12 @@ def key_of(element: object) -> Key | None:
 
 
 def valid_device_id(value: object) -> str | None:
-    """`value` where it can name a device in a topic, else None."""
+    """Return `value` if it is a valid device id, else None."""
     return value if isinstance(value, str) and is_device_id(value) else None
 
 
 def parse_time(value: str | float) -> datetime | None:
-    """A device's timestamp in UTC; None where it lies outside what a datetime holds or before `CLOCK_FLOOR`.
+    """Return a device's timestamp in UTC, or None if a datetime cannot hold it or it is before `CLOCK_FLOOR`.
 
     Raises:
         ValueError: a string that is not ISO 8601.
@@ -145,7 +145,7 @@ def parse_time(value: str | float) -> datetime | None:
 
 
 def _unwrapped(payload: bytes) -> bytes:
-    """The JSON text itself, also where a client sent it as a JSON string."""
+    """Return the JSON text, also if a client sent it as a JSON string. Raises `RejectedError`."""
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise RejectedError("too_large", f"a message must be at most {MAX_PAYLOAD_BYTES} bytes, got {len(payload)}")
     try:
@@ -170,7 +170,7 @@ def _split(text: bytes) -> Sequence[bytes | msgspec.Raw]:
     except RecursionError as error:
         raise too_deep() from error
     except msgspec.DecodeError:
-        # A NaN in one element makes the array malformed; its neighbours are still good.
+        # A NaN in one element makes the array malformed JSON; the other elements are still valid.
         elements = _split_slowly(text.decode())
     if not elements:
         raise RejectedError("empty", "a batch must hold at least one sample")
@@ -180,19 +180,19 @@ def _split(text: bytes) -> Sequence[bytes | msgspec.Raw]:
 
 
 def _split_slowly(text: str) -> list[bytes]:
-    """The elements' own bytes, of an array that only Python reads."""
+    """Return the bytes of each element of an array that only the standard library decodes. Raises `RejectedError`."""
     read_slowly(text)
     elements: list[bytes] = []
-    at = 1
-    while text[at] != "]":
-        if text[at] in " \t\r\n,":
-            at += 1
+    position = 1
+    while text[position] != "]":
+        if text[position] in " \t\r\n,":
+            position += 1
             continue
         if len(elements) == MAX_BATCH:
             raise RejectedError("too_many", f"a batch must hold at most {MAX_BATCH} samples")
-        _, end = _scan(text, at)
-        elements.append(text[at:end].encode())
-        at = end
+        _, end = _scan(text, position)
+        elements.append(text[position:end].encode())
+        position = end
     return elements
 
 
@@ -203,13 +203,13 @@ def _element(raw: bytes | msgspec.Raw, device_id: str, now: datetime, trusted: b
     except (msgspec.DecodeError, RecursionError) as error:
         return _explained(bytes(raw), error)
     except RejectedError as rejected:
-        # Nobody may be answered in the name of a key that the pipeline gave out.
+        # A receipt must not name a key that the pipeline generated for another client.
         key = None if rejected.detail.code == "reserved" else _key_in(bytes(raw))
         return RejectedSample(error=rejected.detail, raw=bytes(raw), key=key)
 
 
 def _checked(sample: SensorSample, device_id: str, now: datetime, trusted: bool) -> Sample:
-    """What the types alone cannot say."""
+    """Return a sample after the checks that types cannot express. Raises `RejectedError`."""
     if sample.hr is None and sample.temp is None and sample.eda is None:
         raise RejectedError("missing", "at least one of hr, temp, eda must be a number", "hr")
     if sample.device_id is not None and sample.device_id != device_id:
@@ -256,7 +256,7 @@ def _key_in(raw: bytes) -> Key | None:
 
 
 def _explained(raw: bytes, cause: Exception) -> RejectedSample:
-    """Why msgspec refused `raw`, in words that name the field and the limit."""
+    """Return the rejected element with the reason for which msgspec rejected it: the field and its limit."""
     key = None
     try:
         element = read_slowly(raw.decode())

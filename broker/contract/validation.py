@@ -1,4 +1,4 @@
-"""Why a sample is refused: in words that name the field, the limit and what came instead."""
+"""Validation errors of samples: messages that name the field, its limit and the value received."""
 
 import json
 import re
@@ -25,7 +25,7 @@ is_boot = re.compile(BOOT).search
 
 
 class RejectedError(Exception):
-    """Carries an `ErrorDetail` from the check that failed."""
+    """Failed check of a sample or a message; `detail` is the reason."""
 
     def __init__(self, code: ErrorCode, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -33,15 +33,21 @@ class RejectedError(Exception):
 
 
 def reserved() -> RejectedError:
+    """Return the error for a `boot` that only the pipeline may generate."""
     return RejectedError("reserved", f"boot must not begin with {STAMP}, which is for the pipeline", "boot")
 
 
 def too_deep() -> RejectedError:
+    """Return the error for JSON that is nested too deeply."""
     return RejectedError("too_deep", "the JSON is nested too deeply")
 
 
 def read_slowly(text: str) -> Any:
-    """Decode as plain objects, NaN and Infinity included, so that the field can be named. Raises `RejectedError`."""
+    """Decode JSON to plain objects, NaN and Infinity included, so that an error can name the field.
+
+    Raises:
+        RejectedError: the text is not JSON, or is nested too deeply.
+    """
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -51,7 +57,7 @@ def read_slowly(text: str) -> Any:
 
 
 def check_fields(element: dict[str, Any]) -> None:
-    """Raise `RejectedError` for the first field that is not as the contract has it."""
+    """Raise `RejectedError` for the first field that is not valid."""
     for field, check in _CHECKS.items():
         if element.get(field) is not None:
             check(field, element[field])
@@ -111,7 +117,7 @@ def _number(field: str, value: object) -> float:
 
 
 def kind_of(value: object) -> str:
-    """The JSON word for a value's type."""
+    """Return the JSON name of a value's type, with its article."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -121,5 +127,6 @@ def kind_of(value: object) -> str:
 
 
 def short(value: object) -> str:
+    """Return a value's `repr`, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."

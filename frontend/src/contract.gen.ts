@@ -29,7 +29,7 @@ export const RANGES = {
   eda: { low: 0, high: 100, unit: "microsiemens" },
 } as const;
 
-/** Last segments of topics and names of Socket.IO events. */
+/** Last segments of topics, and names of Socket.IO events. */
 export const Name = {
   SENSOR_DATA: "esp32_sensor_data",
   DATA_RECEIVED: "data_received",
@@ -67,10 +67,10 @@ export type ReceiptStatus = "success" | "partial" | "error";
 export type DeviceState = "online" | "offline" | "sleeping";
 
 /**
- * What a device sends. At least one of `hr`, `temp`, `eda` is there; null or absent: no contact now.
+ * Sample of a device. At least one of `hr`, `temp`, `eda` is required; null or absent means no skin contact.
  *
- * `timestamp` is ISO 8601 (no zone means UTC), Unix seconds or Unix milliseconds. `boot` and `seq` come together or not
- * at all: with them a resend is recognised and stored once. Unknown fields are ignored.
+ * `timestamp` is ISO 8601 (no zone means UTC), Unix seconds or Unix milliseconds. `boot` and `seq` must be sent together
+ * or both be left out: with them a sample that is sent again is stored once. Unknown fields are ignored.
  */
 export interface SensorSample {
   /** heart rate, bpm */
@@ -82,28 +82,28 @@ export interface SensorSample {
   timestamp?: string | number | null;
   /** the device's name */
   device_id?: string | null;
-  /** one string per boot, at least 64 random bits */
+  /** unique to a boot: at least 64 random bits */
   boot?: string | null;
-  /** a counter within the boot */
+  /** counter of samples since the boot */
   seq?: number | null;
   /** milliseconds since the boot */
   uptime_ms?: number | null;
 }
 
-/** `confidence` is 0-1: 1 - p for `normal`, p for the other levels, p being the probability of stress. */
+/** Predicted stress level. With p, the probability of stress, `confidence` is 1 - p for `normal`, else p. */
 export interface StressPrediction {
   label: StressLevel;
   confidence: number;
 }
 
-/** Why something was refused; `field` names the field where there is one. */
+/** Reason for a rejection; `field` is the name of the invalid field, if there is one. */
 export interface ErrorDetail {
   code: ErrorCode;
   message: string;
   field?: string | null;
 }
 
-/** One refused element of a batch, by its position. */
+/** Rejected element of a batch; `index` is its position, from 0. */
 export interface BatchError {
   index: number;
   error: ErrorDetail;
@@ -112,10 +112,10 @@ export interface BatchError {
 }
 
 /**
- * The answer to a sample or a batch, sent after the commit: `success` means stored.
+ * Receipt for a sample or a batch, sent after the database commit: `success` means stored.
  *
- * For a batch the fields are those of its newest stored sample, `boot` and `seq` those of its last element. `sha256` is
- * that of the payload that is answered. `duplicate`: everything in it was stored before.
+ * For a batch the fields describe its newest stored sample, but `boot` and `seq` are those of its last element. `sha256`
+ * is the hash of the payload that is answered. `duplicate`: all its samples had been stored before.
  */
 export interface DataReceived {
   status: ReceiptStatus;
@@ -132,7 +132,7 @@ export interface DataReceived {
   sha256?: string | null;
 }
 
-/** What speaks for stress (`weight` above 0) or against it, in log-odds; `text` is for people. */
+/** Contribution of a feature to a prediction: `weight` in log-odds, above 0 for stress; `text` is for display. */
 export interface Reason {
   feature: string;
   text: string;
@@ -140,9 +140,9 @@ export interface Reason {
 }
 
 /**
- * One stored reading, as frontends see it; `confidence` is in percent.
+ * Stored reading; `confidence` is in percent.
  *
- * `reasons` are up to three, the heaviest first; only a reading that has just arrived carries them.
+ * `reasons` holds at most three, the largest weight first; it is empty unless the reading has just arrived.
  */
 export interface NewSensorData {
   id: number;
@@ -162,7 +162,7 @@ export interface NewSensorData {
   reasons: Reason[];
 }
 
-/** The three channels of a reading. */
+/** Values of the three sensor channels of a reading. */
 export interface SensorValues {
   /** heart rate, bpm */
   hr: number | null;
@@ -172,7 +172,7 @@ export interface SensorValues {
   eda: number | null;
 }
 
-/** An alert was raised or cleared. `late`: found in old data, for the record only. `confidence` is in percent. */
+/** Alert that was raised or cleared; `confidence` is in percent. `late`: found in old data, not to be notified. */
 export interface StressAlert {
   type: "stress_alert";
   level: StressLevel;
@@ -188,9 +188,10 @@ export interface StressAlert {
 }
 
 /**
- * Retained; also the device's will. Never health data.
+ * Status of a device, without health data: a retained message, and the device's will.
  *
- * `waiting`: samples that are not acknowledged yet; `dropped`: those that a full memory lost since the boot.
+ * `waiting` is the number of samples that are not acknowledged yet, `dropped` that of the samples lost since the boot
+ * because the device's memory was full.
  */
 export interface DeviceStatus {
   status: DeviceState;
@@ -203,49 +204,49 @@ export interface DeviceStatus {
   dropped?: number | null;
 }
 
-/** An order to a device, answered by `command_result`. */
+/** Command to a device, answered by `command_result`. */
 export interface DeviceCommand {
   command_id: string;
   command: string;
   value?: string | number | boolean | null;
 }
 
-/** A device's answer to a `device_command`. */
+/** Answer of a device to a `device_command`. */
 export interface CommandResult {
   command_id: string;
   status: string;
   message?: string | null;
 }
 
-/** Sent once after a client has joined. */
+/** Sent once after a client has connected. */
 export interface ConnectionStatus {
   status: "connected";
   client_type: ClientType;
 }
 
-/** How many Socket.IO clients are connected. */
+/** Number of connected Socket.IO clients, by type. */
 export interface ClientStats {
   total: number;
   esp32: number;
   frontend: number;
 }
 
-/** To a frontend that could not keep up: how many live events it was not sent; it has the newest of each device. */
+/** Number of live events left out for a frontend that was too slow; it still got the newest of each device. */
 export interface EventsSkipped {
   count: number;
 }
 
-/** The server goes. What was asked is still answered; it is worth to connect again after `retry_after_s`. */
+/** The server shuts down. Open requests are still answered; clients should reconnect after `retry_after_s`. */
 export interface ServerShutdown {
   reason: string;
   retry_after_s: number;
 }
 
 /**
- * A page of the record, newest first; `end_date` is included (a date means its whole day), both in UTC.
+ * Request for a page of the history, newest first. Dates are in UTC; `end_date` is inclusive, a date its whole day.
  *
- * `cursor` is the `next` of the page before. With `after_id` come the readings that were stored after that one, oldest
- * first: what a frontend missed while it was away. With a `resolution` other than `raw` come buckets, oldest first.
+ * `cursor` is the `next` of the previous page. `after_id` selects the readings stored after that one, oldest first: those
+ * that a frontend missed while it was disconnected. A `resolution` other than `raw` selects buckets, oldest first.
  */
 export interface HistoryRequest {
   limit?: number;
@@ -258,7 +259,7 @@ export interface HistoryRequest {
   resolution?: Resolution;
 }
 
-/** A channel in a bucket. */
+/** Statistics of a sensor channel in a bucket. */
 export interface Span {
   min: number;
   mean: number;
@@ -266,7 +267,7 @@ export interface Span {
 }
 
 /**
- * The readings from `start` on, for the width of a bucket. A channel without contact all the time is null.
+ * Summary of the readings in a bucket that begins at `start`. A channel without any value is null.
  *
  * `high_stress` is the share of readings at that level, 0-1; `stress_probability` is the mean.
  */
@@ -281,9 +282,9 @@ export interface HistoryBucket {
 }
 
 /**
- * The answer to a history request; `error` says why a request was refused.
+ * Answer to a history request; `error` is the reason if the request was rejected.
  *
- * `next` is the cursor of the next page, where there is one; `buckets` are `bucket_s` seconds wide.
+ * `next` is the cursor of the next page, if there is one; `buckets` are `bucket_s` seconds wide.
  */
 export interface HistoryData {
   data: NewSensorData[];
@@ -294,14 +295,15 @@ export interface HistoryData {
   bucket_s?: number | null;
 }
 
-/** The answer to `frontend_subscribe_alerts`. */
+/** Answer to `frontend_subscribe_alerts`. */
 export interface AlertSubscription {
   status: "subscribed";
 }
 
 /**
- * What somebody says of a device's time: a span, or without `end` a moment or what still lasts. ISO 8601, no zone means
- * UTC. A device may report of itself; whose login is no device names one.
+ * Label for a time range of a device's data; without `end` it is an instant, or a range that has not ended.
+ *
+ * Times are ISO 8601; no zone means UTC. A device labels its own data and may omit `device_id`; other logins must set it.
  */
 export interface AnnotationRequest {
   start: string;
@@ -313,22 +315,22 @@ export interface AnnotationRequest {
   device_id?: string | null;
 }
 
-/** The answer to `annotate`. */
+/** Answer to `annotate`. */
 export interface AnnotationSaved {
   status: "error" | "success";
   id?: number | null;
   error?: ErrorDetail | null;
 }
 
-/** The answer to `ping`. */
+/** Answer to `ping`, with the server's time. */
 export interface Pong {
   timestamp: string;
 }
 
 /**
- * Each part on its own; `status` is `ok` only where all are.
+ * State of each part; `status` is `ok` only if all are.
  *
- * `lag_s` is how long the oldest sample in work has waited; null where ingest is in another process.
+ * `lag_s` is the waiting time of the oldest sample being processed; null if ingest runs in another process.
  */
 export interface HealthStatus {
   status: "degraded" | "ok";
@@ -338,21 +340,21 @@ export interface HealthStatus {
   lag_s: number | null;
 }
 
-/** One Socket.IO event and the side that sends it. */
+/** Socket.IO event and the side that sends it. */
 export interface EventInfo {
   name: string;
   sender: "client" | "server";
   summary: string;
 }
 
-/** How to connect with Socket.IO, and the events there are. */
+/** Socket.IO's path, client types and events. */
 export interface WebSocketInfo {
   path: string;
   client_types: ClientType[];
   events: EventInfo[];
 }
 
-/** How the parts are, and who is connected. */
+/** State of each part, and the number of connected clients. */
 export interface SystemStatus {
   status: "degraded" | "ok";
   database: string;
@@ -362,55 +364,55 @@ export interface SystemStatus {
   client_stats: ClientStats;
 }
 
-/** A string holds a sample or an array as JSON. */
+/** Samples; a string is the JSON of a sample or of an array. */
 export type SensorPayload = SensorSample | SensorSample[] | string;
 
 export interface ServerToClientEvents {
-  /** The answer to the sender, after the commit. */
+  /** The receipt for the sender, after the database commit. */
   data_received: (payload: DataReceived) => void;
   /** A reading was stored. */
   new_sensor_data: (payload: NewSensorData) => void;
   /** An alert was raised or cleared. */
   stress_alert: (payload: StressAlert) => void;
-  /** Online, offline (the will) or sleeping. */
+  /** The device is online, offline (its will) or sleeping. */
   device_status: (payload: DeviceStatus) => void;
-  /** An order to the device. */
+  /** A command to the device. */
   device_command: (payload: DeviceCommand) => void;
-  /** The device's answer to an order. */
+  /** The device's answer to a command. */
   command_result: (payload: CommandResult) => void;
-  /** The client has joined. */
+  /** The client is connected. */
   connection_status: (payload: ConnectionStatus) => void;
-  /** How many clients are connected; to frontends, on every change. */
+  /** The number of connected clients; sent to frontends on every change. */
   client_stats: (payload: ClientStats) => void;
-  /** Live events were left out, since the frontend could not keep up. */
+  /** Live events were left out because the frontend was too slow. */
   events_skipped: (payload: EventsSkipped) => void;
-  /** The server goes; connect again after a while. */
+  /** The server shuts down; reconnect after the given time. */
   server_shutdown: (payload: ServerShutdown) => void;
-  /** A page of the record, newest first. */
+  /** A page of the history, newest first. */
   history_data: (payload: HistoryData) => void;
-  /** Alerts will come. */
+  /** Confirms that the client receives alerts. */
   alert_subscription: (payload: AlertSubscription) => void;
-  /** What somebody said is kept. */
+  /** The annotation is stored, or was rejected. */
   annotation_saved: (payload: AnnotationSaved) => void;
   /** The server's time. */
   pong: (payload: Pong) => void;
-  /** How the parts are. */
+  /** The state of the parts. */
   health_status: (payload: HealthStatus) => void;
 }
 
 export interface ClientToServerEvents {
-  /** A sample, or an array of them. */
+  /** A sample, or an array of samples. */
   esp32_sensor_data: (payload: SensorPayload, ack?: (answer: DataReceived) => void) => void;
-  /** The device's answer to an order. */
+  /** The device's answer to a command. */
   command_result: (payload: CommandResult) => void;
-  /** Asks for a page of the record. */
+  /** Requests a page of the history. */
   frontend_request_history: (payload?: HistoryRequest) => void;
-  /** Every frontend gets alerts; kept for old clients. */
+  /** Has no effect: every frontend receives alerts. Kept for old clients. */
   frontend_subscribe_alerts: () => void;
-  /** Says what a span of time was. */
+  /** Labels a time range of a device's data. */
   annotate: (payload: AnnotationRequest) => void;
-  /** Asks for a sign of life. */
+  /** Checks the connection. */
   ping: () => void;
-  /** Asks how the parts are. */
+  /** Requests the state of the parts. */
   health_check: () => void;
 }

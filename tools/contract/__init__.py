@@ -1,1 +1,1 @@
-"""Generates the contract's twins: TypeScript, C++, JSON Schema, AsyncAPI and OpenAPI, all from `broker/contract`."""
+"""Generators of the contract's twins: TypeScript, C++, JSON Schema, AsyncAPI and OpenAPI, all from `broker/contract`."""

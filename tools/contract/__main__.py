@@ -1,4 +1,4 @@
-"""Writes the contract's twins; with `--check`, names those that are stale and exits 1."""
+"""Write the contract's twins; with `--check`, list the stale ones and exit with status 1."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ _SCHEMAS = Path("docs/schemas")
 
 
 def outputs() -> dict[Path, str]:
-    """Every generated file's text, by its path below the repository."""
+    """Return the text of each generated file by its path in the repository."""
     return {
         Path("frontend/src/contract.gen.ts"): typescript.render(),
         Path("firmware/esp32_pubsubclient/lib/core/contract.gen.h"): cpp.render(),
@@ -22,14 +22,14 @@ def outputs() -> dict[Path, str]:
 
 
 def stale(root: Path) -> list[Path]:
-    """The files that differ from the contract, are missing, or whose type is gone."""
+    """Return the paths of files that differ from the contract, are missing, or belong to a removed type."""
     wanted = outputs()
     differing = [path for path, text in wanted.items() if _read(root / path) != text.encode()]
     return differing + _orphans(root, wanted)
 
 
 def write(root: Path) -> None:
-    """Write every file and delete the schemas whose type is gone."""
+    """Write every file, and delete the schemas of removed types."""
     wanted = outputs()
     for path, text in wanted.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -48,16 +48,16 @@ def _read(path: Path) -> bytes | None:
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command, and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.contract", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is stale")
     if not parser.parse_args(arguments).check:
         write(root)
         return 0
-    found = stale(root)
-    for path in found:
+    paths = stale(root)
+    for path in paths:
         print(f"stale: {path} (run `make contract`)", file=sys.stderr)
-    return 1 if found else 0
+    return 1 if paths else 0
 
 
 if __name__ == "__main__":

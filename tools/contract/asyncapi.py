@@ -1,4 +1,4 @@
-"""Writes AsyncAPI 3.0: the MQTT channels and the Socket.IO events, both as the pipeline sees them."""
+"""Generator of AsyncAPI 3.0: the MQTT channels and the Socket.IO events, from the pipeline's point of view."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,11 +20,11 @@ from tools.contract.document import to_yaml
 from tools.contract.schemas import SENSOR_PAYLOAD, components, reference
 
 _BINDING = "0.2.0"
-_LOGIN = {"type": "userPassword", "description": "Where the broker asks for logins: the login's name and its token."}
+_LOGIN = {"type": "userPassword", "description": "If the broker requires logins: the login's name and its token."}
 
 
 def render() -> str:
-    """The whole file."""
+    """Return the text of the file."""
     return to_yaml(
         {
             "asyncapi": "3.0.0",
@@ -58,14 +58,14 @@ def _servers() -> dict[str, Any]:
             "host": MQTT_HOST,
             "protocol": "mqtt",
             "protocolVersion": "3.1.1",
-            "description": "The embedded broker, or any other MQTT broker in its place.",
+            "description": "The embedded broker, or an external MQTT broker.",
             "security": [_LOGIN],
         },
         "mqtt_websocket": {
             "host": HTTP_HOST,
             "pathname": MQTT_PATH,
             "protocol": "ws",
-            "description": "The embedded broker for pages: MQTT 3.1.1 over WebSocket; the subprotocol is `mqtt`.",
+            "description": "The embedded broker for web pages: MQTT 3.1.1 over WebSocket; the subprotocol is `mqtt`.",
             "security": [_LOGIN],
         },
         "socketio": {
@@ -91,7 +91,7 @@ def _channel(name: Name, address: str, servers: Sequence[str], summary: str) -> 
 
 
 def _mqtt_channel(channel: Channel) -> dict[str, Any]:
-    characters = f"1-{contract.MAX_DEVICE_ID} {contract.NAME_RULE}; `{ANONYMOUS_DEVICE}` where nothing names the device"
+    characters = f"1-{contract.MAX_DEVICE_ID} {contract.NAME_RULE}; `{ANONYMOUS_DEVICE}` if the device is not named"
     parameters = {"device_id": {"description": characters}}
     described = _channel(channel.name, channel.topic("{device_id}"), ("mqtt", "mqtt_websocket"), channel.summary)
     return described | {"description": _rights(channel), "parameters": parameters}
@@ -99,7 +99,7 @@ def _mqtt_channel(channel: Channel) -> dict[str, Any]:
 
 def _rights(channel: Channel) -> str:
     publishers = "the device itself and services" if channel.sender == "device" else "services"
-    return f"With logins, published by {publishers}; read by {', '.join(channel.readers)} and service."
+    return f"If logins are required: published by {publishers}; read by {', '.join(channel.readers)} and service."
 
 
 def _socket_channel(event: SocketEvent) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Writes the firmware's twin: a C++17 header of constants that needs only C headers."""
+"""Generator of the firmware's twin: a C++17 header of constants that includes only C headers."""
 
 from typing import get_args
 
@@ -17,8 +17,8 @@ from broker.contract import (
 from gateway.http.routes.samples import POST_DATA
 from tools.contract.description import HEADER, SOCKET_PATH, constants
 
-_SPOKEN = (SensorSample, DataReceived, DeviceStatus, DeviceCommand, CommandResult)
-"""The payloads that a device writes or reads."""
+_DEVICE_PAYLOADS = (SensorSample, DataReceived, DeviceStatus, DeviceCommand, CommandResult)
+"""Payloads that a device writes or reads."""
 
 _START = """\
 #ifndef STRESSWIRE_CONTRACT_GEN_H
@@ -28,13 +28,13 @@ _START = """\
 
 namespace stresswire::contract {
 
-/// The accepted values of a sensor channel, both ends included.
+/// Accepted values of a sensor channel, both ends included.
 struct Range {
   float low;
   float high;
 };
 
-/// The topic is <root>/<device_id>/<name>.
+/// Topic <root>/<device_id>/<name>.
 struct Channel {
   const char* name;
   uint8_t qos;
@@ -51,7 +51,7 @@ _END = """\
 
 
 def render() -> str:
-    """The whole file."""
+    """Return the text of the file."""
     texts = [
         *(_text(name, getattr(contract, name)) for name in ("ROOT", "ANONYMOUS_DEVICE")),
         _text("POST_DATA_PATH", POST_DATA.path),
@@ -75,8 +75,8 @@ def render() -> str:
 
 
 def _words() -> list[str]:
-    """The names of the fields, and the words that stand in them."""
-    fields = sorted({name for payload in _SPOKEN for name in payload.__struct_fields__})
+    """Return the constants for names of fields and for the strings that may be their values."""
+    fields = sorted({name for payload in _DEVICE_PAYLOADS for name in payload.__struct_fields__})
     words = {"STATUS": get_args(DeviceState), "RECEIPT": get_args(ReceiptStatus)}
     return [
         *(_text(f"FIELD_{name}", name) for name in fields),
@@ -93,9 +93,9 @@ def _limits() -> list[str]:
             else _constant("uint32_t" if value < 2**32 else "uint64_t", name, f"{value}u")
             for name, value in numbers.items()
         ),
-        "/// A device clock before this was never set.\n"
+        "/// A device's clock before this time was never set.\n"
         + _constant("int64_t", "CLOCK_FLOOR_UNIX_S", str(int(contract.CLOCK_FLOOR.timestamp()))),
-        "/// First character of a boot that the pipeline gave; devices may not send it.\n"
+        "/// First character of a boot that the pipeline generated; devices may not send it.\n"
         + _constant("char", "STAMP", f"'{contract.STAMP}'"),
     ]
 
@@ -105,7 +105,7 @@ def _text(name: str, value: str) -> str:
 
 
 def _constant(kind: str, name: str, value: str, suffix: str = "") -> str:
-    """A constant in a case that cannot meet one of Arduino's macros."""
+    """Return a constant's definition; its name cannot collide with one of Arduino's macros."""
     words = "".join(word.capitalize() for word in name.split("_"))
     return f"inline constexpr {kind} k{words}{suffix} = {value};\n"
 

@@ -1,4 +1,4 @@
-"""Reads `broker.contract` into a small neutral description that every generator writes from."""
+"""Description of `broker.contract` that is independent of the languages generated from it."""
 
 import inspect
 import re
@@ -33,7 +33,7 @@ MQTT_PATH = "/mqtt"
 
 
 class Field(Struct, frozen=True):
-    """A field as it is on the wire; `optional`: a reader may find it absent."""
+    """Field of a payload by its encoded name; `optional` is true if it may be absent."""
 
     name: str
     type: types.Type
@@ -42,7 +42,7 @@ class Field(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """A payload type, or one that stands inside a payload."""
+    """Payload type, or a type nested in a payload."""
 
     name: str
     doc: str
@@ -50,7 +50,7 @@ class Record(Struct, frozen=True):
 
 
 class SocketEvent(Struct, frozen=True):
-    """A Socket.IO event, be it a channel's or one without a topic."""
+    """Socket.IO event, of a channel or without a topic."""
 
     name: Name
     payload: type[Struct] | None
@@ -60,19 +60,19 @@ class SocketEvent(Struct, frozen=True):
 
 
 def doc_of(subject: type | ModuleType) -> str:
-    """The docstring, without its indentation."""
+    """Return the docstring without its indentation."""
     return inspect.getdoc(subject) or ""
 
 
 def payload_types() -> tuple[type[Struct], ...]:
-    """Every type that is a payload, in the contract's order."""
+    """Return every payload type, in the contract's order."""
     payloads = [*(message.payload for message in MESSAGES), *HTTP_ANSWERS]
     return tuple(dict.fromkeys(payload for payload in payloads if payload))
 
 
 def records() -> tuple[Record, ...]:
-    """The payload types and those inside them, each after the types that it uses."""
-    # A device or client may leave out whatever has a default; the pipeline does so only where the type says it.
+    """Return the payload types and the types nested in them, each after the types that it uses."""
+    # A device or client may leave out any field with a default; the pipeline does so only if the type omits defaults.
     received = {event.payload for event in socket_events() if event.sender == "client"}
     received |= {channel.payload for channel in CHANNELS if channel.sender == "device"}
     return tuple(_record(struct, struct.cls in received) for struct in structs(payload_types()))
@@ -88,9 +88,9 @@ def _record(struct: types.StructType, is_received: bool) -> Record:
 
 
 def structs(classes: Iterable[type[Struct]]) -> tuple[types.StructType, ...]:
-    """What msgspec knows of these types and of those inside them, each once and after the types that it uses."""
-    found = {struct.cls: struct for info in types.multi_type_info(classes) for struct in _structs_in(info)}
-    return tuple(found.values())
+    """Return msgspec's description of these types and of the nested ones, each once, after the types that it uses."""
+    described = {struct.cls: struct for info in types.multi_type_info(classes) for struct in _structs_in(info)}
+    return tuple(described.values())
 
 
 def _structs_in(info: types.Type) -> Iterator[types.StructType]:
@@ -101,7 +101,7 @@ def _structs_in(info: types.Type) -> Iterator[types.StructType]:
 
 
 def parts(info: types.Type) -> tuple[types.Type, ...]:
-    """The types that a type is made of."""
+    """Return the types that a type is made of."""
     match info:
         case types.StructType():
             return tuple(field.type for field in info.fields)
@@ -122,32 +122,35 @@ def _doc_in(info: types.Type) -> str:
 
 
 def _defined() -> Iterator[tuple[str, Any]]:
-    """The names of the contract's modules in the order of their definition; imported ones come once, with their module."""
+    """Yield the names and values of the contract's modules in the order of their definition."""
     for module in (limits, device_messages, frontend_messages, channels):
         yield from vars(module).items()
 
 
 def literals() -> dict[str, tuple[str, ...]]:
-    """The contract's named sets of strings, in its order."""
+    """Return the contract's sets of strings by name, in its order."""
     return {name: get_args(value) for name, value in _defined() if get_origin(value) is Literal}
 
 
 def constants() -> dict[str, Any]:
-    """The contract's numbers and strings by name, in its order; a time as ISO 8601."""
-    found = {name: value for name, value in _defined() if re.fullmatch("[A-Z][A-Z_]+", name)}
-    plain = {name: value for name, value in found.items() if isinstance(value, int | float | str)}
+    """Return the contract's numbers and strings by name, in its order; a time is ISO 8601."""
+    named = {name: value for name, value in _defined() if re.fullmatch("[A-Z][A-Z_]+", name)}
+    plain = {name: value for name, value in named.items() if isinstance(value, int | float | str)}
     plain["CLOCK_FLOOR"] = contract.CLOCK_FLOOR.isoformat().replace("+00:00", "Z")
     return {name: ecma(value) if isinstance(value, str) else value for name, value in plain.items()}
 
 
 def ecma(pattern: str) -> str:
-    """A pattern without the look-ahead that only Python's `$` needs."""
+    """Return a pattern for ECMAScript: without the look-ahead that only Python's `$` needs."""
     return pattern.replace(r"(?!\n)$", "$")
 
 
 def socket_events() -> tuple[SocketEvent, ...]:
     """Return every Socket.IO event: channels that clients emit, channels that are forwarded, and events without a topic."""
-    emitted = (SocketEvent(one.name, one.payload, "client", one.summary, one.reply) for one in CHANNELS if one.emitted)
-    sent = (SocketEvent(one.name, one.payload, "server", one.summary, None) for one in CHANNELS if one.audience)
-    others = (SocketEvent(event.name, event.payload, event.sender, event.summary, event.reply) for event in EVENTS)
-    return (*emitted, *sent, *others)
+    emitted = (channel for channel in CHANNELS if channel.emitted)
+    forwarded = (channel for channel in CHANNELS if channel.audience)
+    return (
+        *(SocketEvent(channel.name, channel.payload, "client", channel.summary, channel.reply) for channel in emitted),
+        *(SocketEvent(channel.name, channel.payload, "server", channel.summary, None) for channel in forwarded),
+        *(SocketEvent(event.name, event.payload, event.sender, event.summary, event.reply) for event in EVENTS),
+    )

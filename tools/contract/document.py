@@ -1,4 +1,4 @@
-"""Writes YAML that is the same on every run."""
+"""YAML output that is the same on every run."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tools.contract.description import HEADER
 
 
 class _Dumper(yaml.SafeDumper):
-    """Repeats what stands twice and writes text of many lines as a block."""
+    """Dumper without aliases that writes text of several lines as a block."""
 
     def ignore_aliases(self, data: Any) -> bool:
         del data
@@ -23,6 +23,6 @@ _Dumper.add_representer(str, _text)
 
 
 def to_yaml(document: dict[str, Any]) -> str:
-    """The document below a comment that says where it is from."""
+    """Return the document as YAML, below a comment with its origin."""
     body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return f"# {HEADER}\n{body}"

@@ -1,4 +1,4 @@
-"""Writes OpenAPI 3.1 from the gateway's table of routes."""
+"""Generator of OpenAPI 3.1 from the gateway's table of routes."""
 
 import re
 from typing import Any
@@ -17,28 +17,28 @@ from tools.contract.document import to_yaml
 from tools.contract.schemas import DIALECT, SENSOR_PAYLOAD, components, reference
 
 _ERRORS = {
-    400: "The request cannot be read; `error` names the field and the limit.",
-    401: "No login, or one that is wrong, revoked or expired.",
-    403: "The login has not the right.",
-    408: "The body does not come.",
-    404: "There is no such thing.",
+    400: "The request is invalid; `error` names the field and its limit.",
+    401: "Credentials are missing, wrong, revoked or expired.",
+    403: "The login lacks the required right.",
+    408: "The request body was not received in time.",
+    404: "Not found.",
     415: "The content type is not JSON.",
     429: "Too many requests.",
-    503: "The database does not answer now; try again.",
+    503: "The database is not available; retry later.",
 }
 _SEGMENTS: dict[str, Any] = {DEVICE: DeviceId, "command_id": CommandId}
-"""The parts of paths that are no number of a row."""
+"""Types of the path parameters that are not row ids."""
 _SECONDS = {"Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 0}}}
 
 
 def render() -> str:
-    """The whole file."""
+    """Return the text of the file."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     bodies = {endpoint.body for endpoint in ENDPOINTS if endpoint.body is not None}
-    answers = {one for endpoint in ENDPOINTS for content in endpoint.answers.values() for one in content.types}
-    types = sorted(bodies | answers, key=lambda one: one.__name__)
+    answers = {cls for endpoint in ENDPOINTS for content in endpoint.answers.values() for cls in content.types}
+    types = sorted(bodies | answers, key=lambda cls: cls.__name__)
     return to_yaml(
         {
             "openapi": "3.1.0",
@@ -65,45 +65,48 @@ def render() -> str:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     needed = sorted(HOLDERS.get(endpoint.right, ()))
-    description = [endpoint.description or "", f"Where logins are required: {', '.join(needed)}." if needed else ""]
-    found: dict[str, Any] = {"operationId": endpoint.operation, "summary": endpoint.summary}
+    description = [endpoint.description or "", f"If logins are required: {', '.join(needed)}." if needed else ""]
+    operation: dict[str, Any] = {"operationId": endpoint.operation, "summary": endpoint.summary}
     if any(description):
-        found["description"] = "\n\n".join(filter(None, description))
+        operation["description"] = "\n\n".join(filter(None, description))
     if endpoint.right is not Right.NONE:
-        found["security"] = [{}, {"token": []}, {"login": []}, {"browser": []}]
+        operation["security"] = [{}, {"token": []}, {"login": []}, {"browser": []}]
     parameters = [*_path(endpoint), *_query(endpoint.query), *_headers(endpoint)]
     if parameters:
-        found["parameters"] = parameters
+        operation["parameters"] = parameters
     if endpoint is POST_DATA:
-        found["description"] = "\n\n".join((doc_of(contract.SENSOR_DATA.payload), found["description"]))
-        found["requestBody"] = _request(reference(SENSOR_PAYLOAD))
+        operation["description"] = "\n\n".join((doc_of(contract.SENSOR_DATA.payload), operation["description"]))
+        operation["requestBody"] = _request(reference(SENSOR_PAYLOAD))
     elif endpoint.body is not None:
-        found["requestBody"] = _request(reference(endpoint.body.__name__))
-    found["responses"] = {str(status): _response(status, one) for status, one in sorted(_answers(endpoint).items())}
-    return found
+        operation["requestBody"] = _request(reference(endpoint.body.__name__))
+    answers = sorted(_answers(endpoint).items())
+    operation["responses"] = {str(status): _response(status, content) for status, content in answers}
+    return operation
 
 
 def _answers(endpoint: Endpoint) -> dict[int, Content]:
-    """Its own answers, and the errors that it may give."""
-    may = {400, 403, 429}
-    may |= {401} if endpoint.right is not Right.NONE or endpoint.body is not None else set()
-    may |= {404} if DEVICE in endpoint.path else set()
-    may |= {408} if endpoint.body is not None or endpoint is POST_DATA else set()
-    may |= {415} if endpoint.body is not None else set()
-    may |= {503} if endpoint.right is not Right.NONE or endpoint.body is not None else set()
-    return {status: Content(_ERRORS[status], DataReceived) for status in may} | dict(endpoint.answers)
+    """Return the answers of an endpoint by status: its own, and the errors that it may give."""
+    errors = {400, 403, 429}
+    errors |= {401} if endpoint.right is not Right.NONE or endpoint.body is not None else set()
+    errors |= {404} if DEVICE in endpoint.path else set()
+    errors |= {408} if endpoint.body is not None or endpoint is POST_DATA else set()
+    errors |= {415} if endpoint.body is not None else set()
+    errors |= {503} if endpoint.right is not Right.NONE or endpoint.body is not None else set()
+    return {status: Content(_ERRORS[status], DataReceived) for status in errors} | dict(endpoint.answers)
 
 
 def _response(status: int, content: Content) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": content.description}
+    response: dict[str, Any] = {"description": content.description}
     if content.media:
-        found["content"] = {one: {"schema": {"type": "object" if one == JSON else "string"}} for one in content.media}
+        response["content"] = {
+            media: {"schema": {"type": "object" if media == JSON else "string"}} for media in content.media
+        }
     elif content.types:
-        options = [reference(one.__name__) for one in content.types]
-        found["content"] = {JSON: {"schema": options[0] if len(options) == 1 else {"anyOf": options}}}
+        options = [reference(cls.__name__) for cls in content.types]
+        response["content"] = {JSON: {"schema": options[0] if len(options) == 1 else {"anyOf": options}}}
     if content.body is DataReceived and status in (429, 503):
-        found["headers"] = _SECONDS
-    return found
+        response["headers"] = _SECONDS
+    return response
 
 
 def _request(schema: dict[str, Any]) -> dict[str, Any]:
@@ -126,18 +129,18 @@ def _query(query: type[Struct] | None) -> list[dict[str, Any]]:
         return []
     schema = msgspec.json.schema(query)["$defs"][query.__name__]
     return [
-        {"name": name, "in": "query", "schema": _simple(one), "required": name in schema.get("required", ())}
-        for name, one in schema["properties"].items()
+        {"name": name, "in": "query", "schema": _simple(field), "required": name in schema.get("required", ())}
+        for name, field in schema["properties"].items()
     ]
 
 
 def _simple(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without null, which a query cannot say."""
-    options = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
-    found = {key: value for key, value in options[0].items() if key != "default" or value is not None}
-    if "pattern" in found:
-        found["pattern"] = ecma(found["pattern"])
-    return found
+    """Return a schema without null, which a query parameter cannot express."""
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    simple = {key: value for key, value in options[0].items() if key != "default" or value is not None}
+    if "pattern" in simple:
+        simple["pattern"] = ecma(simple["pattern"])
+    return simple
 
 
 def _headers(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -147,7 +150,7 @@ def _headers(endpoint: Endpoint) -> list[dict[str, Any]]:
         {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "Makes a repeated request without `boot` and `seq` recognisable, so that it is stored once.",
+            "description": "Identifies a repeated request without `boot` and `seq`, so that its samples are stored once.",
             "schema": {"type": "string", "minLength": 1},
         }
     ]

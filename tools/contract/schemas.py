@@ -1,4 +1,4 @@
-"""Writes one JSON Schema 2020-12 per payload type, and the schemas that AsyncAPI and OpenAPI refer to."""
+"""Generator of one JSON Schema 2020-12 per payload type, and of the schemas that AsyncAPI and OpenAPI refer to."""
 
 import json
 from typing import Any
@@ -15,17 +15,17 @@ SENSOR_PAYLOAD = "SensorPayload"
 
 
 def render() -> dict[str, str]:
-    """A file's text by its type's name."""
+    """Return the text of each file by the name of its type."""
     return {cls.__name__: json.dumps(_document(cls), indent=2) + "\n" for cls in payload_types()}
 
 
 def components(*extra: type[Struct]) -> dict[str, Any]:
-    """Every payload type's schema, those inside them, and what may be sent as samples, under `#/components/schemas`."""
+    """Return the schemas below `#/components/schemas` by name: payload types, nested types, and the samples' payload."""
     schemas = _schemas((*payload_types(), *extra), "#/components/schemas/{name}")
     sample = reference(SENSOR_DATA.payload.__name__)
     schemas[SENSOR_PAYLOAD] = {
         "title": SENSOR_PAYLOAD,
-        "description": f"A sample, an array of at most {MAX_BATCH} of them, or a JSON string that holds either.",
+        "description": f"A sample, an array of at most {MAX_BATCH} samples, or a JSON string that holds either.",
         "anyOf": [
             sample,
             {"type": "array", "minItems": 1, "maxItems": MAX_BATCH, "items": sample},
@@ -36,7 +36,7 @@ def components(*extra: type[Struct]) -> dict[str, Any]:
 
 
 def reference(name: str) -> dict[str, str]:
-    """A reference to one of `components`."""
+    """Return a reference to one of `components`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -52,14 +52,14 @@ def _schemas(classes: tuple[type[Struct], ...], template: str) -> dict[str, Any]
         schema = schemas[struct.cls.__name__]
         schema["description"] = doc_of(struct.cls)
         for field in struct.fields:
-            own = schema["properties"][field.encode_name]
-            for option in own.get("anyOf", [own]):
+            value = schema["properties"][field.encode_name]
+            for option in value.get("anyOf", [value]):
                 _amend(option, field.type)
     return schemas
 
 
 def _amend(option: dict[str, Any], info: types.Type) -> None:
-    """Say what msgspec leaves out, and leave out what only Python reads."""
+    """Add the format that msgspec leaves out, and remove pattern syntax that only Python understands."""
     if "pattern" in option:
         option["pattern"] = ecma(option["pattern"])
     is_time = any(isinstance(part, types.DateTimeType) for part in (info, *parts(info)))

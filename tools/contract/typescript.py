@@ -1,4 +1,4 @@
-"""Writes the TypeScript twin: payload interfaces, event maps for socket.io-client, names, ranges and limits."""
+"""Generator of the TypeScript twin: payload interfaces, event maps for socket.io-client, names, ranges and limits."""
 
 import json
 
@@ -28,7 +28,7 @@ _PLAIN = {
 
 
 def render() -> str:
-    """The whole file."""
+    """Return the text of the file."""
     sample = SENSOR_DATA.payload.__name__
     blocks = [
         f"// {HEADER}",
@@ -38,7 +38,7 @@ def render() -> str:
         "export type Name = (typeof Name)[keyof typeof Name];",
         "\n".join(f"export type {name} = {_union(values)};" for name, values in literals().items()),
         *map(_interface, records()),
-        _comment("A string holds a sample or an array as JSON.")
+        _comment("Samples; a string is the JSON of a sample or of an array.")
         + f"export type SensorPayload = {sample} | {sample}[] | string;",
         _events("ServerToClientEvents", "server"),
         _events("ClientToServerEvents", "client"),

@@ -6,13 +6,13 @@
 
 namespace stresswire::contract {
 
-/// The accepted values of a sensor channel, both ends included.
+/// Accepted values of a sensor channel, both ends included.
 struct Range {
   float low;
   float high;
 };
 
-/// The topic is <root>/<device_id>/<name>.
+/// Topic <root>/<device_id>/<name>.
 struct Channel {
   const char* name;
   uint8_t qos;
@@ -25,19 +25,19 @@ inline constexpr char kAnonymousDevice[] = "unknown";
 inline constexpr char kPostDataPath[] = "/api/esp32/data";
 inline constexpr char kSocketPath[] = "/socket.io/?EIO=4&type=esp32";
 
-/// A sample, or an array of them.
+/// A sample, or an array of samples.
 inline constexpr Channel kSensorData = {"esp32_sensor_data", 1, false, true};
-/// The answer to the sender, after the commit.
+/// The receipt for the sender, after the database commit.
 inline constexpr Channel kDataReceived = {"data_received", 0, false, false};
 /// A reading was stored.
 inline constexpr Channel kNewSensorData = {"new_sensor_data", 0, false, false};
 /// An alert was raised or cleared.
 inline constexpr Channel kStressAlert = {"stress_alert", 1, false, false};
-/// Online, offline (the will) or sleeping.
+/// The device is online, offline (its will) or sleeping.
 inline constexpr Channel kDeviceStatus = {"device_status", 1, true, true};
-/// An order to the device.
+/// A command to the device.
 inline constexpr Channel kDeviceCommand = {"device_command", 1, false, false};
-/// The device's answer to an order.
+/// The device's answer to a command.
 inline constexpr Channel kCommandResult = {"command_result", 1, false, true};
 
 inline constexpr char kFieldBattery[] = "battery";
@@ -94,9 +94,9 @@ inline constexpr uint32_t kMaxCommand = 64u;
 inline constexpr uint32_t kMaxCommandText = 256u;
 inline constexpr uint32_t kMaxSeq = 4294967295u;
 inline constexpr uint64_t kMaxCount = 9007199254740991u;
-/// A device clock before this was never set.
+/// A device's clock before this time was never set.
 inline constexpr int64_t kClockFloorUnixS = 1577836800;
-/// First character of a boot that the pipeline gave; devices may not send it.
+/// First character of a boot that the pipeline generated; devices may not send it.
 inline constexpr char kStamp = '~';
 
 }  // namespace stresswire::contract
