@@ -27,7 +27,7 @@ FIRST = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--runs", type=int, default=2, help="how often each fault is brought about")
+    parser.addoption("--runs", type=int, default=1, help="how often each fault is brought about")
     parser.addoption("--all", action="store_true", help="fail, rather than skip, for what is not installed")
 
 

@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,20 +32,60 @@ _ENV: Final = {"PYTHONPATH": str(REPOSITORY)}  # this checkout's code, wherever 
 def stresswire(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder. Raises `TimeoutError` if it does not end."""
     env = _ENV | {f"STRESSWIRE_{name.upper()}": value for name, value in settings.items()}
-    asked = json.dumps({"folder": str(folder), "arguments": arguments, "env": env}).encode()
-    address, _ = _server()
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
-        tempfile.TemporaryFile("w+", encoding="utf-8") as err,
-        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection,
-    ):
-        connection.settimeout(LIMIT_S)
-        connection.connect(address)
-        socket.send_fds(connection, [asked], [out.fileno(), err.fileno()])
-        status = connection.recv(_LONGEST)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
+        command = Command(arguments, env, folder, out.fileno(), err.fileno())
+        try:
+            status = command.wait(LIMIT_S)
+        finally:
+            command.close()
         out.seek(0)
         err.seek(0)
-        return subprocess.CompletedProcess(arguments, int(status), out.read(), err.read())
+        return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
+
+
+class Command:
+    """A command that runs. It is killed when `close` is called, or this process ends, before it has ended.
+
+    Args:
+        arguments: those of `stresswire`.
+        env: its whole environment.
+        folder: its working directory.
+        out, err: descriptors that it writes to.
+    """
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path, out: int, err: int) -> None:
+        request = json.dumps({"folder": str(folder), "arguments": arguments, "env": dict(env)}).encode()
+        address, _ = _server()
+        self._status: int | None = None
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._connection.settimeout(LIMIT_S)
+        self._connection.connect(address)
+        socket.send_fds(self._connection, [request], [out, err])
+        self.pid = int(self._connection.recv(_LONGEST))
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs; a negative one is the number of a signal."""
+        try:
+            return self.wait(0.0)
+        except (TimeoutError, BlockingIOError):
+            return None
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Return the exit status once it has ended. Raises `TimeoutError`."""
+        if self._status is None:
+            self._connection.settimeout(timeout_s)
+            self._status = int(self._connection.recv(_LONGEST))
+            self._connection.close()
+        return self._status
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def close(self) -> None:
+        """Kill it if it still runs."""
+        self._connection.close()
 
 
 @functools.cache
@@ -100,6 +141,7 @@ def _keep(connection: socket.socket) -> dict[str, Any]:
         os.dup2(err, 2)
         request: dict[str, Any] = json.loads(asked)
         return request
+    connection.send(str(pid).encode())
     ended = os.pidfd_open(pid)
     if ended not in select.select([ended, connection.fileno()], [], [])[0]:
         os.kill(pid, signal.SIGKILL)  # nobody waits for it

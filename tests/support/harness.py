@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool
 from broker.contract import ROOT
 from storage.database import with_driver
 from stresswire.simulate import person
+from tests.support.command_server import Command
 from tests.support.paths import JS, REPOSITORY
 from tests.support.programs import check_command, needed
 
@@ -65,15 +66,48 @@ def wait_until(what: Callable[[], bool], timeout_s: float = START_S) -> None:
         time.sleep(0.02)
 
 
+class _Forked(Command):
+    """A command of `stresswire` with pipes, as `subprocess.Popen` has them."""
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+        ours, theirs = os.pipe()
+        try:
+            super().__init__(arguments, env, folder, theirs, theirs)
+        finally:
+            os.close(theirs)
+        self.stdout = open(ours, encoding="utf-8", errors="replace")  # noqa: SIM115, PTH123 - the reading thread closes it
+        self.stdin = Path(os.devnull).open("w")  # noqa: SIM115 - `Process.wait` closes it
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+_STRESSWIRE = (sys.executable, "-m", "stresswire")
+
+
 class Process:
     """A process whose output is collected line by line; stopped at the end of the `with`."""
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
         check_command(command)
+        self._process: subprocess.Popen[str] | _Forked
         clean = {name: value for name, value in os.environ.items() if not name.startswith("STRESSWIRE_")}
-        self._process = subprocess.Popen(
+        if tuple(command[:3]) == _STRESSWIRE and cwd is not None:
+            self._process = _Forked(command[3:], {**clean, **(env or {})}, cwd)
+        else:
+            self._process = self._started(command, {**clean, **(env or {})}, cwd)
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @staticmethod
+    def _started(command: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             command,
-            env={**clean, **(env or {})},
+            env=env,
             cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -81,9 +115,6 @@ class Process:
             encoding="utf-8",
             errors="replace",
         )
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
 
     @property
     def output(self) -> str:
