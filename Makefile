@@ -55,10 +55,12 @@ test-fast: install-dev
 	@$(BIN)/mypy
 	@$(PYTEST) tests/unit
 
+FOLDERS = $(wildcard tests/unit/$(F) tests/integration/$(F) tests/system/$(F))
+
 # All tests of a folder, such as F=gateway; what is not installed is skipped, with the reason.
 test-folder: install-dev
-	@test -n "$(F)" || { echo "say which folder: make test-folder F=gateway" >&2; exit 1; }
-	@$(PYTEST) -rs $(wildcard tests/unit/$(F) tests/integration/$(F) tests/system/$(F))
+	@test -n "$(F)" -a -n "$(FOLDERS)" || { echo "which folder? It must be one of those in tests/unit, tests/integration or tests/system: make test-folder F=gateway" >&2; exit 1; }
+	@$(PYTEST) -rs $(FOLDERS)
 
 # The unit tests. The rooms of pure decisions are covered by them to the last branch, or a `pragma` says why not.
 coverage: install-dev
