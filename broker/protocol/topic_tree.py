@@ -90,9 +90,8 @@ class FilterIndex(Generic[Subscriber]):
         if not mine:
             del self._filters[subscriber]
         wild = _is_wild(topic_filter)
-        subscribers = self._wild.node(topic_filter).value if wild else self._exact[topic_filter]
-        if subscribers is not None:
-            del subscribers[subscriber]
+        subscribers = self._wild.node(topic_filter).value or {} if wild else self._exact[topic_filter]
+        subscribers.pop(subscriber, None)
         if not subscribers and wild:
             self._wild.discard(topic_filter)
         elif not subscribers:

@@ -24,8 +24,8 @@ from tests.support.harness import Process, free_port
 from tests.support.mqtt import wire
 from tests.support.mqtt.aio import run, turns, until
 from tests.support.mqtt.logins import PASSWORD, authenticate
+from tests.support.mqtt.packets import read
 from tests.support.mqtt.wire import PUBACK, Client
-from tests.unit.broker.protocol.test_packets import read
 
 STREAMS = 10_000
 """Malformed streams in one run of the fuzzer."""

@@ -1,42 +1,19 @@
-"""The wire format: what is valid is read whatever the chunks, and nothing but `MalformedError` comes of what is not."""
+"""The packets of clients: what is valid is read, and nothing but `MalformedError` comes of what is not."""
 
-from itertools import pairwise
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.protocol import packets_in, packets_out
-from broker.protocol.packet_framer import Frame, MalformedError, PacketFramer, TooLargeError
-from broker.protocol.packet_types import Type
-from broker.protocol.packets_in import Connect, Publish, UnsupportedVersionError, Will
+from broker.protocol.packet_framer import MalformedError, TooLargeError
+from broker.protocol.packets_in import MAX_FILTERS, Connect, Publish, UnsupportedVersionError, Will
 from tests.support.mqtt import wire
+from tests.support.mqtt.packets import STREAM, frames, read
 
-LIMIT = 1_000
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 TOPIC = TEXT.filter(lambda text: bool(text) and not set(text) & set("+#"))
-
-
-def frames(*chunks: bytes, limit: int = LIMIT) -> list[Frame]:
-    framer = PacketFramer(limit)
-    found = []
-    for chunk in chunks:
-        framer.feed(chunk)
-        while (frame := framer.take()) is not None:
-            found.append(frame)
-    return found
-
-
-def read(frame: Frame) -> object:
-    """What a connection does with a frame."""
-    if frame.type is Type.CONNECT:
-        return packets_in.read_connect(frame)
-    if frame.type is Type.PUBLISH:
-        return packets_in.read_publish(frame)
-    if frame.type in (Type.PUBACK, Type.PUBREC, Type.PUBREL, Type.PUBCOMP):
-        return packets_in.read_packet_id(frame)
-    packets_in.check_control(frame)
-    return None
 
 
 @given(TOPIC, st.binary(max_size=300), st.integers(0, 2), st.booleans(), st.integers(1, 0xFFFF), st.booleans())
@@ -66,41 +43,6 @@ def test_a_connect_is_read_as_it_was_written(
     assert read(frames(sent)[0]) == Connect(client_id, clean, keep_alive, read_will, username, secret)
 
 
-STREAM = b"".join(
-    (
-        wire.connect("a", will=("w", b"x"), username="u", password="p"),
-        wire.publish("a/b", b"y" * 300, qos=1, packet_id=7),
-        wire.acknowledge(wire.PUBREL, 9),
-        wire.subscribe(("a/+", 1), ("#", 2)),
-        wire.unsubscribe("a/+"),
-        wire.PINGREQ,
-        wire.DISCONNECT,
-    )
-)
-
-
-@given(st.lists(st.integers(0, len(STREAM)), max_size=30))
-def test_chunks_make_no_difference(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(STREAM)]
-    found = frames(*(STREAM[start:end] for start, end in pairwise(edges)))
-    assert [frame.type for frame in found] == [1, 3, 6, 8, 10, 12, 14]
-    assert b"".join(frame.raw for frame in found) == STREAM
-    for frame in found:
-        read(frame)
-
-
-def test_nothing_is_kept_of_what_was_taken() -> None:
-    framer = PacketFramer(LIMIT)
-    framer.feed(STREAM * 50 + STREAM[:1])
-    while framer.take() is not None:
-        pass
-    assert (len(framer), framer._data) == (1, STREAM[:1])
-    framer.feed(STREAM[1:])
-    while framer.take() is not None:
-        pass
-    assert (len(framer), framer._data, framer._later) == (0, b"", bytearray())
-
-
 @given(st.binary(max_size=400))
 def test_whatever_comes_is_read_or_malformed(data: bytes) -> None:
     try:
@@ -116,20 +58,6 @@ def test_a_valid_stream_with_a_changed_byte_is_read_or_malformed(data: st.DataOb
     changed = bytearray(STREAM)
     changed[at] = data.draw(st.integers(0, 255))
     test_whatever_comes_is_read_or_malformed.hypothesis.inner_test(bytes(changed))  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("length", [0, 1, 127, 128, 16_383, 16_384, 200_000])
-def test_remaining_lengths(length: int) -> None:
-    sent = packets_out.publish(b"t", b"x" * length, qos=0, retain=False)
-    assert sent == wire.publish("t", b"x" * length)
-    assert packets_in.read_publish(frames(sent, limit=300_000)[0]).payload == b"x" * length
-
-
-def test_a_packet_over_the_limit_is_refused_by_its_header_alone() -> None:
-    assert frames(wire.publish("t", b"x" * (LIMIT - 3)))
-    header = wire.publish("t", b"x" * (LIMIT - 2))[:3]
-    with pytest.raises(TooLargeError, match="a PUBLISH of more than 1000 bytes"):
-        frames(header)
 
 
 @pytest.mark.parametrize(
@@ -175,3 +103,11 @@ def test_what_is_malformed_says_so(sent: bytes, says: str | None) -> None:
 def test_another_version_is_told_apart(name: str, level: int) -> None:
     with pytest.raises(UnsupportedVersionError, match=str(level)):
         read(frames(wire.connect(name=name, level=level))[0])
+
+
+@pytest.mark.parametrize("kind", [wire.subscribe, wire.unsubscribe])
+def test_the_filters_of_one_packet_are_bounded(kind: Callable[..., bytes]) -> None:
+    one = ("a", 0) if kind is wire.subscribe else "a"
+    read(frames(kind(*[one] * MAX_FILTERS), limit=100_000)[0])
+    with pytest.raises(TooLargeError, match=f"more than {MAX_FILTERS} topic filters"):
+        read(frames(kind(*[one] * (MAX_FILTERS + 1)), limit=100_000)[0])

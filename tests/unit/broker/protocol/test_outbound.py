@@ -1,17 +1,17 @@
-"""What a client is still owed: the outbox with its windows and bounds, and the inbox with its answers in order."""
+"""What a client is still to be sent: the outbox with its windows and bounds."""
 
-import asyncio
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.protocol.inbound import Inbox, PendingAck, Received
 from broker.protocol.outbound import WINDOW, Limits, Outbox, Outgoing
-from broker.protocol.packet_framer import MalformedError, PacketFramer
+from broker.protocol.packet_framer import MalformedError
 from broker.protocol.packet_types import Type
-from broker.protocol.packets_in import Publish, read_packet_id, read_publish
+from broker.protocol.packets_in import Publish, read_publish
 from tests.support.mqtt import wire
+from tests.support.mqtt.packets import frames
 
 PLENTY = 1_000_000
 
@@ -26,20 +26,11 @@ def numbered(number: int) -> Outgoing:
 
 def published(data: bytes) -> list[Publish]:
     """The publishes among the packets; a PUBREL is passed over."""
-    framer = PacketFramer(PLENTY)
-    framer.feed(data)
-    found = []
-    while (frame := framer.take()) is not None:
-        if frame.type is Type.PUBLISH:
-            found.append(read_publish(frame))
-    return found
+    return [read_publish(frame) for frame in frames(data, limit=PLENTY) if frame.type is Type.PUBLISH]
 
 
 def payloads(data: bytes) -> list[int]:
     return [int(one.payload) for one in published(data)]
-
-
-# --- outbox
 
 
 def test_the_order_of_coming_is_kept_across_qos() -> None:
@@ -191,85 +182,55 @@ def test_everything_assured_arrives_at_least_once_and_in_order(audit_events: lis
     assert first_seen == sorted(first_seen)
 
 
-# --- inbox
+def lazy(made: list[int], *qos: int) -> Iterator[tuple[Outgoing, int]]:
+    for number, one in enumerate(qos):
+        made.append(number)
+        yield numbered(number), one
 
 
-def answers(data: bytes) -> list[tuple[Type, int]]:
-    framer = PacketFramer(PLENTY)
-    framer.feed(data)
-    found = []
-    while (frame := framer.take()) is not None:
-        found.append((frame.type, read_packet_id(frame)))
-    return found
+def test_lazy_messages_are_made_when_their_turn_comes_and_before_what_is_queued() -> None:
+    box = outbox()
+    made: list[int] = []
+    box.add_lazy("a", lazy(made, 0, 1))
+    box.add_lazy("b", lazy([], 0))
+    box.put(numbered(9), 0)
+    assert (made, box.idle) == ([], False)
+    assert payloads(box.take(1)) == [0]
+    assert made == [0]
+    assert payloads(box.take(PLENTY)) == [1, 0, 9]
+    assert (made, box.idle, len(box)) == ([0, 1], True, 1)
 
 
-class Case:
-    """An inbox, how often it said that answers are due, and its session's QoS 2 messages."""
-
-    def __init__(self, received: Received | None = None) -> None:
-        self.told = 0
-        self.received: Received = {} if received is None else received
-        self.inbox = Inbox(self._due)
-        self.inbox.attach(self.received)
-
-    def expect(self, qos: int, packet_id: int, *, awaits: int) -> PendingAck:
-        answer = PendingAck(self.inbox, qos, packet_id)
-        self.inbox.expect(answer, awaits)
-        return answer
-
-    def _due(self) -> None:
-        self.told += 1
+def test_lazy_messages_wait_for_the_window() -> None:
+    box = outbox()
+    for number in range(WINDOW):
+        box.put(numbered(number), 1)
+    [first, *_] = published(box.take(PLENTY))
+    made: list[int] = []
+    box.add_lazy("a", lazy(made, 0))
+    assert (box.take(PLENTY), made) == (b"", [])
+    box.acknowledge(first.packet_id)
+    assert payloads(box.take(PLENTY)) == [0]
 
 
-def test_answers_go_out_in_the_order_of_the_messages() -> None:
-    async def main() -> None:
-        case = Case()
-        first, second, third = (case.expect(qos, number, awaits=1) for number, qos in ((1, 1), (2, 2), (3, 1)))
-        assert case.told == 0
-        await third.committed()
-        await second.committed()
-        assert (case.told, case.inbox.take()) == (0, b"")
-        await first.committed()
-        assert case.told == 1
-        assert answers(case.inbox.take()) == [(Type.PUBACK, 1), (Type.PUBREC, 2), (Type.PUBACK, 3)]
-        assert len(case.inbox) == 0
-
-    asyncio.run(main())
+def test_a_filter_that_is_subscribed_to_again_begins_anew() -> None:
+    box = outbox()
+    box.add_lazy("a", lazy([], 0, 0, 0))
+    assert payloads(box.take(1)) == [0]
+    box.add_lazy("a", lazy([], 0, 0))
+    assert payloads(box.take(PLENTY)) == [0, 1]
 
 
-def test_every_durable_subscriber_must_have_committed() -> None:
-    async def main() -> None:
-        case = Case()
-        answer = case.expect(1, 5, awaits=2)
-        await answer.committed()
-        assert case.inbox.take() == b""
-        await answer.committed()
-        assert answers(case.inbox.take()) == [(Type.PUBACK, 5)]
-
-    asyncio.run(main())
+def test_a_message_is_encoded_once_for_all_at_qos_0() -> None:
+    message = numbered(1)
+    assert message.plain() is message.plain()
 
 
-def test_a_qos_2_message_is_taken_once_until_it_is_released() -> None:
-    case = Case()
-    assert not case.inbox.repeated(7)
-    case.expect(2, 7, awaits=0)
-    assert case.inbox.repeated(7)
-    assert answers(case.inbox.take()) == [(Type.PUBREC, 7), (Type.PUBREC, 7)]
-    assert case.inbox.release(7) == wire.acknowledge(wire.PUBCOMP, 7)
-    assert not case.inbox.repeated(7)
-    assert case.inbox.release(7) == wire.acknowledge(wire.PUBCOMP, 7)
-
-
-def test_a_qos_2_message_that_waits_is_answered_once_and_on_the_newest_connection() -> None:
-    async def main() -> None:
-        old = Case()
-        answer = old.expect(2, 7, awaits=1)
-        assert old.inbox.repeated(7)
-        new = Case(old.received)
-        assert new.inbox.repeated(7)
-        assert new.inbox.repeated(7)
-        await answer.committed()
-        assert (old.told, new.told) == (0, 1)
-        assert answers(new.inbox.take()) == [(Type.PUBREC, 7)]
-
-    asyncio.run(main())
+def test_what_is_acknowledged_before_its_turn_is_not_sent_again() -> None:
+    box = outbox()
+    for number in range(3):
+        box.put(numbered(number), 1)
+    sent = published(box.take(PLENTY))
+    box.reconnected()
+    box.acknowledge(sent[1].packet_id)
+    assert payloads(box.take(PLENTY)) == [0, 2]
