@@ -1,4 +1,4 @@
-"""Where an MQTT broker is."""
+"""The address of an MQTT broker."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -10,7 +10,7 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class MqttAddress(Struct, frozen=True):
-    """Where the broker is and who we are there."""
+    """Host and port of a broker, and our login there."""
 
     host: str
     port: int

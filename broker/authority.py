@@ -36,7 +36,7 @@ class Authority(Struct, frozen=True):
 
     @property
     def loopback(self) -> bool:
-        """Whether the host is this machine itself."""
+        """True if the host is this machine itself."""
         return is_loopback(self.host)
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Authority(Struct, frozen=True):
 
 
 class Origin(Struct, frozen=True):
-    """Where a page comes from. The port of `authority` is never the scheme's own: that is None."""
+    """Origin of a page. The port of `authority` is never the scheme's own: that is None."""
 
     scheme: str
     authority: Authority
@@ -94,7 +94,7 @@ def parse_origin(text: str) -> Origin:
 
 
 def is_opaque_origin(text: str) -> bool:
-    """Whether an origin names no host that a browser could reach, as that of an application: ``null``, ``app://-``."""
+    """Return True if an origin names no host that a browser could reach, as an application's: ``null``, ``app://-``."""
     return _OPAQUE.fullmatch(text) is not None and text.partition("://")[0] not in _DEFAULT_PORTS
 
 
@@ -105,7 +105,7 @@ def origin_of(scheme: str, authority: Authority) -> Origin:
 
 @lru_cache(256)
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address, in any spelling that `parse_host` reads, is this machine itself; False for all else.
+    """Return True if a name or an address, in any spelling that `parse_host` reads, is this machine itself.
 
     That is 127.0.0.0/8, also as an IPv6 address, ::1, and the name ``localhost``.
     """

@@ -14,7 +14,7 @@ class BusError(Exception):
 
 
 def why(error: Exception) -> str:
-    """The system's own words for an address that cannot be used, without what a library put before them."""
+    """Return the system's own words for an address that cannot be used, without a library's words before them."""
     if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
         return os.strerror(error.errno)
     return getattr(error, "strerror", None) or str(error)
@@ -41,7 +41,7 @@ class Bus(Protocol):
         ...
 
     async def deliver(self, topic: str, payload: bytes) -> None:
-        """Send at QoS 1, and return when the broker has it. Raises `BusError` where it does not take it."""
+        """Send at QoS 1, and return when the broker has it. Raises `BusError` if the broker does not take it."""
         ...
 
     async def drain(self) -> None:

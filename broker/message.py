@@ -33,10 +33,10 @@ class Message:
         parsed: Topic | None = None,
     ) -> None:
         self.topic = topic
-        found = parsed or parse_topic(topic)
-        self.device_id = "" if found is None else found.device_id
-        self.channel = None if found is None else found.channel
-        self.valid_device = found is not None and found.valid
+        parts = parsed or parse_topic(topic)
+        self.device_id = "" if parts is None else parts.device_id
+        self.channel = None if parts is None else parts.channel
+        self.valid_device = parts is not None and parts.valid
         self.payload = payload
         self.trusted = trusted
         self.arrived_s = time.monotonic()
@@ -44,7 +44,7 @@ class Message:
 
     @property
     def acknowledged_later(self) -> bool:
-        """Whether `ack` tells anybody."""
+        """True if `ack` releases the message at its broker."""
         return self._ack is not None
 
     async def ack(self) -> None:

@@ -1,4 +1,4 @@
-"""Who is let in: decided from the CONNECT alone, before any session is touched. No I/O; the clock comes in."""
+"""Admission of clients, by the CONNECT alone, before any session is touched. No I/O; the clock comes in."""
 
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +20,7 @@ MAX_CLIENT_ID: Final = 256
 
 
 class RefusedError(Exception):
-    """A client is not let in; `code` is what its CONNACK says, the message what the log does."""
+    """A client is refused; `code` is the return code of its CONNACK, the message is for the log."""
 
     def __init__(self, code: ReturnCode, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class ConnectPolicy:
     The right token is always let in: nobody locks others out by guessing, also not behind a hospital's one address.
 
     Args:
-        authenticate: says who a client is; None: there are no logins, and everybody may do everything.
+        authenticate: returns the login of a client; None: there are no logins, and every client may do everything.
         now_s: a clock that never goes back.
     """
 
@@ -43,7 +43,7 @@ class ConnectPolicy:
         self._guesses = FailedLogins(now_s)
 
     def admit(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
-        """Who the client is; None where there are no logins. Raises `RefusedError`."""
+        """Return the client's login, or None if there are no logins. Raises `RefusedError`."""
         if not connect.client_id and not connect.clean:
             raise RefusedError(ReturnCode.IDENTIFIER_REJECTED, "an empty client identifier without a clean session")
         if len(connect.client_id) > MAX_CLIENT_ID:
@@ -71,22 +71,22 @@ class ConnectPolicy:
 
 
 def sessions_allowed(identity: Identity | None) -> int:
-    """How many sessions a login may have."""
+    """Return the number of sessions that a login may have."""
     if identity is None:
         return MAX_SESSIONS
     return MAX_SESSIONS_OF_A_DEVICE if identity.role == "device" else MAX_SESSIONS_OF_A_LOGIN
 
 
 def session_key(identity: Identity | None, client_id: str) -> str:
-    """The name of the client's session: bound to its login, so a client identifier reaches nobody else's session."""
+    """Return the name of the client's session: bound to its login, so a client identifier reaches nobody else's session."""
     return client_id if identity is None else f"{identity.login}/{client_id}"
 
 
 def _may_have_will(identity: Identity | None, topic: str) -> bool:
-    """Whether a will may be on `topic`: a device's only on its status, so that no sample comes from one who is gone."""
+    """Return True if a will may be on `topic`: a device's only on its status, so that no sample comes after it is gone."""
     if identity is not None and identity.role == "device":
-        found = parse_topic(topic)
-        if found is None or found.channel is not DEVICE_STATUS:
+        parsed = parse_topic(topic)
+        if parsed is None or parsed.channel is not DEVICE_STATUS:
             return False
     return may_publish(identity, topic) and not too_deep(topic)
 

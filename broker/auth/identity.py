@@ -1,4 +1,4 @@
-"""What a client shows, and who it is. Pure."""
+"""Credentials and identity of a client. Pure."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from broker.contract import Role
 
 
 class Credentials(Struct, frozen=True):
-    """What a client shows: user name and password, and the common name of a verified TLS certificate."""
+    """Credentials of a client: user name and password, and the common name of a verified TLS certificate."""
 
     username: str | None = None
     password: bytes | None = None
@@ -16,18 +16,23 @@ class Credentials(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """Who a client is; a device's login is the device's name. `devices`: all that a person may see; None: every one."""
+    """Login and role of a client.
+
+    Attributes:
+        login: name of the login; that of a device is the device id.
+        devices: devices that a person may see; None: all.
+    """
 
     login: str
     role: Role
     devices: frozenset[str] | None = None
 
     def concerns(self, device_id: str) -> bool:
-        """Whether a device is this client's own, or one that it may see."""
+        """Return True if a device is this client's own, or one that it may see."""
         if self.role == "device":
             return device_id == self.login
         return self.devices is None or device_id in self.devices
 
 
 Authenticate = Callable[[Credentials], Identity | None]
-"""Says who shows these credentials, or None. It answers at once: it may not wait for a disk or a network."""
+"""Returns the login that these credentials belong to, or None; at once, without waiting for a disk or a network."""

@@ -1,6 +1,6 @@
-"""amqtt, which keeps the sessions and answers the control packets, with what it gets wrong taken out of its hands.
+"""amqtt, which keeps the sessions and answers the control packets; the rest of its work is done elsewhere.
 
-Who does what. A connection (`broker.embedded.connection`) admits a client, checks every packet, and lets amqtt see, through
+Roles. A connection (`broker.embedded.connection`) admits a client, checks every packet, and lets amqtt see, through
 the public `external` listener, a CONNECT, SUBSCRIBE, UNSUBSCRIBE and PINGREQ only. amqtt decodes these, keeps the sessions
 and answers with CONNACK, SUBACK, UNSUBACK and PINGRESP. It never sees a PUBLISH, an acknowledgement, a password or a will:
 it acknowledges before anybody has the message, gives a message up after five seconds without PUBACK
@@ -48,7 +48,10 @@ _LISTENER: Final = "default"  # the one name that amqtt insists on
 
 
 class Admitted(BaseAuthPlugin):  # type: ignore[misc]
-    """Whoever gets as far as amqtt has been admitted; amqtt's own anonymous plugin would end persistent sessions early."""
+    """Lets every client in, since it has been admitted before.
+
+    amqtt's own anonymous plugin would end persistent sessions early.
+    """
 
     @dataclass
     class Config:
@@ -69,7 +72,7 @@ _CONFIG: Final[dict[str, Any]] = {
 
 
 class ControlStream(ReaderAdapter, WriterAdapter):  # type: ignore[misc]
-    """What amqtt sees of a connection: control packets that were checked, and where to write its answers.
+    """Stream of a connection as amqtt sees it: control packets that were checked, and its answers.
 
     Args:
         answer: called with each packet that amqtt writes.
@@ -134,11 +137,11 @@ class AmqttBroker(Broker):  # type: ignore[misc]
         self._router = router
 
     async def serve(self, stream: ControlStream) -> None:
-        """One connection, from its CONNECT until it is gone."""
+        """Serve one connection, from its CONNECT until it is gone."""
         await self.external_connected(stream, stream, _LISTENER)
 
     def knows(self, key: str) -> bool:
-        """Whether there is a session of this name."""
+        """Return True if there is a session of this name."""
         return key in self.sessions
 
     def forget(self, key: str) -> None:
@@ -147,7 +150,7 @@ class AmqttBroker(Broker):  # type: ignore[misc]
         self._router.forget(key)
 
     async def add_subscription(self, subscription: tuple[str, int], session: Any) -> int:
-        """Subscribe, where the filter is valid, permitted and not one too many; the granted QoS or 0x80."""
+        """Subscribe if the filter is valid, permitted and not one too many; return the granted QoS, or 0x80."""
         topic_filter, qos = subscription
         known = self._router.sessions.get(session.client_id)
         granted = (

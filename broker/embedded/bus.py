@@ -25,7 +25,7 @@ MAX_PENDING_CONNECT: Final = 1_000
 """Connections without a CONNECT; one more displaces the oldest, so that those that only wait lock nobody out."""
 BACKLOG: Final = 1_024
 LINGER_S: Final = 0.5
-"""How long clients may take, at the end, to read their last acknowledgements and close."""
+"""Seconds that clients may take, at the end, to read their last acknowledgements and close."""
 
 
 class EmbeddedBus(Bus):
@@ -33,7 +33,7 @@ class EmbeddedBus(Bus):
 
     Args:
         host, port: where the MQTT listener opens; port 0 takes a free one, which `port` then tells.
-        authenticate: says who a client is; None: there are no logins, and everybody may do everything.
+        authenticate: returns the login of a client; None: there are no logins, and every client may do everything.
         tls: with it the listener speaks TLS only.
         max_connections: one more is closed at once.
         timeouts: how long clients may take.
@@ -69,7 +69,7 @@ class EmbeddedBus(Bus):
 
     @property
     def secured(self) -> bool:
-        """Whether the listener speaks TLS."""
+        """True if the listener speaks TLS."""
         return self._tls is not None
 
     @property
@@ -92,7 +92,7 @@ class EmbeddedBus(Bus):
         return subscription
 
     async def open(self) -> None:
-        """Open the listener. Raises `BusError` where the address is taken or not ours."""
+        """Open the listener. Raises `BusError` if the address is taken or not ours."""
         if not 0 <= self.port <= 0xFFFF:  # uvloop takes what is left of it modulo 65536
             raise BusError(f"cannot listen for MQTT on {self.host}:{self.port}: the port must be 0-65535")
         handshake_s = None if self._tls is None else self._timeouts.connect_s

@@ -1,4 +1,4 @@
-"""What all connections share: the router, the rules, counters and timeouts, and the list of the connections themselves."""
+"""Context shared by all connections: router, rules, counters, timeouts, and the list of the connections themselves."""
 
 import asyncio
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from broker.pacing.log_limiter import LogLimiter
 
 
 class Timeouts(Struct, frozen=True):
-    """How long a client may take, in seconds.
+    """Seconds that a client may take.
 
     Attributes:
         connect_s: for its CONNECT, and for the TLS handshake before it.
@@ -117,7 +117,7 @@ class ConnectionRegistry:
 
 
 class ServerContext(Struct, frozen=True):
-    """What all connections share."""
+    """Parts that all connections share."""
 
     router: Router
     amqtt: AmqttBroker

@@ -1,4 +1,4 @@
-"""From a publisher to every subscriber, in this process and on the network; and the sessions of those on the network."""
+"""Routing from a publisher to every subscriber, in this process and on the network; and the network's sessions."""
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
@@ -50,12 +50,15 @@ class Held(Struct, frozen=True):
 
 
 def login_of(identity: Identity | None) -> str:
-    """The login's name; empty where there are no logins."""
+    """Return the login's name; empty if there are no logins."""
     return "" if identity is None else identity.login
 
 
 class Router:
-    """Knows every subscription. Synchronous: whoever publishes has reached everybody when it returns."""
+    """All subscriptions, and the sessions of clients on the network.
+
+    Synchronous: when `offer` returns, every subscriber has the message.
+    """
 
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
@@ -71,8 +74,6 @@ class Router:
     def dropped(self) -> int:
         """Messages that clients were too slow for, since the start."""
         return self._dropped_before + sum(session.outbox.dropped for session in self.sessions.values())
-
-    # --- subscribers in this process
 
     def subscribe_here(self, subscription: Subscription) -> None:
         """Take part inside this process."""
@@ -112,7 +113,7 @@ class Router:
         return awaited
 
     async def publish(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
-        """A message of the pipeline itself; a durable subscriber without room holds it up."""
+        """Send a message of the pipeline itself; wait while a durable subscriber has no room."""
         parsed = parse_topic(topic)
         for subscription in self._local_matches(topic):
             message = Message(topic, payload, trusted=True, parsed=parsed)
@@ -124,10 +125,8 @@ class Router:
             self._retain(topic, payload, qos, parsed)
         self._route(topic, payload, qos, parsed)
 
-    # --- subscribers on the network
-
     def attach(self, key: str, identity: Identity | None, recipient: Recipient, *, clean: bool) -> Session:
-        """The session of a client that has just been accepted, new or its old one."""
+        """Return the session of a client that has just been accepted: its old one, or a new one."""
         session = self.sessions.get(key)
         if session is None:
             session = self.sessions[key] = Session(key, identity, clean=clean)
@@ -136,7 +135,7 @@ class Router:
         return session
 
     def detach(self, key: str, recipient: Recipient) -> None:
-        """The connection is gone."""
+        """Note that a connection of the session is gone."""
         session = self.sessions.get(key)
         if session is not None and session.recipient is recipient:
             session.recipient = None
@@ -163,16 +162,16 @@ class Router:
                 del self._by_login[login_of(identity)]
 
     def sessions_of(self, identity: Identity | None) -> int:
-        """How many sessions a login has, those that are just coming to be included."""
+        """Return the number of sessions that a login has or has reserved."""
         return len(self._by_login.get(login_of(identity), ()))
 
     def oldest_away(self, identity: Identity | None) -> str | None:
-        """The oldest session of a login whose client is not connected."""
+        """Return the oldest session of a login whose client is not connected, if there is one."""
         kept = (self.sessions.get(key) for key in self._by_login.get(login_of(identity), ()))
         return next((session.key for session in kept if session is not None and session.recipient is None), None)
 
     def subscribe(self, session: Session, topic_filter: str, qos: int) -> bool:
-        """Subscribe a session; False where it has too many filters."""
+        """Subscribe a session; return False if it has too many filters."""
         filters = self._index.filters(session.key)
         if topic_filter not in filters:
             size = session.filter_bytes + cost_bytes(topic_filter)
@@ -183,14 +182,14 @@ class Router:
         return True
 
     def unsubscribe(self, key: str, topic_filter: str) -> bool:
-        """Unsubscribe a session; whether there was such a subscription."""
+        """Unsubscribe a session; return False if there is no such subscription."""
         removed = self._index.remove(topic_filter, key)
         if removed and key in self.sessions:
             self.sessions[key].filter_bytes -= cost_bytes(topic_filter)
         return removed
 
     def send_retained(self, key: str, topic_filter: str, qos: int) -> None:
-        """What is retained on a filter's topics, to a session that has just subscribed [MQTT-3.3.1-6]."""
+        """Send what is retained on a filter's topics to a session that has just subscribed [MQTT-3.3.1-6]."""
         session = self.sessions.get(key)
         if session is not None:
             session.outbox.add_lazy(topic_filter, self._retained_for(session, topic_filter, qos))
@@ -198,7 +197,7 @@ class Router:
                 session.recipient.flush()
 
     def _retained_for(self, session: Session, topic_filter: str, qos: int) -> Iterator[tuple[Outgoing, int]]:
-        """Made as the client takes them: each as it is then, so that what is retained never overtakes what is newer."""
+        """Yield each message as the client takes it, as it is then: so no retained message overtakes a newer one."""
         for topic in [kept.topic for kept in self.retained.match(topic_filter)]:
             kept = self.retained.get(topic)
             if kept is not None and may_receive(session.identity, topic):
@@ -209,11 +208,11 @@ class Router:
             log.warning("no room to retain another topic: %d topics are retained", len(self.retained))
 
     def _route(self, topic: str, payload: bytes, qos: int, parsed: Topic | None) -> None:
-        found = self._index.match(topic)
-        if not found:
+        subscribers = self._index.match(topic)
+        if not subscribers:
             return
         message = Outgoing(topic, payload)
-        for key, subscribed_qos in found.items():
+        for key, subscribed_qos in subscribers.items():
             session = self.sessions.get(key)
             if session is not None and may_receive(session.identity, topic, parsed):
                 session.send(message, min(qos, subscribed_qos))

@@ -1,4 +1,4 @@
-"""The session of a client on the network, and what it asks of the client's connection."""
+"""The session of a client on the network, and the connection as the session sees it."""
 
 from typing import Final, Protocol
 
@@ -7,7 +7,7 @@ from broker.protocol.inbound import Received
 from broker.protocol.outbound import Limits, Outbox, Outgoing
 
 QUEUED: Final = Limits(messages=10_000, bytes=2 * 1024 * 1024)
-"""What may wait for one client, connected or not."""
+"""Limits on the messages that wait for one client, connected or not."""
 
 
 class Recipient(Protocol):
@@ -18,17 +18,17 @@ class Recipient(Protocol):
         ...
 
     def write_now(self, packet: bytes) -> bool:
-        """Write past the outbox; False where the client does not keep up."""
+        """Write past the outbox; return False if the client does not keep up."""
         ...
 
     def overflowed(self) -> None:
-        """Too many messages at QoS 1 or 2 wait for this client."""
+        """Note that too many messages at QoS 1 or 2 wait for this client."""
         ...
 
 
 class Session:
-    """What is kept for one client: who it is, what it is to be sent, and the QoS 2 messages that it has not released.
-    A session that was not clean outlives its connection.
+    """Session state of one client (MQTT 3.1.1, section 3.1.2.4): its login, the messages to be sent to it, and the QoS 2
+    messages that it has not released. A session that was not clean outlives its connection.
     """
 
     def __init__(self, key: str, identity: Identity | None, *, clean: bool) -> None:
@@ -41,7 +41,7 @@ class Session:
         self.filter_bytes = 0
 
     def send(self, message: Outgoing, qos: int) -> None:
-        """Send, or keep for the next connection where there will be one."""
+        """Send, or keep for the next connection if the session outlives this one."""
         recipient, outbox = self.recipient, self.outbox
         if recipient is None:
             if qos and not self.clean:

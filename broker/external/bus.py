@@ -37,11 +37,11 @@ RECONNECT_FIRST_S: Final = 1.0
 RECONNECT_MOST_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 5.0
 OPEN_S: Final = 10.0
-"""How long `open` waits at most for the first answers of the broker."""
+"""Seconds that `open` waits for the first answers of the broker."""
 KEEPALIVE_S: Final = 10
 """A connection that was cut without a word is given up after two of these at most."""
 CLOSE_S: Final = 2.0
-"""How long the broker may take to read our last acknowledgements."""
+"""Seconds that the broker may take to read our last acknowledgements."""
 
 
 class _Connection:
@@ -153,7 +153,7 @@ class MqttBus(Bus):
     async def deliver(self, topic: str, payload: bytes) -> None:
         """Send at QoS 1 and wait until the broker has it, over any number of connections.
 
-        Raises `BusError` where too much waits already, or the bus is closed before.
+        Raises `BusError` if too much waits already, or the bus is closed before.
         """
         if self._closed:
             raise BusError("the bus is closed")

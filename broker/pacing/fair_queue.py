@@ -1,35 +1,35 @@
-"""Whose turn it is: a queue in which a sender of much does not hold up senders of little. Pure."""
+"""Fair queueing by topic: a sender of much does not hold up senders of little. Pure."""
 
 from heapq import heappop, heappush
 from typing import Final, Generic, Protocol, TypeVar
 
 OVERHEAD: Final = 256
-"""What a message costs beside its payload, in bytes of payload: storing a sample costs about as much as decoding this."""
-SILENT: Final = 1_000
-"""Topics of which nothing waits, and what they have used is still remembered."""
-LINE: Final = 256 * 1024
-"""What may wait of one topic; with more of it, its senders wait."""
+"""Cost of a message beside its payload, in bytes of payload: storing a sample costs about as much as decoding this."""
+IDLE_TOPICS_KEPT: Final = 1_000
+"""Topics of which nothing waits, and whose share that is used up is still remembered."""
+MAX_TOPIC_BYTES: Final = 256 * 1024
+"""Cost of the messages of one topic that may wait; with more, its senders wait."""
 
 
 class Queued(Protocol):
-    """What is queued."""
+    """A message in the queue."""
 
     @property
     def topic(self) -> str:
-        """Each has its own line."""
+        """Messages of one topic stay in their order."""
         ...
 
     @property
     def payload(self) -> bytes:
-        """Its length is what the message costs."""
+        """Its length is the cost of the message."""
         ...
 
 
 Item = TypeVar("Item", bound=Queued)
 
 
-class _Line:
-    """What waits of one topic: how many, what they cost, and when the last of them is done in virtual time."""
+class _TopicQueue:
+    """Messages of one topic that wait: their number and cost, and the virtual time at which the last of them is done."""
 
     __slots__ = ("cost", "count", "finish")
 
@@ -50,16 +50,16 @@ class FairQueue(Generic[Item]):
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, int, Item]] = []  # finish, number, cost
-        self._lines: dict[str, _Line] = {}
+        self._topics: dict[str, _TopicQueue] = {}
         self._active = 0
         self._now = 0
         self._number = 0
 
     def append(self, item: Item) -> None:
-        """Add at the end of the topic's line."""
-        line = self._lines.get(item.topic)
+        """Add behind the other messages of the topic."""
+        line = self._topics.get(item.topic)
         if line is None:
-            line = self._lines[item.topic] = _Line()
+            line = self._topics[item.topic] = _TopicQueue()
         cost = OVERHEAD + len(item.payload)
         self._active += not line.count
         line.count += 1
@@ -69,24 +69,24 @@ class FairQueue(Generic[Item]):
         heappush(self._heap, (line.finish, self._number, cost, item))
 
     def popleft(self) -> Item:
-        """Whose turn it is. Raises IndexError where nothing waits."""
+        """Remove and return the next message. Raises IndexError if none waits."""
         _, _, cost, item = heappop(self._heap)
         self._now += cost // self._active
-        line = self._lines[item.topic]
+        line = self._topics[item.topic]
         line.count -= 1
         line.cost -= cost
         self._active -= not line.count
         if not self._heap:
-            self._lines.clear()
+            self._topics.clear()
             self._now = 0
-        elif len(self._lines) > 2 * self._active + SILENT:
-            self._lines = {topic: one for topic, one in self._lines.items() if one.count or one.finish > self._now}
+        elif len(self._topics) > 2 * self._active + IDLE_TOPICS_KEPT:
+            self._topics = {topic: one for topic, one in self._topics.items() if one.count or one.finish > self._now}
         return item
 
-    def crowded(self, topic: str) -> bool:
-        """Whether so much waits of a topic that its senders have to."""
-        line = self._lines.get(topic)
-        return line is not None and line.cost >= LINE
+    def over_limit(self, topic: str) -> bool:
+        """Return True if so much waits of a topic that its senders have to wait."""
+        line = self._topics.get(topic)
+        return line is not None and line.cost >= MAX_TOPIC_BYTES
 
     def __len__(self) -> int:
         return len(self._heap)

@@ -1,4 +1,4 @@
-"""How often something may happen. No I/O; the clock comes in."""
+"""Limits on how often something may happen. No I/O; the clock comes in."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class TokenBucket:
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_s(self, key: str) -> float:
-        """How long until one more is not too many; 0: none yet."""
+        """Return the seconds until one more is allowed; 0: it is allowed now."""
         return max(0.0, (self._level(key) - (self._burst - 1)) * self._every_s)
 
     def count(self, key: str) -> None:
@@ -41,7 +41,7 @@ class FailedLogins:
         self._by_name = TokenBucket(5, 5.0, now_s)
 
     def wait_s(self, address: str, name: str) -> float:
-        """How long until another guess is looked at; 0: it is now."""
+        """Return the seconds until another guess is looked at; 0: it is looked at now."""
         return max(self._by_address.wait_s(address), self._by_name.wait_s(f"{address} {name}"))
 
     def count(self, address: str, name: str) -> None:

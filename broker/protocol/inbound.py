@@ -1,8 +1,8 @@
-"""What one client has sent and still waits for: the receiving side of a connection, without I/O.
+"""Acknowledgements that one client waits for: the receiving side of a connection. Pure.
 
-A PUBLISH at QoS 1 or 2 is answered once everybody who has to commit it has done so, and the answers go out in the order of
-the messages [MQTT-4.6.0-2] [MQTT-4.6.0-3]. A QoS 2 message is known by its identifier until its PUBREL, also across the
-connections of one session, and is taken once [MQTT-4.3.3-2].
+A PUBLISH at QoS 1 or 2 is answered once every subscriber that has to commit it has done so, and the answers go out in the
+order of the messages [MQTT-4.6.0-2] [MQTT-4.6.0-3]. A QoS 2 message is known by its identifier until its PUBREL, also
+across the connections of one session, and is taken once [MQTT-4.3.3-2].
 """
 
 from collections import deque
@@ -61,7 +61,7 @@ class Inbox:
         self.settle(pending_ack)
 
     def repeated(self, packet_id: int) -> bool:
-        """Whether a message at QoS 2 was taken before; then its PUBREC is owed once more."""
+        """Return True if a message at QoS 2 was taken before; its PUBREC is then owed once more."""
         if packet_id not in self._received:
             return False
         pending_ack = self._received[packet_id]
@@ -75,7 +75,7 @@ class Inbox:
         return True
 
     def release(self, packet_id: int) -> bytes:
-        """A PUBREL; returns the PUBCOMP."""
+        """Take a PUBREL; return the PUBCOMP."""
         self._received.pop(packet_id, None)
         return packets_out.acknowledgement(Type.PUBCOMP, packet_id)
 
@@ -89,7 +89,7 @@ class Inbox:
             self._due()
 
     def take(self) -> bytes:
-        """All answers that are due now."""
+        """Return all acknowledgements that are due now."""
         answers = bytearray()
         while self._owed and self._owed[0].awaits == 0:
             pending_ack = self._owed.popleft()

@@ -1,4 +1,4 @@
-"""What one client has still to be sent, and what it has still to acknowledge: the sending side of a session, without I/O.
+"""Messages that wait for one client or for its acknowledgement: the sending side of a session. Pure.
 
 Two queues, both bounded: at QoS 0 the oldest makes room; at QoS 1 and 2 it does so as well, but whoever puts it there is
 told, because a client that is connected and falls so far behind is better cut off. An in-flight message leaves only with
@@ -19,11 +19,11 @@ WINDOW: Final = 100
 """Messages at QoS 1 and 2 on their way to one client; a client with a short buffer is not flooded."""
 _MAX_ID: Final = 0xFFFF
 _ENTRY_BYTES: Final = 200
-"""What a queued message costs beside its topic and payload."""
+"""Memory of a queued message beside its topic and payload."""
 
 
 class Limits(Struct, frozen=True):
-    """What may wait for one client, at QoS 0 and again at QoS 1 and 2; a single message is always taken."""
+    """Limits on what waits for one client, at QoS 0 and again at QoS 1 and 2; a single message is always taken."""
 
     messages: int
     bytes: int
@@ -115,11 +115,11 @@ class Outbox:
 
     @property
     def idle(self) -> bool:
-        """Whether a message at QoS 0 may be written past the queues."""
+        """True if a message at QoS 0 may be written past the queues."""
         return not self._best_effort and not self._assured and not self._resend and not self._lazy
 
     def put(self, message: Outgoing, qos: int) -> bool:
-        """Queue a message; False where one at QoS 1 or 2 had to make room."""
+        """Queue a message; return False if one at QoS 1 or 2 had to make room."""
         self._number += 1
         if qos == 0:
             self.dropped += self._best_effort.add(self._number, message, qos)
@@ -129,11 +129,14 @@ class Outbox:
         return dropped == 0
 
     def add_lazy(self, name: str, messages: Iterator[tuple[Outgoing, int]]) -> None:
-        """Messages, with their QoS, that are made only when their turn comes: before what is queued. One supply a name."""
+        """Add messages, with their QoS, that are made only when their turn comes: before what is queued.
+
+        The messages of the same name that were added before, and are not made yet, are forgotten.
+        """
         self._lazy[name] = messages
 
     def take(self, budget: int) -> bytes:
-        """The next packets, about `budget` bytes of them; empty where nothing may be sent now."""
+        """Return the next packets, about `budget` bytes of them; empty if nothing may be sent now."""
         taken: list[bytes] = []
         size = 0
         while size < budget and (packet := self._next()) is not None:
@@ -156,10 +159,10 @@ class Outbox:
 
     def received(self, packet_id: int) -> bytes:
         """A PUBREC; returns the PUBREL. Raises `MalformedError` for a message at QoS 1."""
-        found = self._in_flight.get(packet_id)
-        if found is not None:
-            _check_qos(found, 2)
-            found.released = True
+        in_flight = self._in_flight.get(packet_id)
+        if in_flight is not None:
+            _check_qos(in_flight, 2)
+            in_flight.released = True
         return packets_out.acknowledgement(Type.PUBREL, packet_id)
 
     def complete(self, packet_id: int) -> None:
@@ -167,9 +170,9 @@ class Outbox:
         self._finish(packet_id, qos=2)
 
     def _finish(self, packet_id: int, *, qos: int) -> None:
-        found = self._in_flight.get(packet_id)
-        if found is not None:
-            _check_qos(found, qos)
+        in_flight = self._in_flight.get(packet_id)
+        if in_flight is not None:
+            _check_qos(in_flight, qos)
             del self._in_flight[packet_id]
 
     def _next(self) -> bytes | None:
@@ -198,12 +201,12 @@ class Outbox:
         return packets_out.publish(message.topic, message.payload, qos=qos, retain=message.retain, packet_id=packet_id)
 
     def _packet_again(self, packet_id: int) -> bytes:
-        found = self._in_flight[packet_id]
-        if found.released:
+        in_flight = self._in_flight[packet_id]
+        if in_flight.released:
             return packets_out.acknowledgement(Type.PUBREL, packet_id)
-        message = found.message
+        message = in_flight.message
         return packets_out.publish(
-            message.topic, message.payload, qos=found.qos, retain=message.retain, dup=True, packet_id=packet_id
+            message.topic, message.payload, qos=in_flight.qos, retain=message.retain, dup=True, packet_id=packet_id
         )
 
     def _free_id(self) -> int:
@@ -213,6 +216,6 @@ class Outbox:
                 return self._last_id
 
 
-def _check_qos(found: _InFlight, qos: int) -> None:
-    if found.qos != qos:
-        raise MalformedError(f"an acknowledgement for QoS {qos} of a message at QoS {found.qos}")
+def _check_qos(in_flight: _InFlight, qos: int) -> None:
+    if in_flight.qos != qos:
+        raise MalformedError(f"an acknowledgement for QoS {qos} of a message at QoS {in_flight.qos}")

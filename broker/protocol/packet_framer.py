@@ -14,7 +14,7 @@ from broker.protocol.packet_types import FLAGS, Type
 
 
 class MalformedError(Exception):
-    """What a client sent breaks MQTT 3.1.1; the message says how."""
+    """A client breaks MQTT 3.1.1; the message says how."""
 
 
 class TooLargeError(MalformedError):
@@ -54,7 +54,7 @@ class PacketFramer:
         self._data = b""
         self._position = 0
         self._later = bytearray()
-        """What came after `_data`."""
+        """Bytes that came after `_data`."""
         self._needed = 1
         """Without as many bytes from `_position` on there is no packet."""
 

@@ -20,7 +20,7 @@ MAX_FILTERS: Final = 1_000
 
 
 class Will(Struct, frozen=True):
-    """What a client asks to be published when it goes without a DISCONNECT."""
+    """A message to be published when the client goes without a DISCONNECT."""
 
     topic: str
     payload: bytes

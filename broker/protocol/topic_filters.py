@@ -4,11 +4,14 @@ MAX_LEVELS = 32
 """Deeper topics and filters are refused: MQTT allows 65,536 levels, each of which would cost a node of a tree."""
 
 _NODE_BYTES = 400
-"""What a level costs in a tree, about."""
+"""Memory of a level in a tree, about."""
 
 
 def topic_matches(topic_filter: str, topic: str) -> bool:
-    """MQTT 3.1.1, section 4.7: ``+`` is one level, a final ``#`` all that follow, neither matches a leading ``$``."""
+    """Return True if a filter matches a topic (MQTT 3.1.1, section 4.7).
+
+    ``+`` is one level, a final ``#`` all that follow; neither matches a leading ``$``.
+    """
     if topic_filter == topic:
         return True
     if topic.startswith("$") and topic_filter[:1] in ("+", "#"):
@@ -21,7 +24,7 @@ def topic_matches(topic_filter: str, topic: str) -> bool:
 
 
 def valid_filter(topic_filter: str) -> bool:
-    """Whether ``+`` stands for whole levels only, and ``#`` for the last one only [MQTT-4.7.1-2] [MQTT-4.7.1-3]."""
+    """Return True if ``+`` stands for whole levels only, and ``#`` for the last one only [MQTT-4.7.1-2] [MQTT-4.7.1-3]."""
     if too_deep(topic_filter):
         return False
     levels = topic_filter.split("/")
@@ -29,10 +32,10 @@ def valid_filter(topic_filter: str) -> bool:
 
 
 def too_deep(topic: str) -> bool:
-    """Whether a topic or filter has more than `MAX_LEVELS`."""
+    """Return True if a topic or filter has more than `MAX_LEVELS`."""
     return topic.count("/") >= MAX_LEVELS
 
 
 def cost_bytes(topic: str) -> int:
-    """About how much memory a topic or filter takes in a tree."""
+    """Return about how much memory a topic or filter takes in a tree."""
     return len(topic) + _NODE_BYTES * (topic.count("/") + 1)

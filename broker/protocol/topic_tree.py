@@ -32,7 +32,7 @@ class _Tree(Generic[Value]):
         self.root: _Node[Value] = _Node()
 
     def node(self, path: str) -> _Node[Value]:
-        """The node of `path`, made where it is not there."""
+        """Return the node of `path`, made if it is not there."""
         node = self.root
         for level in path.split("/"):
             child = node.children.get(level)
@@ -59,7 +59,7 @@ class _Tree(Generic[Value]):
 
 
 class FilterIndex(Generic[Subscriber]):
-    """Who subscribes to which filters, at which QoS. Filters are valid, and none begins with ``$``."""
+    """Subscribers by filter, each with its QoS. Filters are valid, and none begins with ``$``."""
 
     def __init__(self) -> None:
         self._exact: dict[str, dict[Subscriber, int]] = {}
@@ -67,7 +67,7 @@ class FilterIndex(Generic[Subscriber]):
         self._filters: dict[Subscriber, set[str]] = {}
 
     def filters(self, subscriber: Subscriber) -> AbstractSet[str]:
-        """The filters of a subscriber."""
+        """Return the filters of a subscriber."""
         return self._filters.get(subscriber, frozenset())
 
     def add(self, topic_filter: str, subscriber: Subscriber, qos: int) -> None:
@@ -82,7 +82,7 @@ class FilterIndex(Generic[Subscriber]):
         node.value[subscriber] = qos
 
     def remove(self, topic_filter: str, subscriber: Subscriber) -> bool:
-        """Unsubscribe; whether there was such a subscription."""
+        """Unsubscribe; return False if there is no such subscription."""
         mine = self._filters.get(subscriber, set())
         if topic_filter not in mine:
             return False
@@ -104,13 +104,13 @@ class FilterIndex(Generic[Subscriber]):
             self.remove(topic_filter, subscriber)
 
     def match(self, topic: str) -> dict[Subscriber, int]:
-        """Every subscriber of `topic` once, with the highest QoS of its filters that match [MQTT-3.3.5-1]."""
-        found = dict(self._exact.get(topic, {}))
+        """Return every subscriber of `topic` once, with the highest QoS of its filters that match [MQTT-3.3.5-1]."""
+        subscribers_qos = dict(self._exact.get(topic, {}))
         if self._wild.root.children:
             for subscribers in _matching_filters(self._wild.root, topic.split("/")):
                 for subscriber, qos in subscribers.items():
-                    found[subscriber] = max(qos, found.get(subscriber, 0))
-        return found
+                    subscribers_qos[subscriber] = max(qos, subscribers_qos.get(subscriber, 0))
+        return subscribers_qos
 
 
 def _is_wild(topic_filter: str) -> bool:
@@ -125,7 +125,7 @@ def _matching_filters(root: _Node[Value], levels: list[str]) -> Iterator[Value]:
         for node in nodes:
             if wildcards:
                 yield from _value_of(node, "#")
-            following += [node.children[one] for one in ((level, "+") if wildcards else (level,)) if one in node.children]
+            following += [node.children[key] for key in ((level, "+") if wildcards else (level,)) if key in node.children]
         nodes = following
     for node in nodes:
         yield from _value_of(node, "#")
@@ -161,7 +161,7 @@ class RetainedMessages:
         return len(self._topics)
 
     def keep(self, topic: str, payload: bytes, qos: int) -> bool:
-        """Keep, or with an empty payload forget [MQTT-3.3.1-10]; False where there is no room for it."""
+        """Keep, or with an empty payload forget [MQTT-3.3.1-10]; return False if there is no room for it."""
         self._bytes -= self._topics.pop(topic, 0)
         self._tree.discard(topic)
         if not payload:
@@ -175,17 +175,17 @@ class RetainedMessages:
         return True
 
     def get(self, topic: str) -> Retained | None:
-        """What is retained on a topic now."""
+        """Return the retained message of a topic, if there is one."""
         return self._tree.node(topic).value if topic in self._topics else None
 
     def match(self, topic_filter: str) -> list[Retained]:
-        """Every retained message whose topic `topic_filter` takes."""
+        """Return every retained message whose topic `topic_filter` matches."""
         levels = topic_filter.split("/")
         nodes = [self._tree.root]
         for depth, level in enumerate(levels):
             if level == "#":
                 # The level above counts too: `a/#` takes `a`.
-                return [one for node in nodes for one in _below(node, not_system=depth == 0)]
+                return [value for node in nodes for value in _below(node, not_system=depth == 0)]
             nodes = [child for node in nodes for child in _children(node, level, not_system=depth == 0)]
         return [node.value for node in nodes if node.value is not None]
 
@@ -197,12 +197,12 @@ def _children(node: _Node[Value], level: str, *, not_system: bool) -> list[_Node
 
 
 def _below(node: _Node[Value], *, not_system: bool) -> Iterator[Value]:
-    """The values at and below a node, without recursion: a topic may have thousands of levels."""
+    """Yield the values at and below a node, without recursion: a topic may have thousands of levels."""
     if node.value is not None:
         yield node.value
     waiting = _children(node, "+", not_system=not_system)
     while waiting:
-        one = waiting.pop()
-        if one.value is not None:
-            yield one.value
-        waiting += one.children.values()
+        child = waiting.pop()
+        if child.value is not None:
+            yield child.value
+        waiting += child.children.values()

@@ -3,7 +3,7 @@
 import asyncio
 
 from broker.message import Message
-from broker.pacing.fair_queue import LINE, OVERHEAD
+from broker.pacing.fair_queue import MAX_TOPIC_BYTES, OVERHEAD
 from broker.subscription import BUFFER_BYTES, Subscription
 from tests.support.mqtt.aio import run, turns
 
@@ -145,8 +145,8 @@ def fill(sub: Subscription, topic: str, size: int) -> int:
 def test_what_may_wait_of_one_topic_is_bounded_and_the_others_do_not_notice() -> None:
     async def main() -> None:
         sub = subscription(buffer=10_000)
-        assert fill(sub, "a/much", 50_000) == -(-LINE // (50_000 + OVERHEAD))
-        assert fill(sub, "a/small", 100) == -(-LINE // (100 + OVERHEAD))
+        assert fill(sub, "a/much", 50_000) == -(-MAX_TOPIC_BYTES // (50_000 + OVERHEAD))
+        assert fill(sub, "a/small", 100) == -(-MAX_TOPIC_BYTES // (100 + OVERHEAD))
         assert not sub.full
         assert not sub.full_for("a/third")
         late = asyncio.create_task(sub.put(sent("a/much", 99)))

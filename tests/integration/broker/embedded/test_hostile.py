@@ -16,7 +16,7 @@ from broker.auth.connect_policy import MAX_SESSIONS_OF_A_DEVICE
 from broker.embedded.bus import MAX_PENDING_CONNECT, EmbeddedBus
 from broker.embedded.connection import MAX_PACKET
 from broker.embedded.context import Timeouts
-from broker.pacing.fair_queue import LINE
+from broker.pacing.fair_queue import MAX_TOPIC_BYTES
 from broker.protocol.packet_framer import MalformedError, PacketFramer
 from broker.protocol.packet_types import Type
 from broker.protocol.packets_in import UnsupportedVersionError
@@ -278,7 +278,7 @@ def test_one_who_floods_is_held_back_and_nothing_is_lost(qos: int) -> None:
                 sending = asyncio.create_task(_flood(flood, count, qos))
                 await until(lambda: subscription.full_for("t"))
                 await turns(200)
-                assert len(subscription) * 2_000 <= LINE
+                assert len(subscription) * 2_000 <= MAX_TOPIC_BYTES
                 await other.alive()
                 taken: list[int] = []
                 while len(taken) < count:
@@ -319,7 +319,7 @@ def test_large_messages_are_bounded_by_their_bytes() -> None:
                 sending = asyncio.create_task(send())
                 await until(lambda: subscription.full_for("t"))
                 await turns(200)
-                assert len(subscription) * 250_000 <= LINE + 250_000
+                assert len(subscription) * 250_000 <= MAX_TOPIC_BYTES + 250_000
                 assert not sending.done()
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
