@@ -1,4 +1,4 @@
-"""What arduinoWebSockets' SocketIOclient 2.7 sends, byte for byte: one TCP connection, nothing waited for."""
+"""Socket.IO client with the bytes of arduinoWebSockets' SocketIOclient 2.7: one TCP connection, no waiting for answers."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ AGENT = "User-Agent: arduino-WebSocket-Client"
 
 
 class Arduino:
-    """Connects to `url` as the library does; `texts` are the messages that came, engine.io's pings answered."""
+    """Connection to `url` as the library makes it; `texts` are the messages received. Engine.IO's pings are answered."""
 
     def __init__(self, port: int, url: str) -> None:
         self.texts: list[str] = []
@@ -20,8 +20,8 @@ class Arduino:
         self._host = f"Host: 127.0.0.1:{port}"
         self._socket = socket.create_connection(("127.0.0.1", port), 5)
         polled = self._get(f"{url}&transport=polling", "Connection: keep-alive")
-        _, found, rest = polled.partition(b'"sid":"')  # no space allowed
-        assert found, polled.decode()
+        _, separator, rest = polled.partition(b'"sid":"')  # no space allowed
+        assert separator, polled.decode()
         sid = rest[: rest.index(b'"')].decode()
         upgraded = self._get(
             f"{url}&transport=websocket&sid={sid}",
@@ -37,18 +37,18 @@ class Arduino:
         self.send("5")
 
     def send(self, text: str) -> None:
-        """One masked text frame."""
+        """Send a masked text frame."""
         raw, mask = text.encode(), os.urandom(4)
         length = bytes((128 | len(raw),)) if len(raw) < 126 else bytes((254,)) + len(raw).to_bytes(2, "big")
-        self._socket.sendall(b"\x81" + length + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(raw)))
+        self._socket.sendall(b"\x81" + length + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(raw)))
 
     def wait_for(self, start: str, timeout_s: float = 5) -> str:
-        """The next message that begins with `start`."""
+        """Return the next message that begins with `start`; skip those before it."""
         until_s = time.monotonic() + timeout_s
         while True:
-            for at, text in enumerate(self.texts):
+            for index, text in enumerate(self.texts):
                 if text.startswith(start):
-                    del self.texts[: at + 1]
+                    del self.texts[: index + 1]
                     return text
             self._socket.settimeout(max(0.01, until_s - time.monotonic()))
             part = self._socket.recv(65536)

@@ -1,4 +1,4 @@
-"""The interface that Python clients already use, with python-socketio's own client. Usage: python check_py.py PORT"""
+"""Check of the interface for Python clients, with python-socketio's client. Usage: python check_py.py PORT"""
 
 import sys
 import threading
@@ -11,7 +11,7 @@ EVENTS = ("new_sensor_data", "stress_alert", "client_stats", "history_data", "po
 
 
 def main(port: int) -> int:
-    """Emit what clients emit; 0 if every event came back."""
+    """Emit the events of clients; return 0 if every answer came."""
     front, esp = socketio.Client(), socketio.Client()
     got: dict[str, Any] = {}
     arrived = {name: threading.Event() for name in EVENTS}

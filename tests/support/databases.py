@@ -1,4 +1,4 @@
-"""What tests do to a database from beside the product, on SQLite and on PostgreSQL."""
+"""Changes to a database by another client than the product, on SQLite and on PostgreSQL."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ _REFUSE = {
     "postgresql": "ALTER TABLE history_stress ADD CONSTRAINT not_this_one CHECK (hr IS DISTINCT FROM {hr})",
 }
 NO_TABLE = {"sqlite": "no such table: {table}", "postgresql": 'relation "{table}" does not exist'}
-"""How each says that a table is missing."""
+"""Message of each database for a missing table."""
 
 
 @contextmanager
 def another(database: Database) -> Iterator[Connection]:
-    """Another client's connection, which commits each statement by itself."""
+    """Yield another client's connection, which commits each statement."""
     engine = create_engine(database.url, poolclass=NullPool)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection
@@ -30,7 +30,7 @@ def another(database: Database) -> Iterator[Connection]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """An SQLite file that somebody else is writing to."""
+    """Hold the write lock of an SQLite file."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
@@ -38,7 +38,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def hidden(database: Database, table: str) -> Iterator[None]:
-    """A table that is missing."""
+    """Rename a table, so that it is missing, until the block ends."""
     with another(database) as connection:
         connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO hidden")
         yield
@@ -46,11 +46,11 @@ def hidden(database: Database, table: str) -> Iterator[None]:
 
 
 def refuse(database: Database, hr: float) -> None:
-    """From now on the database refuses rows with this heart rate."""
+    """Make the database reject readings with this heart rate."""
     with another(database) as connection:
         connection.exec_driver_sql(_REFUSE[database.writer.dialect.name].format(hr=hr))
 
 
 def no_table(database: Database, table: str) -> str:
-    """What the database says of a table that is missing."""
+    """Return the database's message for a missing table."""
     return NO_TABLE[database.writer.dialect.name].format(table=table)

@@ -1,4 +1,4 @@
-"""Starts the real things for the tests: the product, Mosquitto, and clients, on free loopback ports."""
+"""Processes for the tests: the product, Mosquitto and clients, on free loopback ports."""
 
 import contextlib
 import getpass
@@ -29,16 +29,16 @@ from tests.support.programs import check_command, needed
 START_S = 30.0
 MOSQUITTO = {
     "allow_anonymous": "true",
-    "user": getpass.getuser(),  # as root it would take another, who cannot read the test's folder
+    "user": getpass.getuser(),  # as root it would switch to a user that cannot read the test's folder
     "max_inflight_messages": 1_000,
     "max_queued_messages": 100_000,
 }
 
 
 def _own_ports() -> Iterator[int]:
-    """Ports below those that the system gives to outgoing connections: nobody takes one before it is listened on.
+    """Yield ports below the ephemeral range, so that no outgoing connection takes one before a listener does.
 
-    The tests' workers share them out, and each comes round to a port again after some thousand others.
+    Each of the tests' workers has its own ports, and uses one again only after some thousand others.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -58,10 +58,10 @@ def free_port() -> int:
     raise AssertionError("cycle has no end")
 
 
-def wait_until(what: Callable[[], bool], timeout_s: float = START_S) -> None:
-    """Poll a condition of another process; fails with the caller's line when it does not come."""
+def wait_until(condition: Callable[[], bool], timeout_s: float = START_S) -> None:
+    """Poll a condition of another process; fail if it does not become true in time."""
     end_s = time.monotonic() + timeout_s
-    while not what():
+    while not condition():
         assert time.monotonic() < end_s, "it did not come in time"
         time.sleep(0.02)
 
@@ -89,7 +89,7 @@ _STRESSWIRE = (sys.executable, "-m", "stresswire")
 
 
 class Process:
-    """A process whose output is collected line by line; stopped at the end of the `with`."""
+    """Process whose output is collected line by line; killed at the end of the `with`."""
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
         check_command(command)
@@ -121,7 +121,7 @@ class Process:
         return "\n".join(self.lines)
 
     def wait_for(self, text: str, timeout_s: float = START_S) -> None:
-        """Wait for a line with `text`; a process that ends or is silent instead is killed, and the test fails."""
+        """Wait for a line with `text`; if the process ends or the time is over, kill it and fail."""
         try:
             wait_until(lambda: text in self.output or self._process.poll() is not None, timeout_s)
             assert text in self.output, f"ended before {text!r}:\n{self.output}"
@@ -138,7 +138,7 @@ class Process:
         return self._process.pid
 
     def resident_mb(self) -> float:
-        """Its resident memory."""
+        """Return its resident memory."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
@@ -179,15 +179,15 @@ class Process:
 
 
 def rows(database_url: str, query: str) -> list[Any]:
-    """What a query answers on the database that a process writes."""
+    """Return the rows of a query on the database of a running process."""
     engine = create_engine(with_driver(database_url), poolclass=NullPool)
     with engine.connect() as connection:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
 class Stack(Process):
-    """`stresswire up` in a folder of its own, on free ports; `mqtt_url` puts it on an external broker, `database_url` on
-    another database than the folder's own SQLite.
+    """`stresswire up` in `folder`, on free ports, with SQLite there unless `database_url` names another database, and with
+    its embedded broker unless `mqtt_url` names an external one.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class Stack(Process):
         mqtt_bind = settings.setdefault("mqtt_bind", f"127.0.0.1:{free_port()}")
         self.mqtt_port = int((mqtt_url or mqtt_bind).rpartition(":")[2])
         env = {
-            "PYTHONPATH": str(REPOSITORY),  # for a program that is the tests' own
+            "PYTHONPATH": str(REPOSITORY),  # for a program of the tests
             **({"STRESSWIRE_MQTT_URL": mqtt_url} if mqtt_url else {}),
             **{f"STRESSWIRE_{name.upper()}": value for name, value in settings.items()},
         }
@@ -224,22 +224,22 @@ class Stack(Process):
 
 
 class Subscriber(Process):
-    """`mosquitto_sub` on every topic of ours."""
+    """`mosquitto_sub` on every topic of the contract."""
 
     def __init__(self, port: int) -> None:
-        # Line by line, as on a terminal: it would else keep what it says to itself.
+        # Line-buffered, as on a terminal: into a pipe it would buffer its output.
         command = ["stdbuf", "-oL", "mosquitto_sub", "-p", str(port), "-t", f"{ROOT}/+/+", "-F", "%t %p", "-q", "1", "-d"]
         super().__init__(command)
         self.wait_for("Subscribed")
 
     def payloads(self, name: str) -> list[dict[str, Any]]:
-        """The JSON payloads that came on topics whose last segment is `name`, in order."""
-        found = re.compile(rf"^{ROOT}/[^/ ]+/{name} (.*)$")
-        return [json.loads(match[1]) for line in list(self.lines) if (match := found.match(line))]
+        """Return the JSON payloads received on topics whose last segment is `name`, in order."""
+        message = re.compile(rf"^{ROOT}/[^/ ]+/{name} (.*)$")
+        return [json.loads(match[1]) for line in list(self.lines) if (match := message.match(line))]
 
 
 def publish(port: int, device_id: str, payload: str | bytes, *, name: str = "esp32_sensor_data") -> None:
-    """`mosquitto_pub` of one message."""
+    """Publish a message with `mosquitto_pub`."""
     topic = f"{ROOT}/{device_id}/{name}"
     command = ["mosquitto_pub", "-p", str(port), "-t", topic, "-q", "1", "-s" if payload else "-n"]
     subprocess.run(command, input=payload if isinstance(payload, bytes) else payload.encode(), check=True, timeout=START_S)
@@ -253,7 +253,7 @@ def start_mosquitto(
     listen: str = "127.0.0.1",
     prefix: Sequence[str] = (),
 ) -> Process:
-    """A real Mosquitto, with these options beside or instead of the usual ones; `prefix` is a command that starts it."""
+    """Start Mosquitto with these options in addition to `MOSQUITTO`; `prefix` is a command that starts it."""
     lines = {**MOSQUITTO, **options}
     config = folder / "mosquitto.conf"
     config.write_text(f"listener {port} {listen}\n" + "".join(f"{name} {value}\n" for name, value in lines.items()))
@@ -265,20 +265,20 @@ def start_mosquitto(
 
 @contextlib.contextmanager
 def mosquitto(folder: Path, *, port: int | None = None, **options: object) -> Iterator[str]:
-    """As `start_mosquitto`, for the time of the `with`; yields its URL."""
+    """Run Mosquitto as `start_mosquitto` does until the block ends; yield its URL."""
     port = port or free_port()
     with start_mosquitto(folder, port, options):
         yield f"mqtt://127.0.0.1:{port}"
 
 
 def node(script: str, *arguments: object) -> Process:
-    """A script of `tests/js`."""
+    """Start a script of `tests/js`."""
     needed(JS / "node_modules")
     return Process(["node", str(JS / script), *map(str, arguments)], cwd=JS)
 
 
 class Frontend(Process):
-    """A React frontend's socket.io-client."""
+    """Frontend with socket.io-client, in a process of Node.js."""
 
     def __init__(self, stack: Stack) -> None:
         needed(JS / "node_modules")
@@ -286,16 +286,16 @@ class Frontend(Process):
         self.wait_for("connected")
 
     def events(self, name: str) -> list[Any]:
-        """The data of every event of that name, in order."""
-        heard = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
-        return [one["data"] for one in heard if one["event"] == name]
+        """Return the data of the received events of that name, in order."""
+        events = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+        return [event["data"] for event in events if event["event"] == name]
 
     def emit(self, event: str, data: object) -> None:
         self.type(json.dumps({"event": event, "data": data}))
 
 
 def write_recording(path: Path, subjects: Mapping[str, int], *, calm_s: int = 300, stress_s: int = 150) -> None:
-    """Simulated people, `subjects` seconds of each: calm, then stress, and again."""
+    """Write a recording of simulated people; `subjects` maps names to seconds. Calm and stress come by turns."""
     with path.open("w") as file:
         file.write("subject,t,hr,temp,eda\n")
         for seed, (subject, seconds) in enumerate(subjects.items()):

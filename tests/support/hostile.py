@@ -1,4 +1,4 @@
-"""Payloads of any bytes and any JSON, most of them one step away from a good one: what anybody may send."""
+"""Random payloads, bytes and JSON, most of them one change away from a valid one."""
 
 import json
 import random
@@ -142,10 +142,10 @@ DEVICES: Final = [
 
 
 class Hostile(random.Random):
-    """Makes payloads; the same seed makes the same ones."""
+    """Generator of payloads; the same seed gives the same payloads."""
 
     def payload(self, name: str) -> bytes:
-        """Bytes for a message or event of that name."""
+        """Return bytes for a message or event of that name."""
         kind = self.random()
         if kind < 0.2:
             return self.choice(BYTES)
@@ -153,12 +153,12 @@ class Hostile(random.Random):
             return self.randbytes(self.randrange(60))
         text = json.dumps(self.value(name), ensure_ascii=self.random() < 0.5).encode(errors="surrogatepass")
         if kind < 0.45:
-            at = self.randrange(len(text) + 1)
-            return text[:at] + self.choice(DAMAGE) + text[at + self.randrange(3) :]
+            index = self.randrange(len(text) + 1)
+            return text[:index] + self.choice(DAMAGE) + text[index + self.randrange(3) :]
         return text
 
     def value(self, name: str) -> Any:
-        """JSON for a message or event of that name, most of it as it should be."""
+        """Return a JSON value for a message or event of that name, mostly valid."""
         example: Any = dict(EXAMPLES.get(name, {}))
         for _ in range(self.choice([0, 1, 1, 1, 2, 3])):
             field = self.choice([*example, "x", "boot", "seq"])

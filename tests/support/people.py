@@ -1,4 +1,4 @@
-"""A guarded `stresswire up` and people of every role, for the tests of who may do what."""
+"""`stresswire up` with logins of every role, for the tests of rights."""
 
 import http.client
 import json
@@ -33,7 +33,7 @@ class Reply(NamedTuple):
 
 
 class Guarded:
-    """`stresswire up` that asks for logins; `tokens` by name."""
+    """`stresswire up` that requires logins; `tokens` by name."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         added = {name: stresswire(folder, "token", "add", name, *options) for name, options in PEOPLE.items()}
@@ -41,7 +41,7 @@ class Guarded:
         self.stack = Stack(folder, auth="required", **settings)
 
     def ask(self, method: str, path: str, who: str | None = None, body: object = None, **headers: str) -> Reply:
-        """A request with the token of `who`."""
+        """Send a request with the token of the login `who`, or without one."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if who is not None:
             named["Authorization"] = f"Bearer {self.tokens[who]}"
@@ -56,7 +56,7 @@ def ask(
     headers: Mapping[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Reply:
-    """A request on a connection of its own; a body that is no bytes is sent as JSON."""
+    """Send a request on a new connection; a body that is not bytes is sent as JSON."""
     host, port = "127.0.0.1", stack.http_port
     connection = (
         http.client.HTTPConnection(host, port, timeout=20)

@@ -1,5 +1,5 @@
-"""A frontend with python-socketio over long polling, in a process of its own: what the gateway sets in the library's module
-is not set here. Prints how many readings it has heard, as they come. Usage: polling_frontend.py URL
+"""Frontend with python-socketio over long polling, in a separate process, without the gateway's changes to the library's
+modules. Prints the number of received readings. Usage: polling_frontend.py URL
 """
 
 import sys
@@ -9,13 +9,13 @@ import socketio  # type: ignore[import-untyped]
 
 def main() -> None:
     client = socketio.Client(reconnection=False)
-    heard = 0
+    received = 0
 
     @client.on("new_sensor_data")  # type: ignore[untyped-decorator]
-    def _heard(_reading: object) -> None:
-        nonlocal heard
-        heard += 1
-        print(f"heard {heard}", flush=True)
+    def _count(_reading: object) -> None:
+        nonlocal received
+        received += 1
+        print(f"received {received}", flush=True)
 
     client.connect(sys.argv[1], transports=["polling"])
     print("connected", flush=True)

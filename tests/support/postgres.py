@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: a cluster of its own, on a free port, gone at the end."""
+"""PostgreSQL for the tests: a new cluster on a free port, removed at the end."""
 
 import contextlib
 import os
@@ -17,12 +17,12 @@ from psycopg import sql
 from tests.support.harness import Process, free_port
 
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-"""For tests that kill nothing."""
+"""Settings for tests that do not kill the server."""
 USER = "stresswire"
 
 
 def programs() -> Path:
-    """The folder of the newest PostgreSQL that Debian installed."""
+    """Return the folder of the newest PostgreSQL that Debian installed. Raises `FileNotFoundError`."""
     folders = list(Path("/usr/lib/postgresql").glob("*/bin"))
     if not folders:
         raise FileNotFoundError(2, "not installed", "initdb")
@@ -30,18 +30,18 @@ def programs() -> Path:
 
 
 def as_postgres() -> tuple[str, ...]:
-    """PostgreSQL does not run as root."""
+    """Return the command prefix to run as the user postgres: PostgreSQL does not run as root."""
     return ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups") if os.getuid() == 0 else ()
 
 
 class PostgresServer:
-    """A PostgreSQL server; the `with` starts it, `kill` and `start` may follow each other within.
+    """PostgreSQL server that the `with` starts; `kill` and `start` may be called within.
 
     Args:
-        host: the address in its URLs.
-        listen: the addresses that it listens on, if others.
-        prefix: a command that starts another, such as one that enters a network namespace.
+        host: address in its URLs.
+        prefix: command that starts it, such as one that enters a network namespace.
         settings: `name=value` each, in addition to the defaults.
+        listen: addresses that it listens on; default `host`.
     """
 
     def __init__(
@@ -58,40 +58,40 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """Of the database that is there from the start."""
+        """URL of the database that exists from the start."""
         return self.url_of("postgres")
 
     @property
     def pid(self) -> int:
-        """The server's first process."""
+        """Id of the server's first process."""
         return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
 
     def url_of(self, name: str) -> str:
         return f"postgresql://{USER}@{self.host}:{self.port}/{name}"
 
     def create(self) -> str:
-        """A new database; returns its URL."""
+        """Create a database, and return its URL."""
         name = f"test{next(self._numbers)}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {} STRATEGY file_copy").format(sql.Identifier(name)))
         return self.url_of(name)
 
     def start(self) -> None:
-        """Start, and wait until it takes connections; after a crash that includes the recovery."""
-        settings = [argument for one in self._settings for argument in ("-c", one)]
+        """Start, and wait until it accepts connections; after a crash this includes the recovery."""
+        settings = [argument for setting in self._settings for argument in ("-c", setting)]
         address = ("-h", self._listen, "-p", str(self.port))
         command = [*self._prefix, *as_postgres(), programs() / "postgres", "-D", self._folder / "data", *address, *settings]
         self._process = Process([str(part) for part in command], cwd=Path("/"))
         self._process.wait_for("database system is ready to accept connections")
 
     def kill(self) -> None:
-        """kill -9, of every process of the server."""
+        """Send SIGKILL to every process of the server."""
         assert self._process is not None
         self.signal(signal.SIGKILL)
         self._process.wait()
 
     def signal(self, sign: signal.Signals) -> None:
-        """Send a signal to every process of the server; SIGSTOP makes it one that answers nothing."""
+        """Send a signal to every process of the server; after SIGSTOP it does not answer."""
         for pid in (self.pid, *_children(self.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sign)
@@ -116,11 +116,11 @@ class PostgresServer:
 
 
 def _children(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @contextlib.contextmanager
 def fast_postgres() -> Iterator[PostgresServer]:
-    """One that does not wait for the disk."""
+    """Run a server that does not wait for the disk."""
     with PostgresServer(settings=FAST) as server:
         yield server

@@ -1,4 +1,4 @@
-"""Rows as ingest writes them."""
+"""Table rows as ingest writes them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +7,7 @@ NOON = datetime(2024, 12, 10, 12, tzinfo=UTC)
 
 
 def row(seq: int, *, device_id: str = "d", boot: str = "b", at: datetime | None = None, **other: Any) -> dict[str, Any]:
-    """A reading a second after noon for each `seq`."""
+    """Return a reading `seq` seconds after noon."""
     return {
         "device_id": device_id,
         "boot": boot,

@@ -34,7 +34,7 @@ def test_an_answer_to_a_poll_is_one_that_older_clients_take(shared_stack: Stack)
     with Process(frontend) as listening:
         listening.wait_for("connected")
         assert ask(shared_stack, "POST", "/api/esp32/data", samples).status == 201
-        wait_until(lambda: "heard 400" in listening.lines)
+        wait_until(lambda: "received 400" in listening.lines)
 
 
 def test_a_queue_gives_no_more_than_an_answer_holds() -> None:
