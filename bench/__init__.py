@@ -1,1 +1,1 @@
-"""Measures the embedded broker and the whole pipeline. Figures for people to read: nothing here is a test."""
+"""Benchmarks of the embedded broker and of the whole pipeline. They print tables; none of them is a test."""

@@ -1,13 +1,13 @@
-"""Runs every measurement one after the other: `python -m bench [--quick]`."""
+"""Run all benchmarks one after the other: `python -m bench [--quick]`."""
 
 from bench import backfill, connects, deaf, frontends, held, history, messages, model, pipeline, report
 
 
 def measure(quick: bool) -> str:
-    """Print each table when it is there."""
+    """Print the table of each benchmark as soon as it has ended, and return that of the last."""
     *first, last = (messages, connects, held, pipeline, backfill, history, frontends, model, deaf)
-    for one in first:
-        print(one.measure(quick), flush=True)
+    for benchmark in first:
+        print(benchmark.measure(quick), flush=True)
     return last.measure(quick)
 
 

@@ -1,7 +1,7 @@
-"""What a backfill costs those who are live: `python -m bench.backfill [--quick]`.
+"""Latency of live devices beside a backfill: `python -m bench.backfill [--quick]`.
 
-Fifty devices send yesterday in batches, each as fast as it is acknowledged; others send a sample a second. The time to
-their PUBACK, which comes after the commit, is taken without the backfill and with it.
+Fifty devices send the samples of a day in batches, each as fast as it is acknowledged; others send a sample a second. The
+time to their PUBACK, which comes after the commit, is measured without the backfill and with it.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from bench.pipeline import Stack
 from broker.contract import MAX_BATCH
 
 WINDOW: Final = 4
-"""Batches of one device on their way."""
+"""Batches of a device in flight."""
 _PUBACK: Final = 0x40
 
 
 class Plan(Struct, frozen=True):
-    """How many devices, and for how long each of the two parts runs."""
+    """Numbers of devices, and the duration of each of the two parts."""
 
     backfilling: int = 50
     live: int = 50
@@ -36,7 +36,7 @@ QUICK: Final = Plan(backfilling=2, live=2, seconds=3)
 
 
 class Tally(Struct):
-    """Milliseconds from a live sample to its PUBACK, and samples of the backfill that were acknowledged."""
+    """Milliseconds from each live sample to its PUBACK, and the number of acknowledged samples of the backfill."""
 
     latencies_ms: list[float]
     backfilled: int = 0
@@ -111,7 +111,7 @@ async def _run(port: int, plan: Plan, *, backfill: bool) -> Tally:
 
 
 def measure(quick: bool) -> str:
-    """Without a backfill, and with one, each on a fresh start."""
+    """Return the table: without a backfill and with one, each on a fresh server."""
     plan = QUICK if quick else Plan()
     rows = []
     for backfill in (False, True):

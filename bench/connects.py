@@ -1,4 +1,4 @@
-"""What a CONNECT and a large SUBSCRIBE cost beside retained topics and filters: `python -m bench.connects [--quick]`."""
+"""CPU time of a CONNECT and of a large SUBSCRIBE, with many retained topics: `python -m bench.connects [--quick]`."""
 
 from collections import defaultdict
 from contextlib import ExitStack
@@ -16,7 +16,7 @@ _STATUS: Final = b'{"status":"online"}'
 
 
 class Plan(Struct, frozen=True):
-    """`topics` are retained; as many other clients have one of them each as their filter."""
+    """`topics` retained topics; as many other clients subscribe to one of them each."""
 
     rounds: int = 3
     topics: int = 500
@@ -29,7 +29,7 @@ Costs = dict[tuple[str, Kind], list[float]]
 
 
 def measure(quick: bool) -> str:
-    """Both on both servers in turn."""
+    """Return the table: both packets, on both servers by turns."""
     plan = QUICK if quick else Plan()
     costs: Costs = defaultdict(list)
     for _ in range(plan.rounds):
@@ -39,7 +39,7 @@ def measure(quick: bool) -> str:
         [
             name,
             *(report.middle(costs[name, kind], 2) for kind in KINDS),
-            report.ratio(*(costs[name, one] for one in KINDS[::-1])),
+            report.ratio(*(costs[name, kind] for kind in KINDS[::-1])),
         ]
         for name in (f"{CONNECT}, none retained, no filters", CONNECT, SUBSCRIBE)
     ]
@@ -53,18 +53,18 @@ def _round(kind: Kind, plan: Plan, costs: Costs) -> None:
     filters = [wire.topic(wire.device(number), wire.STATUS) for number in range(plan.topics)]
     with Server(kind) as server, ExitStack() as stack:
         costs[f"{CONNECT}, none retained, no filters", kind].append(_connect_ms(server, plan.connects))
-        for number, one in enumerate(filters):
-            stack.enter_context(Client(server.port, f"other{number}")).subscribe(one)
+        for number, topic_filter in enumerate(filters):
+            stack.enter_context(Client(server.port, f"other{number}")).subscribe(topic_filter)
         with Client(server.port, "publisher") as publisher:
-            for one in filters:
-                publisher.socket.sendall(wire.publish(one, _STATUS, retain=True))
+            for topic in filters:
+                publisher.socket.sendall(wire.publish(topic, _STATUS, retain=True))
             server.settled_cpu_us()
         costs[CONNECT, kind].append(_connect_ms(server, plan.connects))
         costs[SUBSCRIBE, kind].append(_subscribe_ms(server, plan.subscribes, filters))
 
 
 def _connect_ms(server: Server, count: int) -> float:
-    """Of one of `count` clients, which all stay."""
+    """Return the mean CPU milliseconds of a CONNECT, of `count` clients that stay connected."""
     with ExitStack() as stack:
         before = server.settled_cpu_us()
         for number in range(count):
@@ -75,9 +75,9 @@ def _connect_ms(server: Server, count: int) -> float:
 
 
 def _subscribe_ms(server: Server, count: int, filters: list[str]) -> float:
-    """Of one SUBSCRIBE with all filters, and the retained messages that it brings."""
+    """Return the mean CPU milliseconds of a SUBSCRIBE with all filters and of the retained messages that follow."""
     packet = wire.subscribe(filters)
-    retained = sum(len(wire.publish(one, _STATUS, retain=True)) for one in filters)
+    retained = sum(len(wire.publish(topic, _STATUS, retain=True)) for topic in filters)
     with ExitStack() as stack:
         clients = [stack.enter_context(Client(server.port, f"reader{number}")) for number in range(count)]
         before = server.settled_cpu_us()

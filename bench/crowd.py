@@ -1,4 +1,4 @@
-"""Thousands of connections held by one epoll loop, and what they publish at a set pace or as fast as they are answered."""
+"""Thousands of connections in one epoll loop that publish at a given rate, or as fast as they are acknowledged."""
 
 import resource
 import select
@@ -14,28 +14,28 @@ from bench import wire
 from bench.wire import PUBACK_BYTES, TIMEOUT_S
 
 WAVE: Final = 200
-"""Connections that are opened at once."""
+"""Connections that are opened at the same time."""
 _SPARE_DESCRIPTORS: Final = 200
 _PUBACK: Final = 0x40
 _PUBLISH: Final = 0x30
 
 
 class Answered(Struct):
-    """What came of a paced run: milliseconds from send to PUBACK in order, how late the last sends were, other messages."""
+    """Result of a paced run: milliseconds from send to PUBACK, delays of the sends, and the number of received messages."""
 
     latencies_ms: list[float]
     late_ms: list[float]
     publishes: int = 0
 
     def sort(self) -> Self:
-        """For percentiles."""
+        """Sort the values, for percentiles."""
         self.latencies_ms.sort()
         self.late_ms.sort()
         return self
 
 
 class _Link:
-    """One connection; `sent_s` are the times of the messages that wait for their PUBACK."""
+    """Connection; `sent_s` are the times of the messages that wait for their PUBACK."""
 
     __slots__ = ("buffer", "sent_s", "socket")
 
@@ -46,7 +46,7 @@ class _Link:
 
 
 class Crowd:
-    """`count` clients of one server, each a device of its own; opened by the `with`, closed at its end."""
+    """`count` clients of one server, each another device; opened by the `with`, closed at its end."""
 
     def __init__(self, port: int, count: int, *, keep_alive_s: int = 60) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -81,7 +81,7 @@ class Crowd:
             links.append(link)
         for link in links:
             if link.recv(4, socket.MSG_WAITALL) != b"\x20\2\0\0":
-                raise ConnectionError("a client was not let in")
+                raise ConnectionError("a client was rejected")
             self._adopt(_Link(link))
 
     def _adopt(self, link: _Link) -> None:
@@ -98,34 +98,34 @@ class Crowd:
             link.socket.recv(answer_bytes, socket.MSG_WAITALL)
 
     def paced(self, messages: Sequence[bytes], rate: float, publishes: int = 0) -> Answered:
-        """Send each message, one connection after the other, at `rate` a second in all; ends when all are answered.
+        """Send the messages at QoS 1, one connection after the other; return when all are acknowledged, or after a timeout.
 
         Args:
-            messages: at QoS 1, the first for the first connection.
-            rate: messages a second.
-            publishes: messages that the clients get besides, to be waited for too.
+            messages: packets; the first is for the first connection.
+            rate: messages a second, of all connections together.
+            publishes: number of messages to the clients to wait for as well.
         """
-        found = Answered([], [])
+        answered = Answered([], [])
         sent, start_s = 0, time.perf_counter() + 0.1
         end_s = start_s + len(messages) / rate + TIMEOUT_S
-        while len(found.latencies_ms) < len(messages) or found.publishes < publishes:
+        while len(answered.latencies_ms) < len(messages) or answered.publishes < publishes:
             now_s = time.perf_counter()
             if now_s > end_s:
                 break
             while sent < len(messages) and start_s + sent / rate <= now_s:
                 self._send(sent, messages[sent])
-                found.late_ms.append((time.perf_counter() - start_s - sent / rate) * 1000)
+                answered.late_ms.append((time.perf_counter() - start_s - sent / rate) * 1000)
                 sent += 1
             due_s = start_s + sent / rate if sent < len(messages) else end_s
-            self._hear(max(0.0, due_s - time.perf_counter()), found)
-        return found.sort()
+            self._receive(max(0.0, due_s - time.perf_counter()), answered)
+        return answered.sort()
 
     def _send(self, number: int, message: bytes) -> None:
         link = self._links[number % len(self._links)]
         link.sent_s.append(time.perf_counter())
         link.socket.sendall(message)
 
-    def _hear(self, wait_s: float, found: Answered) -> None:
+    def _receive(self, wait_s: float, answered: Answered) -> None:
         for descriptor, _ in self._epoll.poll(wait_s):
             link = self._by_descriptor[descriptor]
             data = link.socket.recv(1 << 16)
@@ -134,11 +134,11 @@ class Crowd:
             now_s = time.perf_counter()
             for kind in _packets(link, data):
                 if kind == _PUBACK:
-                    found.latencies_ms.append((now_s - link.sent_s.popleft()) * 1000)
-                found.publishes += kind == _PUBLISH
+                    answered.latencies_ms.append((now_s - link.sent_s.popleft()) * 1000)
+                answered.publishes += kind == _PUBLISH
 
     def saturate(self, seconds: float, window: int) -> int:
-        """Publish at QoS 1 for `seconds`, always with `window` messages on their way on each connection; the PUBACKs."""
+        """Publish at QoS 1 for `seconds` with `window` messages in flight a connection; return the number of PUBACKs."""
         rings = {
             link.socket.fileno(): wire.Ring(wire.topic(wire.device(number), wire.SENSOR), wire.payload(), window)
             for number, link in enumerate(self._links)
@@ -157,17 +157,17 @@ class Crowd:
 
 
 def _packets(link: _Link, data: bytes) -> list[int]:
-    """The types of the packets that are complete now."""
-    buffer, at, kinds = link.buffer + data, 0, []
-    while len(buffer) >= at + 2:
-        length, head = buffer[at + 1], 2
+    """Return the types of the packets that are complete; keep the rest for the next call."""
+    buffer, start, kinds = link.buffer + data, 0, []
+    while len(buffer) >= start + 2:
+        length, head = buffer[start + 1], 2
         if length & 0x80:
-            if len(buffer) < at + 3:
+            if len(buffer) < start + 3:
                 break
-            length, head = length & 0x7F | buffer[at + 2] << 7, 3
-        if len(buffer) < at + head + length:
+            length, head = length & 0x7F | buffer[start + 2] << 7, 3
+        if len(buffer) < start + head + length:
             break
-        kinds.append(buffer[at] & 0xF0)
-        at += head + length
-    link.buffer = buffer[at:]
+        kinds.append(buffer[start] & 0xF0)
+        start += head + length
+    link.buffer = buffer[start:]
     return kinds

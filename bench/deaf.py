@@ -25,7 +25,7 @@ Figures = dict[tuple[str, Kind], list[float]]
 
 
 def measure(quick: bool) -> str:
-    """The same flood on both servers in turn."""
+    """Return the table: the same messages on both servers by turns."""
     plan = QUICK if quick else Plan()
     figures: Figures = defaultdict(list)
     for _ in range(plan.rounds):

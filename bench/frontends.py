@@ -1,4 +1,4 @@
-"""Socket.IO frontends that idle, that are busy, and that do not read: `python -m bench.frontends [--quick]`."""
+"""Socket.IO frontends that are idle, busy, or do not read: `python -m bench.frontends [--quick]`."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ _AT_ONCE: Final = 50
 
 
 class Plan(Struct, frozen=True):
-    """`busy` frontends get `rate` readings a second, of `devices`; of `crowd` frontends `deaf` do not read."""
+    """`busy` frontends get `rate` readings a second of `devices`; `deaf` frontends do not read during a `backfill`."""
 
     idle: int = 2_000
     idle_s: float = 30
@@ -45,7 +45,7 @@ QUICK: Final = Plan(idle=20, idle_s=1, busy=5, rate=10, busy_s=2, deaf=2, backfi
 
 
 class Frontend:
-    """One frontend: counts what it is sent, and keeps how old each reading was when it came."""
+    """Frontend that counts its readings, and keeps the age of each reading on arrival."""
 
     def __init__(self, joined: aiohttp.ClientWebSocketResponse) -> None:
         self.readings = 0
@@ -54,7 +54,7 @@ class Frontend:
         self._socket = joined
 
     async def listen(self) -> None:
-        """Until the connection ends."""
+        """Read events until the connection ends."""
         async for message in self._socket:
             text = message.data
             if text == _PING:
@@ -68,7 +68,7 @@ class Frontend:
 
 
 def measure(quick: bool) -> str:
-    """One after the other, each on a fresh start."""
+    """Return the table: the three cases one after the other, each on a fresh server."""
     plan = QUICK if quick else Plan()
     rows = [*uvloop.run(_idle(plan)), *uvloop.run(_busy(plan)), *uvloop.run(_deaf(plan))]
     return report.table("Frontends", ["", ""], rows)
@@ -96,18 +96,18 @@ async def _busy(plan: Plan) -> list[list[str]]:
         sent = await asyncio.to_thread(_publish, stack.port, plan)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(10):
-                while any(one.readings < sent for one in frontends):  # noqa: ASYNC110 - there is nothing to wait on
+                while any(frontend.readings < sent for frontend in frontends):  # noqa: ASYNC110 - no event to wait for
                     await asyncio.sleep(0.05)
         cost_us = stack.settled_cpu_us() - before
-        got = [one.readings for one in frontends]
-        ages = sorted(age for one in frontends for age in one.ages_ms)
+        received = [frontend.readings for frontend in frontends]
+        ages = sorted(age for frontend in frontends for age in frontend.ages_ms)
         return [
             _row("busy frontends", plan.busy),
             _row("readings a second", plan.rate),
             _row("readings sent", sent),
-            _row("readings at the frontend that got least", min(got)),
+            _row("readings at the frontend that got least", min(received)),
             *(_row(f"reading to frontend ms, {name}", report.percentile(ages, share), 1) for name, share in _SHARES),
-            _row("CPU us an event at a frontend, ingest included", cost_us / sum(got), 1),
+            _row("CPU us an event at a frontend, ingest included", cost_us / sum(received), 1),
         ]
 
 
@@ -124,8 +124,8 @@ async def _deaf(plan: Plan) -> list[list[str]]:
                 while listening.readings + listening.skipped < plan.backfill:  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.05)
         after_mb = stack.resident_mb()
-        for one in deaf:
-            one.close()
+        for connection in deaf:
+            connection.close()
         return [
             _row("frontends that do not read", plan.deaf),
             _row("readings backfilled meanwhile", plan.backfill),
@@ -152,14 +152,14 @@ async def _server() -> AsyncIterator[tuple[Stack, aiohttp.ClientSession]]:
 
 @contextlib.asynccontextmanager
 async def _frontends(session: aiohttp.ClientSession, stack: Stack, count: int) -> AsyncIterator[list[Frontend]]:
-    """So many frontends that listen."""
+    """Yield `count` connected frontends that read."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def one() -> Frontend:
+    async def connect() -> Frontend:
         async with turns:
             return Frontend(await _joined(session, stack))
 
-    frontends = await asyncio.gather(*(one() for _ in range(count)))
+    frontends = await asyncio.gather(*(connect() for _ in range(count)))
     listening = [asyncio.create_task(frontend.listen()) for frontend in frontends]
     try:
         yield frontends
@@ -178,7 +178,7 @@ async def _joined(session: aiohttp.ClientSession, stack: Stack) -> aiohttp.Clien
 
 
 def _deaf_socket(stack: Stack) -> socket.socket:
-    """A frontend that joins and then never reads."""
+    """Connect a frontend that never reads."""
     deaf = socket.create_connection(("127.0.0.1", stack.http_port))
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     upgrade = "Host: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
@@ -190,7 +190,7 @@ def _deaf_socket(stack: Stack) -> socket.socket:
 
 
 def _publish(port: int, plan: Plan) -> int:
-    """Readings at the plan's rate, each with the time at which it is sent."""
+    """Publish samples at the plan's rate, each with its sending time; return their number."""
     with wire.Client(port, "devices") as client:
         start_s, count = time.monotonic(), round(plan.rate * plan.busy_s)
         for number in range(count):
@@ -204,7 +204,7 @@ async def _backfill(session: aiohttp.ClientSession, stack: Stack, device: int, c
     url = f"http://127.0.0.1:{stack.http_port}/api/esp32/data"
     for first in range(0, count, 500):
         samples = [json.loads(wire.payload(seq)) for seq in range(first, min(first + 500, count))]
-        async with session.post(url, json=[{**one, "device_id": wire.device(device)} for one in samples]) as response:
+        async with session.post(url, json=[{**sample, "device_id": wire.device(device)} for sample in samples]) as response:
             assert response.status in (200, 201), await response.text()
 
 

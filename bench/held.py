@@ -1,6 +1,6 @@
-"""Ten thousand held connections, and the most that the broker acknowledges: `python -m bench.held [--quick]`.
+"""Ten thousand held connections, and the highest rate of acknowledgements: `python -m bench.held [--quick]`.
 
-The messages are acknowledged by a subscriber in the process that stores nothing; `bench.pipeline` has the commit.
+The messages are acknowledged by a subscriber in the process that stores nothing; `bench.pipeline` includes the commit.
 """
 
 import time
@@ -14,13 +14,13 @@ from bench.crowd import Answered, Crowd
 from bench.watched import KINDS, Kind, Server
 
 FILTERS: Final = (wire.ANSWER, wire.COMMAND)
-"""What each device subscribes to, of its own."""
+"""Channels that each device subscribes to."""
 KEEP_ALIVE_S: Final = 60
 
 
 class Plan(Struct, frozen=True):
-    """`rates`: messages a second of all connections together. Plain amqtt gets a tenth of the connections, and fewer
-    messages: with all of them it takes minutes to subscribe, and then 11 ms for each message.
+    """`rates`: messages a second of all connections together. Plain amqtt gets a tenth of the connections and fewer
+    messages: with as many it takes minutes to subscribe, and then 11 ms for each message.
     """
 
     rounds: int = 3
@@ -46,7 +46,7 @@ Figures = dict[tuple[str, Kind], list[float]]
 
 
 def measure(quick: bool) -> str:
-    """Held, then saturated, on both servers in turn."""
+    """Return the table: held connections, then saturation, on both servers by turns."""
     plan = QUICK if quick else Plan()
     figures: Figures = defaultdict(list)
     for _ in range(plan.rounds):
@@ -83,7 +83,7 @@ def _subscribe(number: int) -> bytes:
 
 
 def _quiet(server: Server, crowd: Crowd, plan: Plan, count: int) -> dict[str, float]:
-    """What the connections cost while they say nothing, and what a PINGREQ of each does."""
+    """Return the CPU time of silent connections, and that of a PINGREQ."""
     server.settled_cpu_us()
     before = server.cpu_us()
     time.sleep(plan.seconds / 4)
@@ -111,12 +111,12 @@ def _paced(server: Server, crowd: Crowd, plan: Plan, rate: int, count: int) -> d
 
 
 def latencies(at: str, answered: Answered) -> dict[str, float]:
-    """Percentiles, by what they are."""
+    """Return percentiles by their names, which begin with `at`."""
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-    found = {
-        f"{at}: PUBACK after ms, {name}": report.percentile(answered.latencies_ms, one) for name, one in shares.items()
+    latencies_ms = {
+        f"{at}: PUBACK after ms, {name}": report.percentile(answered.latencies_ms, share) for name, share in shares.items()
     }
-    return {**found, f"{at}: sent late by ms, p99": report.percentile(answered.late_ms, 0.99)}
+    return {**latencies_ms, f"{at}: sent late by ms, p99": report.percentile(answered.late_ms, 0.99)}
 
 
 def _message(number: int, connections: int) -> bytes:

@@ -32,7 +32,7 @@ _FILL: Final = """
 
 
 class Plan(Struct, frozen=True):
-    """`readings` of ten devices, spread over a year; each question is asked `times` times."""
+    """`readings` of ten devices, spread over a year; each request is repeated `times` times."""
 
     readings: int = 10_000_000
     times: int = 15
@@ -42,7 +42,7 @@ QUICK: Final = Plan(readings=20_000, times=3)
 
 
 def measure(quick: bool) -> str:
-    """Fill a file with SQLite alone, migrate it, and ask."""
+    """Return the table: fill a database with SQLite alone, migrate it, and time the requests."""
     plan = QUICK if quick else Plan()
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'record.db'}"
@@ -56,7 +56,7 @@ def measure(quick: bool) -> str:
 
 
 def _fill(url: str, plan: Plan) -> None:
-    """The readings, before there were rollups."""
+    """Create a database with the readings, at the revision before the rollups."""
     engine = create_engine(url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -98,13 +98,13 @@ async def _ask(database: Database, plan: Plan) -> list[list[str]]:
 
 
 async def _timed(history: History, request: HistoryRequest, times: int) -> tuple[str, str]:
-    """Median and longest, encoding included."""
-    taken_ms: list[float] = []
+    """Return the median and the maximum in milliseconds, encoding included."""
+    times_ms: list[float] = []
     for _ in range(times):
         start_s = time.perf_counter()
         encode(await history.answer(request))
-        taken_ms.append((time.perf_counter() - start_s) * 1_000)
-    return f"{median(taken_ms):.1f}", f"{max(taken_ms):.1f}"
+        times_ms.append((time.perf_counter() - start_s) * 1_000)
+    return f"{median(times_ms):.1f}", f"{max(times_ms):.1f}"
 
 
 if __name__ == "__main__":

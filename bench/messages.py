@@ -1,4 +1,4 @@
-"""What a message costs the server, with 0, 100 and 1,000 idle subscriptions: `python -m bench.messages [--quick]`."""
+"""CPU time of a message at the server, with 0, 100 and 1,000 idle subscriptions: `python -m bench.messages [--quick]`."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -15,7 +15,7 @@ WINDOW: Final = 50
 
 
 class Plan(Struct, frozen=True):
-    """How much is done; plain amqtt gets fewer messages, for each may take twenty times as long."""
+    """Numbers of rounds, idle clients and messages; fewer messages for plain amqtt, which may take 20 times as long."""
 
     rounds: int = 12
     idle: tuple[int, ...] = (0, 100, 1_000)
@@ -28,31 +28,31 @@ Costs = dict[tuple[str, Kind, int], list[float]]
 
 
 def best_effort(server: Server, count: int) -> None:
-    """One publisher at QoS 0."""
+    """Publish at QoS 0."""
     with Client(server.port, "publisher") as client:
         client.flood(wire.publish(wire.topic("dev99999", wire.SENSOR), wire.payload()), count)
         server.settled_cpu_us()
 
 
 def windowed(server: Server, count: int) -> None:
-    """One publisher at QoS 1 that has `WINDOW` messages on their way."""
+    """Publish at QoS 1 with `WINDOW` messages in flight."""
     _acknowledged(server, count, WINDOW)
 
 
 def one_by_one(server: Server, count: int) -> None:
-    """One publisher at QoS 1 that waits for each PUBACK."""
+    """Publish at QoS 1, and wait for each PUBACK."""
     _acknowledged(server, count // 4, 1)
 
 
 def _acknowledged(server: Server, count: int, window: int) -> None:
     with Client(server.port, "publisher") as client:
         client.publish_acknowledged(wire.topic("dev99999", wire.SENSOR), wire.payload(), count, window)
-        # amqtt acknowledges first, and forgets what it has not yet looked at when the connection goes.
+        # amqtt acknowledges before it processes a message, and drops the unprocessed ones when the connection ends.
         server.settled_cpu_us()
 
 
 def outwards(server: Server, count: int) -> None:
-    """The process publishes at QoS 0, and one subscriber on the network gets it."""
+    """Publish at QoS 0 from inside the process to one subscriber on the network."""
     with Client(server.port, "dashboard") as client:
         client.subscribe(wire.topic("+", wire.LIVE))
         server.ask(f"publish {count}")
@@ -68,7 +68,7 @@ CASES: Final[dict[str, Case]] = {
 
 
 def measure(quick: bool) -> str:
-    """All servers run at once and take turns, so that a slow moment of the machine meets them all."""
+    """Return the table. All servers run and take turns, so that a slow moment of the machine affects all of them."""
     plan = QUICK if quick else Plan()
     costs: Costs = defaultdict(list)
     with ExitStack() as stack:
@@ -84,7 +84,7 @@ def measure(quick: bool) -> str:
 
 
 def _server(stack: ExitStack, kind: Kind, idle: int) -> Server:
-    """With `idle` clients that have subscribed to their own commands."""
+    """Start a server with `idle` clients that have subscribed to their commands."""
     server = stack.enter_context(Server(kind))
     for number in range(idle):
         holder = stack.enter_context(Client(server.port, f"idle{number:05d}"))

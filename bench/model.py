@@ -1,4 +1,4 @@
-"""What a prediction costs: CPU microseconds a sample, by how many devices are scored at once."""
+"""CPU microseconds of a prediction per sample, by the number of devices scored at once."""
 
 import random
 import time
@@ -19,7 +19,7 @@ WARM_S = 120
 
 
 class Crowd:
-    """Devices that send one sample a second each, and the time that has come for them."""
+    """Devices that send a sample a second each, and their current time."""
 
     def __init__(self, devices: int) -> None:
         self.states = [FeatureState() for _ in range(devices)]
@@ -27,22 +27,22 @@ class Crowd:
         self.t_s = 1.7e9
 
     def samples(self) -> list[tuple[float, float, float]]:
-        """The next sample of each: hr, temp, eda."""
+        """Return the next sample of each device: hr, temp, eda."""
         self.t_s += 1
         draw = self._chance.gauss
         return [(draw(72, 3), draw(33, 0.1), abs(draw(1, 0.2)) + 0.06) for _ in self.states]
 
     def readings(self) -> list[Reading]:
-        """The same as readings."""
+        """Return the next sample of each device as a reading."""
         return [Reading(state, self.t_s, *sample) for state, sample in zip(self.states, self.samples(), strict=True)]
 
     def step(self) -> Step:
-        """Their features."""
+        """Return the features of the next sample of each device."""
         return advance_all(self.states, [self.t_s] * len(self.states), channel_values(self.samples()))
 
 
 def measure(quick: bool) -> str:
-    """A row for each part of the work."""
+    """Return the table, with a row for each part of the work."""
     predictor = Predictor.load()
     artefact, _ = load_artefact(SHIPPED)
     evaluator = Evaluator(artefact.forest)
@@ -64,7 +64,7 @@ def measure(quick: bool) -> str:
 
 
 def _turn(crowd: Crowd, predictor: Predictor, evaluator: Evaluator, turns: int) -> dict[str, float]:
-    """Microseconds of a batch; what makes the samples is outside."""
+    """Return the microseconds of a batch by part, without the generation of the samples."""
     values = [channel_values(crowd.samples()) for _ in range(turns)]
     steps: list[Step] = []
 

@@ -1,6 +1,6 @@
-"""The whole of `stresswire up` under ten thousand held connections: `python -m bench.pipeline [--quick]`.
+"""`stresswire up` with ten thousand held connections: `python -m bench.pipeline [--quick]`.
 
-Every PUBACK is counted, and so is every row: each message that was acknowledged must be in the database, once.
+PUBACKs and rows are counted: each acknowledged message must be in the database once.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ QUICK: Final = Plan(connections=100, rates=(100,), seconds=3)
 
 
 class Stack(Watched):
-    """`stresswire up` in a folder, with a database of its own."""
+    """`stresswire up` in a folder, with a new database."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -45,18 +45,18 @@ class Stack(Watched):
         super().__init__([sys.executable, "-m", "stresswire", "up"], "Ctrl-C stops.", env=settings, cwd=folder)
 
     def rows(self) -> tuple[int, int]:
-        """How many there are, and how many different ones."""
+        """Return the number of rows, and that of different keys."""
         with contextlib.closing(sqlite3.connect(self._database)) as connection:
             query = "SELECT count(*), count(DISTINCT device_id || '/' || boot || '/' || seq) FROM history_stress"
-            found: tuple[int, int] = connection.execute(query).fetchone()
-            return found
+            counts: tuple[int, int] = connection.execute(query).fetchone()
+            return counts
 
 
 def measure(quick: bool) -> str:
-    """A fresh start for each rate."""
+    """Return the table, with a fresh server for each rate."""
     plan = QUICK if quick else Plan()
-    found = [_run(plan, rate) for rate in plan.rates]
-    rows = [[name, *(report.middle([one[name]], 1) for one in found)] for name in found[0]]
+    runs = [_run(plan, rate) for rate in plan.rates]
+    rows = [[name, *(report.middle([figures[name]], 1) for figures in runs)] for name in runs[0]]
     title = f"`stresswire up` on SQLite with {plan.connections:,} held connections, {plan.seconds} s"
     return report.table(title, ["", *(f"{rate:,} messages a second" for rate in plan.rates)], rows)
 
@@ -92,7 +92,7 @@ def _subscribe(number: int) -> bytes:
 
 
 def _messages(plan: Plan, rate: int) -> list[bytes]:
-    """Each with the time at which it is to be sent."""
+    """Return the packets, each with the time at which it is to be sent as its timestamp."""
     start = datetime.now(UTC)
     return [
         _message(number, plan.connections, start + timedelta(seconds=number / rate))

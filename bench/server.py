@@ -1,7 +1,7 @@
-"""A server to be measured, in a process of its own: `python -m bench.server ours|amqtt PORT`.
+"""Server under measurement, in a separate process: `python -m bench.server ours|amqtt PORT`.
 
-It says `ready` once it listens. Then each line on its standard input is an order, answered with one line: `publish COUNT`
-sends messages from inside the process, `taken` tells how many a subscriber in the process has acknowledged.
+It prints `ready` once it listens. Then each line on its standard input is a command, answered with the number of messages
+that a subscriber in the process has acknowledged. `publish COUNT` publishes from inside the process first.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ from broker.subscription import Subscription
 
 TAKE: Final = 500
 BUFFER: Final = 5_000
-"""Both as ingest has them, which is not imported here: its libraries would be measured too."""
+"""Values of ingest, which is not imported here: its libraries would be measured too."""
 _BURST: Final = 100
-"""Messages from inside before the loop runs on, as after a commit of that many samples."""
+"""Messages published without a pause, as after a commit of that many samples."""
 
 Publish = Callable[[str, bytes], Awaitable[None]]
 
 
 class Acknowledged:
-    """How many messages a subscriber in the process has acknowledged."""
+    """Counter of the messages that a subscriber in the process has acknowledged."""
 
     count = 0
 
     async def follow(self, subscription: Subscription) -> None:
-        """Take and acknowledge like ingest, but for the commit."""
+        """Take and acknowledge messages as ingest does, without a commit."""
         while messages := await subscription.take(TAKE):
             for message in messages:
                 await message.ack()
@@ -40,19 +40,19 @@ class Acknowledged:
 
 
 async def ours(port: int) -> None:
-    """The embedded broker, with one durable subscriber where ingest would be."""
+    """Serve the embedded broker, with a durable subscriber in the place of ingest."""
     async with EmbeddedBus("127.0.0.1", port) as bus:
         taken = Acknowledged()
         durable = bus.subscribe([topic("+", SENSOR)], qos=1, durable=True, buffer=BUFFER)
         await bus.open()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(taken.follow(durable), name="ingest")
-            await _obey(bus.publish, taken)
+            await _execute_commands(bus.publish, taken)
             durable.close()
 
 
 async def amqtt(port: int) -> None:
-    """Plain amqtt, with one plugin that lets everybody in and nobody in the process who subscribes."""
+    """Serve plain amqtt, with a plugin that accepts every client, and without a subscriber in the process."""
     broker = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
@@ -60,16 +60,16 @@ async def amqtt(port: int) -> None:
         }
     )
     await broker.start()
-    await _obey(broker.internal_message_broadcast, Acknowledged())
+    await _execute_commands(broker.internal_message_broadcast, Acknowledged())
     await broker.shutdown()
 
 
-async def _obey(publish: Publish, taken: Acknowledged) -> None:
+async def _execute_commands(publish: Publish, taken: Acknowledged) -> None:
     loop = asyncio.get_running_loop()
     print("ready", flush=True)
-    while order := await loop.run_in_executor(None, sys.stdin.readline):
-        if order.startswith("publish"):
-            await _publish(publish, int(order.split()[1]))
+    while command := await loop.run_in_executor(None, sys.stdin.readline):
+        if command.startswith("publish"):
+            await _publish(publish, int(command.split()[1]))
         print(taken.count, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The processes under measurement, seen from outside: CPU time and memory as the kernel counts them (Linux only)."""
+"""Processes under measurement: CPU time and memory as the kernel counts them (Linux only)."""
 
 import os
 import socket
@@ -19,18 +19,20 @@ _SETTLE_S: Final = 120.0
 
 
 def free_port() -> int:
-    """A port on which nobody listens now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Watched:
-    """A process and what it uses; ended with the `with`.
+    """Process whose CPU time and memory are measured; killed at the end of the `with`.
 
     Args:
-        command: what to start.
-        ready: it has started once a line with this text comes.
+        command: program and arguments.
+        ready: text of the line that it prints once it has started.
+        env: additions to the environment.
+        cwd: working folder.
     """
 
     def __init__(
@@ -57,20 +59,20 @@ class Watched:
             raise RuntimeError(f"the server has ended: {self._errors.read()[-2000:].decode(errors='replace')}")
         return line
 
-    def ask(self, order: str) -> int:
-        """Give an order to `bench.server`; the number that it answers with."""
+    def ask(self, command: str) -> int:
+        """Send a command to `bench.server`, and return the number that it answers."""
         assert self._process.stdin is not None
-        self._process.stdin.write(order + "\n")
+        self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
         return int(self._line())
 
     def cpu_us(self) -> float:
-        """CPU microseconds of all its threads since its start."""
-        # clock_getcpuclockid(3), which Python has for threads only.
+        """Return the CPU microseconds of all its threads since its start."""
+        # clock_getcpuclockid(3), which Python offers for threads only.
         return time.clock_gettime_ns(~self._process.pid << 3 | 2) / 1000
 
     def settled_cpu_us(self) -> float:
-        """The same, once it has nothing left to do."""
+        """Wait until it is idle, and return its CPU microseconds. Raises `TimeoutError`."""
         before, end_s = self.cpu_us(), time.monotonic() + _SETTLE_S
         while time.monotonic() < end_s:
             time.sleep(_QUIET_S)
@@ -78,14 +80,14 @@ class Watched:
             if now - before < _QUIET_US:
                 return now
             before = now
-        raise TimeoutError("the server does not come to rest")
+        raise TimeoutError("the server does not become idle")
 
     def resident_mb(self) -> float:
-        """Memory that it holds now."""
+        """Return its resident memory."""
         return self._status_mb("VmRSS")
 
     def peak_mb(self) -> float:
-        """The most memory that it has held."""
+        """Return its peak resident memory."""
         return self._status_mb("VmHWM")
 
     def _status_mb(self, field: str) -> float:
@@ -102,7 +104,7 @@ class Watched:
 
 
 class Server(Watched):
-    """Our embedded broker or plain amqtt, alone on a free port."""
+    """The embedded broker or plain amqtt, alone in a process, on a free port."""
 
     def __init__(self, kind: Kind) -> None:
         self.port = free_port()

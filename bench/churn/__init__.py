@@ -1,1 +1,1 @@
-"""Clients that come and go on all three transports: what a server keeps of them, and whether it grows."""
+"""Clients that connect and disconnect on all three transports, to find leaks of memory, descriptors and samples."""

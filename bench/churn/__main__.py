@@ -1,6 +1,6 @@
-"""Clients come and go for an hour on all three transports: `python -m bench.churn [--minutes 60]`.
+"""Connect and disconnect clients for an hour on all three transports: `python -m bench.churn [--minutes 60]`.
 
-Writes the curve of memory and descriptors, prints what came of it, and ends with 1 where a sample was lost, a descriptor is
+Writes the curve of memory and descriptors, prints the result, and exits with status 1 if a sample was lost, a descriptor is
 left or the server has logged a traceback.
 """
 
@@ -33,25 +33,25 @@ _HEAD = (
 
 
 def main() -> int:
-    """The command line; the exit status."""
+    """Run the command line, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--csv", type=Path, default=Path("docs/churn.csv"))
     parser.add_argument("--svg", type=Path, default=Path("docs/churn.svg"))
     parser.add_argument("--log", type=Path, help="where the server's log is kept")
     parser.add_argument("--seed", type=int, default=1)
-    wanted = parser.parse_args()
-    result = uvloop.run(run(Plan(wanted.minutes, seed=wanted.seed), _tell))
-    if wanted.log is not None:
-        wanted.log.write_text(result.log)
-    curve.write(wanted.csv, result.points)
-    picture.draw(wanted.svg, result.points)
+    options = parser.parse_args()
+    result = uvloop.run(run(Plan(options.minutes, seed=options.seed), _print_point))
+    if options.log is not None:
+        options.log.write_text(result.log)
+    curve.write(options.csv, result.points)
+    picture.draw(options.svg, result.points)
     print(report.table("Clients that come and go", _HEAD, [_row(result)]))
     _explain(result)
     return 0 if result.good else 1
 
 
-def _tell(point: Point) -> None:
+def _print_point(point: Point) -> None:
     print(
         f"{point.seconds / 60:6.1f} min {point.resident_mb:7.2f} MB, {point.anonymous_mb:7.2f} anonymous,"
         f" {point.descriptors} descriptors, {point.threads} threads, {point.mqtt} MQTT, {point.socketio} Socket.IO,"
@@ -78,9 +78,9 @@ def _row(result: Result) -> Sequence[str]:
 
 
 def _slope(result: Result, field: str) -> str:
-    """From the steady part of the curve."""
+    """Return the slope of a field per hour with its error, from the steady part of the curve."""
     steady = curve.settled(result.points)
-    line: Line = curve.fit([one.seconds / 3600 for one in steady], [getattr(one, field) for one in steady])
+    line: Line = curve.fit([point.seconds / 3600 for point in steady], [getattr(point, field) for point in steady])
     return f"{line.slope:+.2f} ± {line.error:.2f}"
 
 
@@ -94,10 +94,10 @@ def _explain(result: Result) -> None:
         print(f"descriptors left: {', '.join(result.left)}")
     if result.sockets_left:
         print(f"{result.sockets_left} Socket.IO sockets left")
-    for what, times in (*world.cut_off.most_common(), *world.surprises.most_common()):
-        print(f"{times} times {what}")
-    for what, times in result.tracebacks.most_common():
-        print(f"{times} tracebacks: {what}")
+    for event, times in (*world.cut_off.most_common(), *world.surprises.most_common()):
+        print(f"{times} times {event}")
+    for kind, times in result.tracebacks.most_common():
+        print(f"{times} tracebacks: {kind}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tracebacks in a log, by kind. No I/O."""
+"""Counting of the tracebacks in a log. No I/O."""
 
 from collections import Counter
 from typing import Final
@@ -7,12 +7,12 @@ START: Final = "Traceback (most recent call last):"
 
 
 def tracebacks(log: str) -> Counter[str]:
-    """How many there are of each kind: what was said before, without the time, and the error."""
-    found: Counter[str] = Counter()
+    """Return the number of tracebacks by kind: the log line before it without the time, and the error."""
+    counts: Counter[str] = Counter()
     lines = log.splitlines()
-    for at, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if line.lstrip(" |+").startswith(START):
-            said = lines[at - 1].split(" ", 2)[-1] if at else ""
-            error = next((one for one in lines[at + 1 :] if not one.startswith(" ")), "")
-            found[f"{said}: {error}"] += 1
-    return found
+            message = lines[index - 1].split(" ", 2)[-1] if index else ""
+            error = next((later for later in lines[index + 1 :] if not later.startswith(" ")), "")
+            counts[f"{message}: {error}"] += 1
+    return counts

@@ -1,4 +1,4 @@
-"""The curve of a run: its points, the line through them, and its file. No I/O but the file's."""
+"""Curve of a run: its points, a fitted line, and its CSV file. No other I/O."""
 
 import csv
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Struct
 
 SETTLE_MIN: Final = 10.0
-"""Before, caches fill: what grows after it grows for ever."""
+"""Minutes in which caches fill; growth after them is a leak."""
 MB_DIGITS: Final = 2
 
 
 class Point(Struct, frozen=True):
-    """The server at one time. Connections and samples are all so far; the CPU share is that of one core since the last."""
+    """State of the server at one time. Connections and samples are totals; the CPU share is since the last point."""
 
     seconds: float
     resident_mb: float
@@ -30,7 +30,7 @@ class Point(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """Least squares: `error` is the slope's standard error, taken as if the residuals were independent."""
+    """Line by least squares; `error` is the slope's standard error for independent residuals."""
 
     slope: float
     error: float
@@ -38,27 +38,27 @@ class Line(Struct, frozen=True):
 
 
 def fit(x: Sequence[float], y: Sequence[float]) -> Line:
-    """The line through points; not a number where they are too few."""
+    """Return the line through points; its values are NaN if there are too few."""
     count = len(x)
     if count < 3 or min(x) == max(x):
         return Line(nan, nan, nan)
     mean_x, mean_y = sum(x) / count, sum(y) / count
-    spread = sum((one - mean_x) ** 2 for one in x)
-    slope = sum((one - mean_x) * (other - mean_y) for one, other in zip(x, y, strict=True)) / spread
+    spread = sum((x_i - mean_x) ** 2 for x_i in x)
+    slope = sum((x_i - mean_x) * (y_i - mean_y) for x_i, y_i in zip(x, y, strict=True)) / spread
     start = mean_y - slope * mean_x
-    rest = sum((other - start - slope * one) ** 2 for one, other in zip(x, y, strict=True))
-    return Line(slope, sqrt(rest / (count - 2) / spread), start)
+    residuals = sum((y_i - start - slope * x_i) ** 2 for x_i, y_i in zip(x, y, strict=True))
+    return Line(slope, sqrt(residuals / (count - 2) / spread), start)
 
 
 def settled(points: Sequence[Point]) -> Sequence[Point]:
-    """Those after the first ten minutes; of a short run, its second half."""
+    """Return the points after `SETTLE_MIN`, or the second half of a short run."""
     end_s = points[-1].seconds
     from_s = min(SETTLE_MIN * 60, end_s / 2)
     return [point for point in points if point.seconds >= from_s]
 
 
 def write(path: Path, points: Sequence[Point]) -> None:
-    """A row for each point."""
+    """Write a CSV file with a row for each point."""
     with path.open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(Point.__struct_fields__)

@@ -1,4 +1,4 @@
-"""What was sent, what was acknowledged, and whether the record has it once. No I/O."""
+"""Ledger of the samples sent and acknowledged, and its comparison with the stored ones. No I/O."""
 
 import hashlib
 from array import array
@@ -10,13 +10,13 @@ from msgspec import Struct
 from broker.contract import STAMP
 
 Key = tuple[str, str, int]
-"""As in the record: a device, a boot and a number."""
+"""Key of a stored reading: device, boot and number."""
 _ACKNOWLEDGED: Final = 1
 _STAMP_DIGITS: Final = 31
 
 
 class Account(Struct, frozen=True):
-    """Samples. `strange` are rows with a key under which nothing was sent."""
+    """Counts of samples. `strange` are rows with a key that was never sent."""
 
     sent: int
     acknowledged: int
@@ -27,12 +27,12 @@ class Account(Struct, frozen=True):
 
     @property
     def clean(self) -> bool:
-        """Whether all that was acknowledged is there once, and nothing else is."""
+        """True if every acknowledged sample is stored once, and no other row exists."""
         return not (self.lost or self.doubled or self.strange)
 
 
 class Stream:
-    """What one device sends over one transport; with `idempotent` the key is a header's and not the sample's own.
+    """Samples of one device over one transport; with `idempotent` their keys are in a header instead of the sample.
 
     A sample has the same bytes whenever it is sent.
     """
@@ -48,33 +48,33 @@ class Stream:
         return len(self._states)
 
     def next(self) -> int:
-        """The number of a sample that is about to be sent."""
+        """Count a sample that is about to be sent, and return its number."""
         self._states.append(0)
         self._ledger.sent += 1
         return len(self._states) - 1
 
     def acknowledge(self, number: int) -> None:
-        """It was said to be stored; a second time is as good."""
+        """Note that a sample was acknowledged; a repetition has no effect."""
         if not self._states[number]:
             self._states[number] = _ACKNOWLEDGED
             self._ledger.acknowledged += 1
 
     def acknowledged(self, number: int) -> bool:
-        """Whether it was said to be stored."""
+        """Return true if the sample was acknowledged."""
         return bool(self._states[number])
 
     def sample(self, number: int) -> str:
-        """JSON."""
+        """Return a sample as JSON."""
         values = f'"hr":{60 + number % 40},"temp":{33 + number % 9 / 10:.1f},"eda":{0.2 + number % 7 / 10:.1f}'
         key = "" if self.idempotent else f',"boot":"{self.boot}","seq":{number}'
         return f'{{{values},"device_id":"{self.device}"{key}}}'
 
     def header(self, number: int) -> str:
-        """The value of the `Idempotency-Key`."""
+        """Return the value of the `Idempotency-Key` header for a sample."""
         return f"{self.boot}-{number}"
 
     def key(self, number: int) -> Key:
-        """Under which the record has it."""
+        """Return the key under which a sample is stored."""
         if not self.idempotent:
             return self.device, self.boot, number
         digest = hashlib.sha256(f"{self.device}\0{self.header(number)}".encode()).hexdigest()
@@ -82,7 +82,7 @@ class Stream:
 
 
 class Ledger:
-    """All streams."""
+    """Streams of all devices and transports."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -90,25 +90,29 @@ class Ledger:
         self._streams: list[Stream] = []
 
     def stream(self, device: str, boot: str, *, idempotent: bool = False) -> Stream:
-        """A new one; no other stream has its boot."""
+        """Add and return a stream; its boot must be unique."""
         self._streams.append(Stream(self, device, boot, idempotent=idempotent))
         return self._streams[-1]
 
     def account(self, stored: Iterable[Key]) -> Account:
-        """Compare with the keys of the record."""
-        places = {(one.device, one.boot): (one, 0) for one in self._streams if not one.idempotent}
-        for one in self._streams:
-            if one.idempotent:
-                places.update({one.key(number)[:2]: (one, number) for number in range(len(one))})
-        found = {one: array("L", bytes(len(one) * array("L").itemsize)) for one in self._streams}
+        """Compare the ledger with the keys of the stored readings."""
+        origins = {(stream.device, stream.boot): (stream, 0) for stream in self._streams if not stream.idempotent}
+        for stream in self._streams:
+            if stream.idempotent:
+                origins.update({stream.key(number)[:2]: (stream, number) for number in range(len(stream))})
+        copies = {stream: array("L", bytes(len(stream) * array("L").itemsize)) for stream in self._streams}
         rows = strange = 0
         for device, boot, seq in stored:
             rows += 1
-            stream, first = places.get((device, boot), (None, 0))
-            if stream is None or not 0 <= first + seq < len(stream) or (stream.idempotent and seq):
+            origin, first = origins.get((device, boot), (None, 0))
+            if origin is None or not 0 <= first + seq < len(origin) or (origin.idempotent and seq):
                 strange += 1
             else:
-                found[stream][first + seq] += 1
-        lost = sum(one.acknowledged(number) and not times for one in found for number, times in enumerate(found[one]))
-        doubled = sum(max(0, times - 1) for counts in found.values() for times in counts)
+                copies[origin][first + seq] += 1
+        lost = sum(
+            stream.acknowledged(number) and not times
+            for stream, counts in copies.items()
+            for number, times in enumerate(counts)
+        )
+        doubled = sum(max(0, times - 1) for counts in copies.values() for times in counts)
         return Account(self.sent, self.acknowledged, rows, lost, doubled, strange)

@@ -1,4 +1,4 @@
-"""A TCP connection that is left in any way, and HTTP on it by hand."""
+"""TCP connection that can be ended in any way, with a minimal HTTP client."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ HOST: Final = "127.0.0.1"
 
 
 class Link:
-    """An open connection. Who does not read it lets the server's buffers, and then the server, feel it."""
+    """Open connection. Data that is not read fills the server's buffers."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -24,11 +24,11 @@ class Link:
         return cls(*await asyncio.open_connection(HOST, port))
 
     def send(self, data: bytes) -> None:
-        """Write, without waiting for it to be gone."""
+        """Write without waiting until the data is sent."""
         self.writer.write(data)
 
     async def some(self) -> bytes:
-        """What has come. Raises ConnectionError at the end."""
+        """Return the next received data. Raises ConnectionError at the end."""
         data = await self.reader.read(READ_AT_ONCE)
         if not data:
             raise ConnectionResetError("the server has closed the connection")
@@ -55,11 +55,11 @@ class Link:
         self.send(request(method, path, len(body), headers) + body)
 
     async def answer(self) -> tuple[int, bytes]:
-        """The status and the body of the next answer, which says its length. Who gives up waiting may ask again."""
+        """Return the status and the body of the next response, by its Content-Length; can be called again if cancelled."""
         if self._head is None:
             head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-            _, found, rest = head.partition(b"content-length:")
-            self._head = int(head[9:12]), int(rest.split(b"\r\n", 1)[0]) if found else 0
+            _, header, rest = head.partition(b"content-length:")
+            self._head = int(head[9:12]), int(rest.split(b"\r\n", 1)[0]) if header else 0
         status, length = self._head
         body = await self.reader.readexactly(length)
         self._head = None
@@ -67,7 +67,7 @@ class Link:
 
 
 def request(method: str, path: str, length: int = 0, headers: Sequence[str] = ()) -> bytes:
-    """The head of a request."""
+    """Return the head of a request."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}"]
     if method == "POST":
         lines += ["Content-Type: application/json", f"Content-Length: {length}"]

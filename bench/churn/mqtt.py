@@ -1,4 +1,4 @@
-"""An MQTT client that keeps the ledger, on any link."""
+"""MQTT client on any link, which notes acknowledged samples in the ledger."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ DISCONNECT: Final = bytes((0xE0, 0))
 _CONNACK, _PUBLISH, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK = 2, 3, 4, 5, 6, 7, 9
 _IDS: Final = 60_000
 ANSWER_S: Final = 30.0
-"""How long an acknowledgement may take on a busy machine."""
+"""Longest time for an acknowledgement on a busy machine."""
 
 
 class Client:
-    """Samples of `stream`, acknowledged by PUBACK or PUBREC. What else comes is read, and acknowledged."""
+    """Client that sends samples of `stream`, and reads and acknowledges all messages that it receives."""
 
     def __init__(self, link: Link, stream: Stream) -> None:
         self.link = link
@@ -28,23 +28,23 @@ class Client:
         self._answers: set[int] = set()
 
     async def join(self, connect: bytes) -> None:
-        """Be let in."""
+        """Send CONNECT, and wait for the CONNACK."""
         self.link.send(connect)
         await self._until(_CONNACK)
 
     async def subscribe(self, *filters: str, qos: int = 0) -> None:
-        """Wait for the SUBACK, and what comes before it."""
+        """Subscribe, and wait for the SUBACK."""
         self.link.send(wire.subscribe(filters, qos))
         await self._until(_SUBACK)
 
     def publish(self, *, qos: int = 1) -> int:
-        """Send the next sample; its number."""
+        """Send the next sample, and return its number."""
         number = self.stream.next()
         self._send(number, qos)
         return number
 
     def publish_twice(self) -> None:
-        """Send a sample, and again at once."""
+        """Send a sample, and at once the same again."""
         self._send(self.publish(), 1)
 
     def _send(self, number: int, qos: int) -> None:
@@ -54,32 +54,32 @@ class Client:
         body = self.stream.sample(number).encode()
         self.link.send(wire.publish(wire.topic(self.stream.device, wire.SENSOR), body, qos=qos, packet_id=packet_id))
 
-    async def hear(self) -> None:
-        """Take what comes next."""
+    async def process_next(self) -> None:
+        """Read and process the next packets."""
         self._buffer += await self.link.some()
         for first, body in self._packets():
-            self._take(first, body)
+            self._process(first, body)
 
     async def settle(self) -> None:
-        """Wait until everything is acknowledged."""
+        """Wait until all samples are acknowledged."""
         async with asyncio.timeout(ANSWER_S):
             while self.waiting:
-                await self.hear()
+                await self.process_next()
 
     async def listen(self, seconds: float) -> None:
-        """Take what comes for some time."""
+        """Read and process packets for some time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
-                    await self.hear()
+                    await self.process_next()
 
     async def _until(self, kind: int) -> None:
         self._answers.discard(kind)
         async with asyncio.timeout(ANSWER_S):
             while kind not in self._answers:
-                await self.hear()
+                await self.process_next()
 
-    def _take(self, first: int, body: bytes) -> None:
+    def _process(self, first: int, body: bytes) -> None:
         kind = first >> 4
         if kind == _PUBLISH:
             self._acknowledge(first >> 1 & 3, body)
@@ -99,7 +99,7 @@ class Client:
             self.link.send(bytes(((_PUBACK if qos == 1 else _PUBREC) << 4, 2)) + body[start : start + 2])
 
     def _packets(self) -> Iterator[tuple[int, bytes]]:
-        """Those that are whole."""
+        """Yield the complete packets: the first byte and the body."""
         data, start = self._buffer, 0
         while len(data) - start > 1:
             length, at = data[start + 1] & 0x7F, start + 2

@@ -1,4 +1,4 @@
-"""How MQTT clients come and go."""
+"""Scenarios of MQTT clients: ways to connect, work and disconnect."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,12 @@ from bench.churn.websocket import BINARY, WebSocket
 from bench.churn.world import Ways, World
 
 KEPT: Final = 20
-"""Client identifiers of sessions that are kept."""
+"""Number of client identifiers with persistent sessions."""
 _RARE: Final = (
     (wire.topic("+", wire.STATUS), wire.topic("+", wire.COMMAND)),
     (wire.topic("+", "stress_alert"), "other/+/topic"),
 )
-"""Of these little waits for a session whose client is away: megabytes for some, now and then, would hide a slow growth."""
+"""Filters with few messages: those queued for a disconnected session could else hide a slow growth of the memory."""
 _FILTERS: Final = (*_RARE, (wire.topic("+", wire.LIVE),), ("stress/v1/#",))
 _OFFLINE: Final = '{"status":"offline"}'
 _ONLINE: Final = b'{"status":"online"}'
@@ -27,7 +27,7 @@ _ONLINE: Final = b'{"status":"online"}'
 async def _client(
     world: World, *, keep_alive_s: int = 60, client_id: str = "", clean: bool = True
 ) -> AsyncIterator[Client]:
-    """One that has joined, with a will; however it goes, its socket is closed in the end."""
+    """Yield a connected client with a will; close its socket at the end."""
     stream = world.stream("mqtt")
     link = await world.open("mqtt", Link)
     try:
@@ -42,7 +42,7 @@ async def _client(
 async def _work(
     world: World, client: Client, filters: Sequence[Sequence[str]] = _FILTERS, qos: Sequence[int] = (1, 1, 1, 2)
 ) -> None:
-    """Subscribe, say that the device is there, and send some samples."""
+    """Subscribe, publish the device's status, and send some samples."""
     chance = world.chance
     own = (wire.topic(client.stream.device, wire.ANSWER), wire.topic(client.stream.device, wire.COMMAND))
     await client.subscribe(*(own if chance.random() < 0.6 else chance.choice(filters)), qos=chance.randrange(3))
@@ -56,7 +56,7 @@ async def _work(
 
 
 async def disconnect(world: World) -> None:
-    """In good order."""
+    """Send DISCONNECT, and wait for the end."""
     async with _client(world) as client:
         await _work(world, client)
         client.link.send(DISCONNECT)
@@ -64,13 +64,13 @@ async def disconnect(world: World) -> None:
 
 
 async def close(world: World) -> None:
-    """A FIN without a DISCONNECT: the will goes out."""
+    """Close without DISCONNECT: the will is published."""
     async with _client(world) as client:
         await _work(world, client)
 
 
 async def reset(world: World) -> None:
-    """A RST, with samples on their way."""
+    """Reset the connection with samples in flight."""
     async with _client(world) as client:
         await _work(world, client)
         for _ in range(3):
@@ -80,14 +80,14 @@ async def reset(world: World) -> None:
 
 
 async def silent(world: World) -> None:
-    """Say nothing more; the server ends it by its keep-alive."""
+    """Stop sending, until the keep-alive ends the connection."""
     async with _client(world, keep_alive_s=2) as client:
         await _work(world, client)
         await client.link.ended()
 
 
 async def deaf(world: World) -> None:
-    """Neither read nor write, with every reading to come; the keep-alive or a drop ends it."""
+    """Subscribe to all readings, then neither read nor write; the keep-alive or a reset ends it."""
     async with _client(world, keep_alive_s=world.chance.choice((3, 60))) as client:
         await client.subscribe(wire.topic("+", wire.LIVE))
         await world.pause(5, 15)
@@ -95,14 +95,14 @@ async def deaf(world: World) -> None:
 
 
 async def stranger(world: World) -> None:
-    """Gone before its CONNECT."""
+    """End the connection before CONNECT."""
     link = await world.open("mqtt", Link)
     await world.pause(0, 3)
     world.chance.choice((link.close, link.reset))()
 
 
 async def waiting_stranger(world: World) -> None:
-    """Never a CONNECT; the server ends it."""
+    """Never send CONNECT, until the server ends the connection."""
     link = await world.open("mqtt", Link)
     try:
         await link.ended()
@@ -111,7 +111,7 @@ async def waiting_stranger(world: World) -> None:
 
 
 async def cut_connect(world: World) -> None:
-    """Gone in the middle of its CONNECT."""
+    """End the connection in the middle of CONNECT."""
     link = await world.open("mqtt", Link)
     link.send(wire.connect("in-the-middle", 60)[: world.chance.randrange(1, 20)])
     await world.pause(0, 3)
@@ -119,7 +119,7 @@ async def cut_connect(world: World) -> None:
 
 
 async def cut_publish(world: World) -> None:
-    """Gone in the middle of a sample."""
+    """End the connection in the middle of a PUBLISH."""
     async with _client(world) as client:
         await _work(world, client)
         sample = wire.publish(wire.topic(client.stream.device, wire.SENSOR), wire.payload(), qos=1, packet_id=1)
@@ -129,18 +129,18 @@ async def cut_publish(world: World) -> None:
 
 
 async def malformed(world: World) -> None:
-    """Break the protocol."""
+    """Send a malformed packet."""
     async with _client(world) as client:
         client.link.send(bytes((0x36, 2, 0, 0)))
         await client.link.ended()
 
 
 async def kept(world: World) -> None:
-    """A session that goes on under one of a few names, with what came meanwhile, left in any way."""
+    """Continue a persistent session under one of a few names, and end the connection in any way."""
     chance = world.chance
     async with _client(world, client_id=f"kept{chance.randrange(KEPT)}", clean=chance.random() < 0.1) as client:
         await client.subscribe(*chance.choice(_RARE), qos=1)
-        # At QoS 2 an identifier that was cut off before its PUBREL would have to be taken up again, in the same session.
+        # At QoS 2 the client would have to resume an exchange that was interrupted before its PUBREL.
         await _work(world, client, filters=_RARE, qos=(1,))
         if chance.random() < 0.5:
             client.link.send(DISCONNECT)
@@ -149,7 +149,7 @@ async def kept(world: World) -> None:
 
 
 async def taken_over(world: World) -> None:
-    """Another connection takes the name over; the first is closed by the server."""
+    """Connect twice with the same client identifier: the server closes the first connection."""
     name = f"taken{world.chance.getrandbits(32):08x}"
     async with _client(world, client_id=name) as first, _client(world, client_id=name) as second:
         await asyncio.gather(first.link.ended(), _work(world, second))
@@ -157,7 +157,7 @@ async def taken_over(world: World) -> None:
 
 
 async def in_frames(world: World) -> None:
-    """Over WebSocket, left in any way."""
+    """Connect over WebSocket, and end the connection in any way."""
     stream = world.stream("mqtt")
     link = await world.open("mqtt", WebSocket)
     try:

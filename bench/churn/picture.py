@@ -1,4 +1,4 @@
-"""The curve as a picture: memory and descriptors over time. The same figures give the same bytes."""
+"""Plot of the curve: memory and descriptors over time. The same points give the same bytes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ _SETTINGS: Final[dict[str, Any]] = {"svg.hashsalt": "stresswire", "svg.fonttype"
 
 
 def draw(path: Path, points: Sequence[Point]) -> None:
-    """Write an SVG."""
+    """Write the plot as SVG."""
     with mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
         figure = Figure(figsize=(7, 5), layout="constrained")
         memory, descriptors = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -32,10 +32,11 @@ def _memory(axes: Any, points: Sequence[Point]) -> None:
     axes.plot(minutes, [point.resident_mb for point in points], color="C0", label="resident")
     axes.plot(minutes, [point.anonymous_mb for point in points], color="C1", label="of it anonymous")
     steady = settled(points)
-    since = [point.seconds / 60 for point in steady]
-    line = fit(since, [point.resident_mb for point in steady])
-    slope = f"{line.slope * 60:+.2f} MB an hour from minute {since[0]:.0f} on"
-    axes.plot(since, [line.start + line.slope * one for one in since], color="0.3", linewidth=1, label=slope)
+    steady_minutes = [point.seconds / 60 for point in steady]
+    line = fit(steady_minutes, [point.resident_mb for point in steady])
+    slope = f"{line.slope * 60:+.2f} MB an hour from minute {steady_minutes[0]:.0f} on"
+    fitted = [line.start + line.slope * minute for minute in steady_minutes]
+    axes.plot(steady_minutes, fitted, color="0.3", linewidth=1, label=slope)
     axes.set(ylabel="memory (MB)", title="The server while clients come and go")
     axes.legend(frameon=False, loc="lower right")
 

@@ -1,4 +1,4 @@
-"""One run: a server, clients that come and go, and what is left of them."""
+"""One run: a server, clients that connect and disconnect, and a check for leaks at the end."""
 
 import asyncio
 import sys
@@ -21,14 +21,16 @@ from bench.churn.world import World
 
 EVERY_S: Final = 10.0
 NOTICED_S: Final = 180.0
-"""Within this time the server must have noticed everybody who is gone."""
+"""Longest time until the server has noticed every lost connection."""
 STORED_S: Final = 15.0
-"""What was sent and never acknowledged is stored by then, or never."""
+"""Time after which a sample without an acknowledgement is stored, or never will be."""
 _LOG_SHOWN: Final = 3_000
 
 
 class Plan(Struct, frozen=True):
-    """`rate`: samples a second of all transports together. New clients a second, and how many at once at most."""
+    """`rate` is in samples a second of all transports, `mqtt`, `socketio` and `http` in new clients a second; `most` is the
+    maximum number of clients of a transport.
+    """
 
     minutes: float
     rate: int = 200
@@ -40,7 +42,7 @@ class Plan(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """What came of it. `left` are descriptors; CPU in seconds of one core a second, of the server and the load."""
+    """Result of a run. `left` are descriptors; `cpu` of the server and `own_cpu` of the load are shares of a core."""
 
     points: list[Point]
     account: Account
@@ -54,12 +56,12 @@ class Result(Struct, frozen=True):
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, and nothing is left."""
+        """True if no sample was lost, and no descriptor, socket or traceback is left."""
         return self.account.clean and not (self.left or self.sockets_left or self.tracebacks)
 
 
-async def run(plan: Plan, tell: Callable[[Point], None]) -> Result:
-    """Start a server, let clients come and go, and let all of them go. `tell` is given each point of the curve."""
+async def run(plan: Plan, report: Callable[[Point], None]) -> Result:
+    """Start a server, run the clients until the time is over, and return the result; call `report` with each point."""
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
         await server.warm_up()
         before = server.descriptors()
@@ -67,7 +69,7 @@ async def run(plan: Plan, tell: Callable[[Point], None]) -> Result:
         points: list[Point] = []
         start_s, cpu_us, own_s = time.monotonic(), server.cpu_us(), time.process_time()
         try:
-            await _churn(server, world, plan, points, tell)
+            await _churn(server, world, plan, points, report)
         except BaseExceptionGroup:
             print(server.log()[-_LOG_SHOWN:], file=sys.stderr)
             raise
@@ -82,20 +84,22 @@ async def run(plan: Plan, tell: Callable[[Point], None]) -> Result:
         return Result(points, account, left, sockets_left, tracebacks(log), cpu, own_cpu, world, log)
 
 
-async def _churn(server: Server, world: World, plan: Plan, points: list[Point], tell: Callable[[Point], None]) -> None:
-    """Until the time is over and all clients are gone. Raises an exception group where the server or the load fails."""
+async def _churn(server: Server, world: World, plan: Plan, points: list[Point], report: Callable[[Point], None]) -> None:
+    """Run the clients until the time is over. Raises an exception group if the server or the load fails."""
     ending = asyncio.Event()
     kinds = ((mqtt_ways.WAYS, plan.mqtt), (socket_ways.WAYS, plan.socketio), (web_ways.WAYS, plan.http))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Steady(world).run(plan.rate, ending), name="steady devices")
         coming = [tasks.create_task(world.come(ways, rate, plan.most)) for ways, rate in kinds]
-        await _watch(server, world, plan.minutes * 60, points, tell)
+        await _watch(server, world, plan.minutes * 60, points, report)
         for task in coming:
             task.cancel()
         ending.set()
 
 
-async def _watch(server: Server, world: World, seconds: float, points: list[Point], tell: Callable[[Point], None]) -> None:
+async def _watch(
+    server: Server, world: World, seconds: float, points: list[Point], report: Callable[[Point], None]
+) -> None:
     start_s, before_us, before_s = time.monotonic(), server.cpu_us(), time.monotonic()
     due_s = start_s
     while due_s < start_s + seconds:
@@ -117,4 +121,4 @@ async def _watch(server: Server, world: World, seconds: float, points: list[Poin
             )
         )
         before_us, before_s = cpu_us, now_s
-        tell(points[-1])
+        report(points[-1])

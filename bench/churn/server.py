@@ -1,4 +1,4 @@
-"""`stresswire up` under churn, seen from outside."""
+"""`stresswire up` under churn, measured from outside."""
 
 import asyncio
 import contextlib
@@ -14,26 +14,26 @@ from bench.churn.links import Link
 from bench.pipeline import Stack
 
 _WARMED: Final = "warmed"
-"""A device of its own, so that it counts nowhere."""
+"""Device of the samples that warm the server up; they are not counted."""
 
 
 class Server(Stack):
-    """What it holds."""
+    """Server with measurements of its memory, threads, descriptors and rows."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         super().__init__(folder)
 
     def anonymous_mb(self) -> float:
-        """Memory that is no file's."""
+        """Return its resident memory that is not mapped from files."""
         return self._status_mb("RssAnon")
 
     def threads(self) -> int:
-        """How many there are."""
+        """Return the number of its threads."""
         return len(list(Path(f"/proc/{self._process.pid}/task").iterdir()))
 
     def descriptors(self) -> list[str]:
-        """What the open descriptors are, without the numbers of sockets; those of the database are not counted."""
+        """Return the targets of its open descriptors, without the numbers of sockets and without the database's files."""
         kinds = []
         for number in Path(f"/proc/{self._process.pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -43,17 +43,17 @@ class Server(Stack):
         return sorted(kinds)
 
     def log(self) -> str:
-        """What it has said on its standard error."""
+        """Return its standard error so far."""
         return os.pread(self._errors.fileno(), 1 << 30, 0).decode(errors="replace")
 
     def keys(self) -> Iterator[Key]:
-        """Of every row, but for those of the warming up."""
+        """Yield the key of every row, without those of the warm-up."""
         with contextlib.closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as connection:
             query = "SELECT device_id, boot, seq FROM history_stress WHERE device_id != ?"
             yield from connection.execute(query, (_WARMED,))
 
     async def warm_up(self) -> None:
-        """Have threads and database connections opened, and modules imported, that stay from their first use on."""
+        """Send requests, so that threads, database connections and modules that stay are open before the measurement."""
         sample = f'{{"hr":75,"device_id":"{_WARMED}"}}'.encode()
         for _ in range(20):
             links = [await Link.open(self.http_port) for _ in range(20)]
@@ -71,21 +71,21 @@ class Server(Stack):
         link.close()
         await asyncio.sleep(2)
 
-    async def emptied(self, before: list[str], patience_s: float) -> list[str]:
-        """Wait until no more descriptors are open than `before`; what is left."""
-        end_s = asyncio.get_running_loop().time() + patience_s
+    async def emptied(self, before: list[str], timeout_s: float) -> list[str]:
+        """Wait until only the descriptors of `before` are open; return those that are left at the timeout."""
+        end_s = asyncio.get_running_loop().time() + timeout_s
         while True:
             left = self.descriptors()
-            for one in before:
-                if one in left:
-                    left.remove(one)
+            for descriptor in before:
+                if descriptor in left:
+                    left.remove(descriptor)
             if not left or asyncio.get_running_loop().time() > end_s:
                 return left
             await asyncio.sleep(1)
 
-    async def sockets(self, patience_s: float) -> int:
-        """Wait until no Socket.IO socket is open; how many are left. Those that only polled have no descriptor."""
-        end_s = asyncio.get_running_loop().time() + patience_s
+    async def sockets(self, timeout_s: float) -> int:
+        """Wait until no Socket.IO socket is open; return the number left. Polling ones have no descriptor."""
+        end_s = asyncio.get_running_loop().time() + timeout_s
         while True:
             link = await Link.open(self.http_port)
             link.ask("GET", "/metrics")

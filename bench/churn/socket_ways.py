@@ -1,4 +1,4 @@
-"""How Socket.IO clients come and go."""
+"""Scenarios of Socket.IO clients: ways to connect, work and disconnect."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from bench.churn.sockets import Client, Kind, Polling, Streaming, Transport, pol
 from bench.churn.world import Ways, World
 
 STAY_S: Final = 40.0
-"""A socket that has left the namespace is closed by its client after this time at most."""
+"""Longest time until a client that has left the namespace closes its socket."""
 _QUESTIONS: Final = (
     '42["frontend_request_history",{"limit":20}]',
     '42["frontend_subscribe_alerts"]',
@@ -19,17 +19,17 @@ _QUESTIONS: Final = (
 
 @contextlib.asynccontextmanager
 async def _wire(world: World, kind: Kind) -> AsyncIterator[Transport]:
-    """Over any transport; a browser begins with polling and goes over, also once it has joined."""
-    how = world.chance.random()
-    carrier: Streaming | Polling = await (stream_in if how < 0.45 else poll_in)(world, kind)
+    """Yield any transport: WebSocket, long polling, or WebSocket after long polling as in a browser."""
+    choice = world.chance.random()
+    carrier: Streaming | Polling = await (stream_in if choice < 0.45 else poll_in)(world, kind)
     carriers: list[Transport] = [carrier]
     try:
-        if how > 0.75 and isinstance(carrier, Polling):
+        if choice > 0.75 and isinstance(carrier, Polling):
             carriers.append(await upgraded(world, carrier))
         yield carriers[-1]
     finally:
-        for one in carriers:
-            one.close()
+        for opened in carriers:
+            opened.close()
 
 
 def _kind(world: World) -> Kind:
@@ -45,7 +45,7 @@ async def _joined(world: World, kind: Kind) -> AsyncIterator[Client]:
 
 
 async def _work(world: World, client: Client, kind: Kind) -> None:
-    """Samples, or questions."""
+    """Send samples as a device, or requests as a frontend."""
     for _ in range(world.chance.randrange(1, 6)):
         if kind == "esp32":
             await client.sample()
@@ -72,14 +72,14 @@ async def leave(world: World) -> None:
 
 
 async def close_socket(world: World) -> None:
-    """A FIN, and nothing said."""
+    """Close the connection without a closing packet."""
     kind = _kind(world)
     async with _joined(world, kind) as client:
         await _work(world, client, kind)
 
 
 async def abort(world: World) -> None:
-    """A RST, with answers on their way."""
+    """Reset the connection with an answer in flight."""
     kind = _kind(world)
     async with _joined(world, kind) as client:
         await _work(world, client, kind)
@@ -88,7 +88,7 @@ async def abort(world: World) -> None:
 
 
 async def go_over(world: World) -> None:
-    """Join over long polling, then go over to WebSocket; or begin to, and vanish."""
+    """Join over long polling, then upgrade to WebSocket, or reset the connection in the middle of it."""
     kind, whole = _kind(world), world.chance.random() < 0.7
     polling = await poll_in(world, kind)
     carriers: list[Transport] = [polling]
@@ -104,19 +104,19 @@ async def go_over(world: World) -> None:
         else:
             carriers[-1].reset()
     finally:
-        for one in carriers:
-            one.close()
+        for opened in carriers:
+            opened.close()
 
 
 async def never_join(world: World) -> None:
-    """Connect, and go after a while."""
+    """Connect without joining, and end the connection after a while."""
     async with _wire(world, _kind(world)) as carrier:
         await world.pause(0, 5)
         world.chance.choice((carrier.close, carrier.reset, carrier.leave))()
 
 
 async def wait_to_be_closed(world: World) -> None:
-    """Never join; the server closes the socket."""
+    """Connect without joining, until the server closes the socket."""
     streaming = await stream_in(world, _kind(world))
     try:
         await streaming.link.ended()
@@ -135,7 +135,7 @@ async def leave_and_stay(world: World) -> None:
 
 
 async def leave_and_rejoin(world: World) -> None:
-    """Leave the namespace and come back, on the same socket."""
+    """Leave the namespace and join again, on the same socket."""
     kind = _kind(world)
     async with _joined(world, kind) as client:
         for _ in range(world.chance.randrange(1, 4)):
@@ -148,7 +148,7 @@ async def leave_and_rejoin(world: World) -> None:
 
 
 async def half_open(world: World) -> None:
-    """Neither read nor write any more; the server gives up, or the client drops the connection."""
+    """Stop reading and writing, until the server or the client ends the connection."""
     kind = _kind(world)
     async with _joined(world, kind) as client:
         await _work(world, client, kind)
@@ -157,7 +157,7 @@ async def half_open(world: World) -> None:
 
 
 async def stop_polling(world: World) -> None:
-    """Joined over long polling, then gone without a word: only the pings tell."""
+    """Join over long polling, then end the connections: only the missing pong tells the server."""
     kind = _kind(world)
     polling = await poll_in(world, kind)
     try:
@@ -172,7 +172,7 @@ async def stop_polling(world: World) -> None:
 
 
 async def cut_frame(world: World) -> None:
-    """Gone in the middle of a frame."""
+    """End the connection in the middle of a frame."""
     streaming = await stream_in(world, "frontend")
     try:
         client = Client(streaming, world.stream("socketio"))

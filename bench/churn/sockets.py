@@ -1,4 +1,4 @@
-"""A Socket.IO client by hand, over WebSocket or long polling: Engine.IO 4, one namespace."""
+"""Minimal Socket.IO client, over WebSocket or long polling: Engine.IO 4, one namespace."""
 
 import asyncio
 import contextlib
@@ -20,17 +20,17 @@ ANSWER_S: Final = 30.0
 
 
 class Transport(ABC):
-    """What carries Engine.IO packets. `links` are its connections."""
+    """Transport of Engine.IO packets; `links` are its connections."""
 
     links: list[Link]
 
     @abstractmethod
     async def send(self, packet: str) -> None:
-        """Raises OSError where the server will not have it."""
+        """Send a packet. Raises OSError if the server rejects it."""
 
     @abstractmethod
     async def receive(self) -> list[str]:
-        """What comes next."""
+        """Return the next packets, at least one. Raises OSError."""
 
     @abstractmethod
     def leave(self) -> None:
@@ -48,7 +48,7 @@ class Transport(ABC):
 
 
 class Streaming(Transport):
-    """Over WebSocket."""
+    """Transport over WebSocket."""
 
     def __init__(self, link: WebSocket) -> None:
         self.link = link
@@ -58,7 +58,7 @@ class Streaming(Transport):
         self.link.send(packet.encode())
 
     async def receive(self) -> list[str]:
-        return [one.decode() for one in await self.link.frames()]
+        return [payload.decode() for payload in await self.link.frames()]
 
     def leave(self) -> None:
         self.link.leave()
@@ -66,7 +66,7 @@ class Streaming(Transport):
 
 
 class Polling(Transport):
-    """Over long polling: one connection asks for news, the other sends."""
+    """Transport over long polling: one connection receives, the other sends."""
 
     def __init__(self, asks: Link, sends: Link, sid: str) -> None:
         self.links = [asks, sends]
@@ -87,7 +87,7 @@ class Polling(Transport):
         return body.decode().split(_SEPARATOR)
 
     def ask(self) -> None:
-        """Ask for news, unless that was done."""
+        """Send the request for packets, unless one is open."""
         if not self.asking:
             self._asks.ask("GET", self._path)
             self.asking = True
@@ -105,7 +105,7 @@ def _done(answer: tuple[int, bytes]) -> bytes:
 
 
 async def stream_in(world: World, kind: Kind) -> Streaming:
-    """Come over WebSocket."""
+    """Connect over WebSocket."""
     link = await world.open("socketio", WebSocket)
     try:
         await link.upgrade(f"{_PATH}&transport=websocket&type={kind}")
@@ -117,7 +117,7 @@ async def stream_in(world: World, kind: Kind) -> Streaming:
 
 
 async def poll_in(world: World, kind: Kind) -> Polling:
-    """Come over long polling."""
+    """Connect over long polling."""
     asks = await world.open("socketio", Link)
     try:
         asks.ask("GET", f"{_PATH}&transport=polling&type={kind}")
@@ -130,7 +130,7 @@ async def poll_in(world: World, kind: Kind) -> Polling:
 
 
 async def upgraded(world: World, polling: Polling, *, whole: bool = True) -> Streaming:
-    """Go over to WebSocket, as browsers do once they have joined; or only begin to."""
+    """Upgrade to WebSocket, as browsers do; without `whole` stop in the middle."""
     link = await world.open("socketio", WebSocket)
     streaming = Streaming(link)
     streaming.links += polling.links
@@ -149,7 +149,7 @@ async def upgraded(world: World, polling: Polling, *, whole: bool = True) -> Str
 
 
 class Client:
-    """In the namespace or not; samples of `stream` are acknowledged by `data_received`."""
+    """Client that sends samples of `stream`, which `data_received` acknowledges; `joined`: it is in the namespace."""
 
     def __init__(self, carrier: Transport, stream: Stream) -> None:
         self.wire = carrier
@@ -158,14 +158,14 @@ class Client:
         self._stream = stream
 
     async def join(self) -> None:
-        """Ask to be let in, and wait for it."""
+        """Join the namespace, and wait for the answer."""
         await self.wire.send("40")
         async with asyncio.timeout(ANSWER_S):
             while not self.joined:
-                await self.hear()
+                await self.process_next()
 
     async def leave_namespace(self) -> None:
-        """Be a socket that has not joined."""
+        """Leave the namespace, and keep the socket."""
         await self.wire.send("41")
         self.joined = False
 
@@ -176,26 +176,26 @@ class Client:
         await self.wire.send(f'42["{wire.SENSOR}",{self._stream.sample(number)}]')
         async with asyncio.timeout(ANSWER_S):
             while number in self.waiting:
-                await self.hear()
+                await self.process_next()
 
     async def listen(self, seconds: float) -> None:
-        """Take what comes for some time."""
+        """Read and process packets for some time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
-                    await self.hear()
+                    await self.process_next()
 
-    async def hear(self) -> None:
-        """Take what comes next."""
+    async def process_next(self) -> None:
+        """Read and process the next packets."""
         for packet in await self.wire.receive():
             if packet == "2":
                 await self.wire.send("3")
             elif packet.startswith("40"):
                 self.joined = True
             elif packet.startswith(_ANSWER):
-                self._take(json.loads(packet[2:])[1])
+                self._process(json.loads(packet[2:])[1])
 
-    def _take(self, answer: dict[str, object]) -> None:
+    def _process(self, answer: dict[str, object]) -> None:
         number = answer.get("seq")
         if answer["status"] == "success" and answer.get("boot") == self._stream.boot and isinstance(number, int):
             self._stream.acknowledge(number)

@@ -1,4 +1,4 @@
-"""Devices that stay: one connection each, and as many samples as are missing to the rate that is wanted in total."""
+"""Devices that stay connected, and send as many samples as the other clients lack to the planned total rate."""
 
 import asyncio
 from typing import Final
@@ -11,18 +11,18 @@ from bench.churn.world import World
 _TICK_S: Final = 0.05
 _KEEP_ALIVE_S: Final = 60
 _WAITING: Final = 400
-"""Samples of all steady devices that may wait for their PUBACK."""
+"""Maximum number of samples in flight, of all steady devices together."""
 
 
 class Steady:
-    """Every device of the world. One that is cut off ends the run: it did nothing to deserve it."""
+    """All steady devices. The run fails if the server ends the connection of one of them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._clients: list[Client] = []
 
     async def run(self, rate: float, ending: asyncio.Event) -> None:
-        """Fill up what all transports have sent to `rate` samples a second until `ending`, then leave in good order."""
+        """Raise the total of all transports to `rate` samples a second until `ending`, then disconnect."""
         for stream in self._world.streams("mqtt"):
             client = Client(await self._world.open("mqtt", Link), stream)
             await client.join(wire.connect(f"steady-{stream.device}", _KEEP_ALIVE_S))
@@ -44,7 +44,7 @@ class Steady:
 
     async def _listen(self, client: Client) -> None:
         while True:
-            await client.hear()
+            await client.process_next()
 
     async def _fill(self, rate: float, ending: asyncio.Event) -> None:
         now_s = asyncio.get_running_loop().time
@@ -57,5 +57,5 @@ class Steady:
                 self._clients[turn % len(self._clients)].publish()
                 turn += 1
         async with asyncio.timeout(ANSWER_S):
-            while any(client.waiting for client in self._clients):  # noqa: ASYNC110 - nothing else tells
+            while any(client.waiting for client in self._clients):  # noqa: ASYNC110 - no event to wait for
                 await asyncio.sleep(_TICK_S)

@@ -1,4 +1,4 @@
-"""How HTTP clients come and go."""
+"""Scenarios of HTTP clients: ways to connect, send requests and disconnect."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ async def _link(world: World) -> AsyncIterator[Link]:
 
 
 async def _post(world: World, link: Link, stream: Stream, number: int) -> None:
-    """Send a sample; the answer says that it is stored, or was before."""
+    """Send a sample, and check that the answer confirms it as stored, now or before."""
     key = [f"Idempotency-Key: {stream.header(number)}"] if stream.idempotent else []
     link.ask("POST", _POST, stream.sample(number).encode(), key)
     status, body = await link.answer()
@@ -67,7 +67,7 @@ async def _get(world: World, link: Link) -> None:
         json.loads(body)
 
 
-async def _one(world: World, link: Link) -> None:
+async def _any_request(world: World, link: Link) -> None:
     chance = world.chance.random()
     if chance < 0.5:
         stream = world.stream("http", keyed=world.chance.random() < 0.5)
@@ -82,28 +82,28 @@ async def _one(world: World, link: Link) -> None:
 
 
 async def fresh(world: World) -> None:
-    """One request."""
+    """Send one request on a new connection."""
     async with _link(world) as link:
-        await _one(world, link)
+        await _any_request(world, link)
 
 
 async def keep_alive(world: World) -> None:
-    """Requests for a while on one connection."""
+    """Send several requests on one connection."""
     async with _link(world) as link:
         for _ in range(world.chance.randrange(2, 30)):
-            await _one(world, link)
+            await _any_request(world, link)
             await world.pause(0.1, 1)
 
 
 async def idle(world: World) -> None:
-    """One request, and then nothing, for longer than most."""
+    """Send one request, and keep the connection idle."""
     async with _link(world) as link:
-        await _one(world, link)
+        await _any_request(world, link)
         await world.pause(5, 60)
 
 
 async def cut_head(world: World) -> None:
-    """Gone in the middle of the head."""
+    """End the connection in the middle of the request's head."""
     async with _link(world) as link:
         link.send(request("GET", "/api/devices")[: world.chance.randrange(0, 40)])
         await world.pause(0, 3)
@@ -111,7 +111,7 @@ async def cut_head(world: World) -> None:
 
 
 async def cut_body(world: World) -> None:
-    """Gone in the middle of a body."""
+    """End the connection in the middle of the request's body."""
     async with _link(world) as link:
         link.send(request("POST", _POST, 1_000) + b'{"hr":' + b" " * world.chance.randrange(900))
         await world.pause(0, 3)
@@ -119,14 +119,14 @@ async def cut_body(world: World) -> None:
 
 
 async def slow_body(world: World) -> None:
-    """A body that never ends; the server does not wait for it for ever."""
+    """Never finish the request's body, until the server ends the connection."""
     async with _link(world) as link:
         link.send(request("POST", _POST, 1_000) + b'{"hr":')
         await link.ended()
 
 
 async def unanswered(world: World) -> None:
-    """Gone as soon as a sample is sent: nobody knows whether it is stored, and the next one asks."""
+    """Reset the connection right after a sample, and send the same sample again on another one."""
     stream = world.stream("http", keyed=world.chance.random() < 0.5)
     number = stream.next()
     key = [f"Idempotency-Key: {stream.header(number)}"] if stream.idempotent else []
@@ -139,7 +139,7 @@ async def unanswered(world: World) -> None:
 
 
 async def cut_answer(world: World) -> None:
-    """Gone in the middle of a long answer."""
+    """End the connection in the middle of a long response."""
     path = world.chance.choice(("/api/history?limit=1000", "/api/history?limit=1000", "/api/export?format=csv"))
     async with _link(world) as link:
         link.ask("GET", path)

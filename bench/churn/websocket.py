@@ -1,4 +1,4 @@
-"""A WebSocket by hand: cheap, and it can be left in the middle."""
+"""Minimal WebSocket client, which can end in the middle of a frame."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _CLOSE: Final = 8
 _LAST: Final = 0x80
 _MASKED: Final = 0x80
 _NO_MASK: Final = bytes(4)
-"""A mask all the same: it changes nothing."""
+"""Mask of zeros, which changes nothing: clients must mask their frames."""
 
 
 class WebSocket(Link):
-    """What is sent is one frame of `kind`, and so is what comes."""
+    """WebSocket connection; `send` sends a frame of `kind`."""
 
     kind = TEXT
 
@@ -31,7 +31,7 @@ class WebSocket(Link):
         self._buffer = bytearray()
 
     async def upgrade(self, path: str, kind: int = TEXT, headers: Sequence[str] = ()) -> None:
-        """Shake hands. Raises ConnectionError where the server will not."""
+        """Perform the opening handshake. Raises ConnectionError if the server rejects it."""
         self.kind = kind
         super().send(request("GET", path, headers=(*_UPGRADE, *headers)))
         head = await self.reader.readuntil(b"\r\n\r\n")
@@ -39,46 +39,50 @@ class WebSocket(Link):
             raise ConnectionRefusedError(head[:40])
 
     def send(self, data: bytes) -> None:
-        """One frame."""
+        """Send a frame."""
         super().send(frame(self.kind, data))
 
     def half(self, data: bytes) -> None:
-        """A frame that breaks off."""
+        """Send the first half of a frame."""
         super().send(frame(self.kind, data)[: 6 + len(data) // 2])
 
     def leave(self) -> None:
-        """Say that this is the end."""
+        """Send a close frame."""
         super().send(frame(_CLOSE, b"\x03\xe8"))
 
     async def some(self) -> bytes:
-        """The payloads of all that has come."""
+        """Return the joined payloads of the next frames."""
         return b"".join(await self.frames())
 
     async def frames(self) -> list[bytes]:
-        """The payloads of frames, at least one. Raises ConnectionError at the end; who gives up waiting may ask again."""
-        while not (whole := self._whole()):
-            self._buffer += await super().some()
-        return whole
+        """Return the payloads of the next frames, at least one; may be called again when cancelled.
 
-    def _whole(self) -> list[bytes]:
-        found, data, start = [], self._buffer, 0
+        Raises:
+            ConnectionError: at the end of the connection.
+        """
+        while not (payloads := self._complete()):
+            self._buffer += await super().some()
+        return payloads
+
+    def _complete(self) -> list[bytes]:
+        payloads, data, start = [], self._buffer, 0
         while len(data) - start > 1:
-            length, at = data[start + 1], start + 2
+            length, body = data[start + 1], start + 2
             if length >= 126:
-                at += 2 if length == 126 else 8
-                length = int.from_bytes(data[start + 2 : at])
-            if at + length > len(data):
+                body += 2 if length == 126 else 8
+                length = int.from_bytes(data[start + 2 : body])
+            if body + length > len(data):
                 break
             if data[start] & 0x0F == _CLOSE:
                 raise ConnectionResetError("the server has closed the WebSocket")
-            found.append(bytes(data[at : at + length]))
-            start = at + length
+            payloads.append(bytes(data[body : body + length]))
+            start = body + length
         del data[:start]
-        return found
+        return payloads
 
 
 def frame(kind: int, data: bytes) -> bytes:
-    """A frame of a client."""
+    """Return a frame of a client."""
     length = len(data)
     if length < 126:
         head = bytes((_LAST | kind, _MASKED | length))

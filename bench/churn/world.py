@@ -1,4 +1,4 @@
-"""What all clients of a run share, and how they come: at a rate, so many at once at most."""
+"""State shared by all clients of a run, and their start at a given rate, up to a maximum number."""
 
 import asyncio
 import random
@@ -12,19 +12,19 @@ from bench.churn.links import Link
 
 Transport = Literal["mqtt", "socketio", "http"]
 LOST: Final = (OSError, TimeoutError, asyncio.IncompleteReadError)
-"""How a connection ends."""
+"""Errors of a connection that has ended."""
 LIFE_S: Final = 70.0
-"""No client lives longer, whatever it waits for."""
+"""Longest lifetime of a client."""
 DEVICES: Final = 50
-"""The server keeps something for each: they are the same all the time."""
+"""Number of devices: always the same ones, since the server keeps state for each."""
 AnyLink = TypeVar("AnyLink", bound=Link)
 Way = Callable[["World"], Awaitable[None]]
 Ways = Mapping[Way, int]
-"""What a client may do, and how often of all."""
+"""Scenarios of a client, with their weights."""
 
 
 class World:
-    """The server's ports, the ledger, and what was counted: connections made, clients cut off, and what nobody expects."""
+    """The server's ports, the ledger, and counters: connections, clients that the server cut off, unexpected answers."""
 
     def __init__(self, mqtt_port: int, http_port: int, seed: int) -> None:
         self.mqtt_port = mqtt_port
@@ -44,38 +44,38 @@ class World:
         }
 
     def stream(self, transport: Transport, *, keyed: bool = True) -> Stream:
-        """Of any device."""
+        """Return the stream of a random device."""
         return self.chance.choice(self._streams[transport, keyed])
 
     def streams(self, transport: Transport) -> list[Stream]:
-        """Of every device."""
+        """Return the streams of all devices."""
         return self._streams[transport, True]
 
     async def open(self, transport: Transport, kind: type[AnyLink]) -> AnyLink:
-        """A connection to where the transport is spoken; `kind`: what is spoken on it at first."""
+        """Open a connection to the port of the transport; `kind` is the class of the connection."""
         plain_mqtt = transport == "mqtt" and kind is Link
         link = await kind.open(self.mqtt_port if plain_mqtt else self.http_port)
         self.made[transport] += 1
         return link
 
     async def pause(self, least_s: float, most_s: float) -> None:
-        """Some time."""
+        """Wait for a random time between the two."""
         await asyncio.sleep(self.chance.uniform(least_s, most_s))
 
     async def come(self, ways: Ways, rate: float, most: int) -> None:
-        """Let clients come, `rate` a second, until cancelled: then all of them are gone."""
+        """Start clients, `rate` a second and at most `most` at once, until cancelled; then end all of them."""
         choices, weights = list(ways), list(ways.values())
-        here: set[asyncio.Task[None]] = set()
+        clients: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await asyncio.sleep(self.chance.expovariate(rate))
-                if len(here) >= most:
+                if len(clients) >= most:
                     self.turned_away += 1
                     continue
                 way = self.chance.choices(choices, weights)[0]
                 task = tasks.create_task(self._live(way), name=way.__name__)
-                here.add(task)
-                task.add_done_callback(here.discard)
+                clients.add(task)
+                task.add_done_callback(clients.discard)
 
     async def _live(self, way: Way) -> None:
         try:
