@@ -78,7 +78,9 @@ def demo_address(bus: EmbeddedBus | MqttBus, logins: LoginCache | None, device: 
     if isinstance(bus, EmbeddedBus) and bus.secured:
         raise SettingsError(f"--demo cannot verify the certificate of {PREFIX}MQTT_TLS_CERT; use only one of the two")
     address = address_of(bus)
-    return address if logins is None else replace(address, username=device, password=logins.lend(device, "device"))
+    return (
+        address if logins is None else replace(address, username=device, password=logins.issue_temporary(device, "device"))
+    )
 
 
 def _connections() -> int:

@@ -63,7 +63,7 @@ class LoginCache:
         now = self._now()
         return any(login.state(now) == "active" for login in self._stored.values())
 
-    def lend(self, name: str, role: Role) -> str:
+    def issue_temporary(self, name: str, role: Role) -> str:
         """Create a login of this process only, and return its token."""
         token, now = new_token(), self._now()
         self._temporary[name] = Login(name, role, sha256_of(token.encode()), now, now, expires_at=None, revoked_at=None)
@@ -82,7 +82,7 @@ class LoginCache:
         expected = _NO_TOKEN_SHA256 if login is None else login.token_sha256
         return _identity(login) if hmac.compare_digest(expected, sha256_of(shown.password or b"")) else None
 
-    def owner(self, token: str) -> Identity | None:
+    def by_token(self, token: str) -> Identity | None:
         """Return the identity of the login with this token, or None if there is none."""
         name = self._names_by_token.get(sha256_of(token.encode()))
         return None if name is None else _identity(self._find(name))
@@ -92,7 +92,7 @@ class LoginCache:
         login = self._find(identity.login)
         return None if login is None else Session(login.name, login.changed_at)
 
-    def holder(self, session: Session) -> Identity | None:
+    def by_session(self, session: Session) -> Identity | None:
         """Return the identity of a browser session, or None if its login has ended or changed since the session began."""
         login = self._find(session.login)
         return _identity(login) if login is not None and login.changed_at == session.login_changed_at else None

@@ -24,19 +24,19 @@ MAX_TOKEN: Final = 512
 
 
 class Logins(Protocol):
-    """Says who a client is, without waiting for anything."""
+    """Identifies clients by their credentials, without I/O."""
 
     def identify(self, shown: Credentials) -> Identity | None:
-        """Who shows a name and its token."""
+        """Return the identity of a name with its token, or None if they are wrong."""
 
-    def owner(self, token: str) -> Identity | None:
-        """Whose token it is."""
+    def by_token(self, token: str) -> Identity | None:
+        """Return the identity of the login with this token, or None."""
 
-    def session_of(self, who: Identity) -> Session | None:
-        """What a browser's session keeps of a login."""
+    def session_of(self, identity: Identity) -> Session | None:
+        """Return a browser session for this identity, or None if its login can no longer be used."""
 
-    def holder(self, session: Session) -> Identity | None:
-        """Whose session it is, as long as the login is what it was."""
+    def by_session(self, session: Session) -> Identity | None:
+        """Return the identity of a browser session, or None if its login has ended or changed since."""
 
 
 class Authenticator:
@@ -90,7 +90,7 @@ class Authenticator:
         token = (shown.password or b"").decode(errors="replace")
         if len(token) > MAX_TOKEN:
             raise unauthorized(f"a token has at most {MAX_TOKEN} characters")
-        who = logins.owner(token) if shown.username is None else logins.identify(shown)
+        who = logins.by_token(token) if shown.username is None else logins.identify(shown)
         if who is not None:
             return who
         name = (shown.username or "")[:MAX_DEVICE_ID]
@@ -105,7 +105,7 @@ class Authenticator:
             session = await self._sessions.find(cookie)
         except SQLAlchemyError as error:
             raise database_away() from error
-        who = None if session is None else logins.holder(session)
+        who = None if session is None else logins.by_session(session)
         if who is None:
             return Caller(client)
         csrf = csrf_of(cookie)

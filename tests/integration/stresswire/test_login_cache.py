@@ -148,7 +148,7 @@ def test_it_asks_no_database(book: LoginCache, database: Database, tmp_path: Pat
 
 
 def test_a_login_can_be_lent_to_this_process(book: LoginCache, database: Database, clock: Clock) -> None:
-    token = book.lend("demo", "device").encode()
+    token = book.issue_temporary("demo", "device").encode()
     assert book.identify(Credentials("demo", token)) == Identity("demo", "device")
     assert book.identify(Credentials("demo", b"other")) is None
     assert book.identify(Credentials("alice", token)) is None
@@ -164,7 +164,7 @@ def test_whether_anybody_could_come_in(database: Database, clock: Clock, tmp_pat
     assert not LoginCache(database, clock).any_active
     with Database(f"sqlite:///{tmp_path / 'empty.db'}") as empty:
         lending = LoginCache(empty, clock)
-        lending.lend("demo", "device")
+        lending.issue_temporary("demo", "device")
         assert not lending.any_active, "a lent login is nobody's"
 
 
