@@ -1,4 +1,4 @@
-"""The composition of a gateway: which parts it has, and what each is given."""
+"""The composition of a gateway: its parts, and the dependencies of each."""
 
 import time
 from collections.abc import Callable, Collection
@@ -45,13 +45,13 @@ from storage.writer import Writer
 
 
 class Access(Struct, frozen=True):
-    """Who may come in.
+    """Access control of a gateway.
 
     Args:
-        logins: None: nobody needs one.
-        origins: pages that may connect beside the gateway's own and those on loopback.
-        loopback: only this machine reaches the listener.
-        trusted_proxies: whose headers about their clients are believed.
+        logins: None if no logins are required.
+        origins: pages that may connect in addition to the gateway's and those on loopback.
+        loopback: only this machine can reach the listener.
+        trusted_proxies: networks whose forwarded headers are used.
         rate_by_login, rate_by_address: requests a second.
     """
 
@@ -78,21 +78,21 @@ def build_gateway(
     broker: Callable[[], MqttAddress],
     mqtt: Connect | None = None,
 ) -> Gateway:
-    """Build all parts of a gateway; it subscribes at once.
+    """Build all parts of a gateway, with its subscriptions, and return it.
 
     Args:
-        bus: samples go there, and events come from there.
-        history: the record, for reading.
-        writer: the database, for sessions, the audit and what people add.
-        access: who may come in.
-        address: where the listener opens.
-        health: asks each part for its state.
+        bus: receives samples and commands, and delivers events.
+        history: reads the database.
+        writer: writes to the database: sessions, the audit log, annotations, alert actions and commands.
+        access: access control.
+        address: address of the listener.
+        health: state of each part.
         now: the server's time, in UTC.
         process_id: makes the generated keys of this process unique; 64 random bits or more, at most 31 characters.
-        registry: of the process's metrics.
-        supervisor: starts tasks again that fail.
-        broker: returns where a client on this machine finds the broker, for the documents.
-        mqtt: connects pages that speak MQTT over WebSocket; None if there is no embedded broker.
+        registry: registry of the process's metrics.
+        supervisor: restarts failed tasks.
+        broker: returns the broker's address for a client on this machine, for the documents.
+        mqtt: connects pages that use MQTT over WebSocket; None without an embedded broker.
     """
     metrics = Metrics(registry)
     reader = InboundReader(metrics)
