@@ -1,4 +1,4 @@
-"""JSON of the contract's types, and what is said of JSON that is none of them."""
+"""JSON encoding of the contract's types, and the error detail of requests that are not valid."""
 
 import msgspec
 
@@ -15,5 +15,5 @@ def field_of(error: msgspec.ValidationError) -> str | None:
 
 
 def invalid_request(error: msgspec.ValidationError) -> ErrorDetail:
-    """Return the error detail for a request that is not of its type."""
+    """Return the error detail for a request that does not match its type."""
     return ErrorDetail("invalid", f"cannot read the request: {error}", field_of(error))
