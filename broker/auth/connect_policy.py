@@ -19,12 +19,12 @@ MAX_SESSIONS_OF_A_LOGIN: Final = 1_000
 MAX_CLIENT_ID: Final = 256
 
 
-class RefusedError(Exception):
-    """A client is refused; `code` is the return code of its CONNACK, the message is for the log."""
+class ConnectRefusedError(Exception):
+    """A CONNECT is refused with a `return_code`; the message is for the log."""
 
-    def __init__(self, code: ReturnCode, reason: str) -> None:
+    def __init__(self, return_code: ReturnCode, reason: str) -> None:
         super().__init__(reason)
-        self.code = code
+        self.return_code = return_code
 
 
 class ConnectPolicy:
@@ -43,17 +43,19 @@ class ConnectPolicy:
         self._guesses = FailedLogins(now_s)
 
     def admit(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
-        """Return the client's login, or None if there are no logins. Raises `RefusedError`."""
+        """Return the client's login, or None if there are no logins. Raises `ConnectRefusedError`."""
         if not connect.client_id and not connect.clean:
-            raise RefusedError(ReturnCode.IDENTIFIER_REJECTED, "an empty client identifier without a clean session")
+            raise ConnectRefusedError(ReturnCode.IDENTIFIER_REJECTED, "an empty client identifier without a clean session")
         if len(connect.client_id) > MAX_CLIENT_ID:
-            raise RefusedError(
+            raise ConnectRefusedError(
                 ReturnCode.IDENTIFIER_REJECTED, f"a client identifier of more than {MAX_CLIENT_ID} characters"
             )
         identity = self._identify(connect, address, certificate)
         will = connect.will
         if will is not None and not _may_have_will(identity, will.topic):
-            raise RefusedError(ReturnCode.NOT_AUTHORIZED, f"{_name(identity)} may not have a will on {will.topic[:200]!r}")
+            raise ConnectRefusedError(
+                ReturnCode.NOT_AUTHORIZED, f"{_name(identity)} may not have a will on {will.topic[:200]!r}"
+            )
         return identity
 
     def _identify(self, connect: Connect, address: str, certificate: str | None) -> Identity | None:
@@ -64,10 +66,10 @@ class ConnectPolicy:
             return identity
         name = (connect.username or "")[:MAX_DEVICE_ID]
         if self._guesses.wait_s(address, name):
-            raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, "too many failed logins")
+            raise ConnectRefusedError(ReturnCode.SERVER_UNAVAILABLE, "too many failed logins")
         self.failed_logins += 1
         self._guesses.count(address, name)
-        raise RefusedError(ReturnCode.BAD_CREDENTIALS, f"no such login, or a wrong token, for {name!r}")
+        raise ConnectRefusedError(ReturnCode.BAD_CREDENTIALS, f"no such login, or a wrong token, for {name!r}")
 
 
 def sessions_allowed(identity: Identity | None) -> int:

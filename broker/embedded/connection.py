@@ -7,7 +7,7 @@ Synchronous but for the task in which amqtt (`broker.embedded.control`) answers 
 import asyncio
 from typing import Final
 
-from broker.auth.connect_policy import RefusedError
+from broker.auth.connect_policy import ConnectRefusedError
 from broker.auth.identity import Identity
 from broker.contract import MAX_PAYLOAD_BYTES
 from broker.embedded.context import ServerContext
@@ -175,9 +175,9 @@ class Connection:
             raise MalformedError("a second CONNECT [MQTT-3.1.0-2]")
         try:
             accepted = self._accepted = self._handshake.accept(frame, self)
-        except RefusedError as error:
+        except ConnectRefusedError as error:
             self._context.counters.refused += 1
-            self._transport.write(packets_out.connack(error.code))
+            self._transport.write(packets_out.connack(error.return_code))
             self.close(str(error))
             return
         self._will.keep(accepted.will)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from broker.auth.connect_policy import MAX_SESSIONS, RefusedError, session_key, sessions_allowed
+from broker.auth.connect_policy import MAX_SESSIONS, ConnectRefusedError, session_key, sessions_allowed
 from broker.auth.identity import Identity
 from broker.embedded.context import Registered, ServerContext
 from broker.protocol import packets_in
@@ -56,13 +56,13 @@ class Handshake:
         self._timer.cancel()
 
     def accept(self, frame: Frame, connection: Registered) -> Accepted:
-        """Read the CONNECT and take the session over. Raises `RefusedError`, `MalformedError`."""
+        """Read the CONNECT and take the session over. Raises `ConnectRefusedError`, `MalformedError`."""
         context = self._context
         try:
             connect = packets_in.read_connect(frame)
         except UnsupportedVersionError as error:
             reason = f"{error}: only MQTT 3.1.1 is spoken here"
-            raise RefusedError(ReturnCode.UNACCEPTABLE_VERSION, reason) from error
+            raise ConnectRefusedError(ReturnCode.UNACCEPTABLE_VERSION, reason) from error
         identity = context.connect_policy.admit(connect, self._address, self._certificate)
         key = session_key(identity, connect.client_id or f"auto-{secrets.token_hex(8)}")
         if not context.amqtt.knows(key):
@@ -74,13 +74,13 @@ class Handshake:
     def _make_room(self, key: str, identity: Identity | None) -> None:
         """Reserve a session; over the limit the oldest session of the login goes whose client is away.
 
-        Raises `RefusedError` if there is none.
+        Raises `ConnectRefusedError` if there is none.
         """
         router, allowed = self._context.router, sessions_allowed(identity)
         if len(router.sessions) >= MAX_SESSIONS or router.sessions_of(identity) >= allowed:
             oldest = router.oldest_away(identity)
             if oldest is None or oldest in self._context.registry.sessions:
                 reason = f"there are {allowed} connections of this login already"
-                raise RefusedError(ReturnCode.SERVER_UNAVAILABLE, reason)
+                raise ConnectRefusedError(ReturnCode.SERVER_UNAVAILABLE, reason)
             self._context.amqtt.forget(oldest)
         router.reserve(key, identity)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from broker.auth.connect_policy import MAX_CLIENT_ID, ConnectPolicy, RefusedError, session_key
+from broker.auth.connect_policy import MAX_CLIENT_ID, ConnectPolicy, ConnectRefusedError, session_key
 from broker.auth.identity import Identity
 from broker.pacing.log_limiter import EVERY_S, LogLimiter
 from broker.pacing.token_bucket import KEYS_KEPT, TokenBucket
@@ -53,13 +53,13 @@ def test_who_is_let_in(connect: Connect, certificate: str | None, who: Identity)
     ],
 )
 def test_who_is_not(connect: Connect, code: ReturnCode, says: str) -> None:
-    with pytest.raises(RefusedError, match=says) as refused:
+    with pytest.raises(ConnectRefusedError, match=says) as refused:
         ConnectPolicy(authenticate, Clock()).admit(connect, "1.2.3.4", None)
-    assert refused.value.code == code
+    assert refused.value.return_code == code
 
 
 def test_a_password_is_never_in_the_reason() -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(ConnectRefusedError) as refused:
         ConnectPolicy(authenticate, Clock()).admit(login(password=b"hunter2"), "1.2.3.4", None)
     assert "hunter2" not in str(refused.value)
 
@@ -67,8 +67,8 @@ def test_a_password_is_never_in_the_reason() -> None:
 def code_of(admission: ConnectPolicy, connect: Connect, address: str = "1.2.3.4") -> ReturnCode | None:
     try:
         admission.admit(connect, address, None)
-    except RefusedError as refused:
-        return refused.code
+    except ConnectRefusedError as refused:
+        return refused.return_code
     return None
 
 
@@ -88,7 +88,7 @@ def test_one_who_guesses_is_slowed_down_and_locks_nobody_out() -> None:
 
 def test_long_names_cost_no_more_than_short_ones() -> None:
     admission = ConnectPolicy(authenticate, Clock())
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(ConnectRefusedError) as refused:
         admission.admit(login("\N{GRINNING FACE}" * 16_000), "1.2.3.4", None)
     assert len(str(refused.value)) < 200
     assert max(map(len, admission._guesses._by_name._used)) < 100
