@@ -6,7 +6,7 @@ from datetime import datetime
 from broker.contract import AnnotationRequest, Right
 from gateway.access.audit import change, deed_of
 from gateway.access.permissions import Caller
-from gateway.errors import RefusedError, forbidden, history_refused
+from gateway.errors import HttpError, forbidden, history_rejected
 from storage import annotations as annotation_rows
 from storage.annotations import NewAnnotation
 from storage.history import HistoryError, instant
@@ -23,15 +23,15 @@ class Annotations:
         self._now = now
 
     async def add(self, caller: Caller, request: AnnotationRequest) -> int:
-        """Store an annotation and return its id. Raises `RefusedError`."""
+        """Store an annotation and return its id. Raises `HttpError`."""
         device_id = caller.sends_as or request.device_id
         if device_id is None:
-            raise RefusedError(400, "missing", "device_id is missing", "device_id")
+            raise HttpError(400, "missing", "device_id is missing", "device_id")
         if request.device_id not in (None, device_id) or not caller.may(Right.ANNOTATE, device_id):
             raise forbidden(f"{caller.login} may not speak of {request.device_id}")
         start, end = _time("start", request.start), None if request.end is None else _time("end", request.end)
         if end is not None and end < start:
-            raise RefusedError(400, "invalid", "end must not be before start", "end")
+            raise HttpError(400, "invalid", "end must not be before start", "end")
         now = self._now()
         source = "operator" if caller.sends_as is None else "self_report"
         annotation = NewAnnotation(device_id, start, end, request.label, request.note, source, caller.login, now)
@@ -39,10 +39,10 @@ class Annotations:
         return await change(self._writer, event, lambda connection: annotation_rows.annotate(connection, annotation))
 
     async def delete(self, caller: Caller, annotation_id: int) -> None:
-        """Delete an annotation of the caller's own, or as an admin any. Raises `RefusedError`."""
+        """Delete an annotation of the caller's own, or as an admin any. Raises `HttpError`."""
         row = await self._reader.run(lambda connection: annotation_rows.annotation(connection, annotation_id))
         if row is None or not caller.sees(row.said.device_id):
-            raise RefusedError(404, "not_found", "there is no such annotation", "annotation_id")
+            raise HttpError(404, "not_found", "there is no such annotation", "annotation_id")
         if row.said.login != caller.login and not caller.may(Right.ADMINISTER):
             raise forbidden(f"it is not {caller.login}'s")
         event = deed_of(caller, self._now(), "annotation_delete", row.said.device_id, str(annotation_id))
@@ -53,4 +53,4 @@ def _time(field: str, text: str) -> datetime:
     try:
         return instant(field, text)
     except HistoryError as error:
-        raise history_refused(error) from error
+        raise history_rejected(error) from error

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import HttpVersion11, hdrs, web
 
 from broker.authority import Authority, parse_authority
-from gateway.errors import RefusedError
+from gateway.errors import HttpError
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 CSRF_HEADER: Final = "X-CSRF-Token"
@@ -48,21 +48,21 @@ _authority: Final = lru_cache(256)(parse_authority)
 def check_headers(request: web.BaseRequest) -> Authority | None:
     """Return what the Host header says, if there is one.
 
-    Raises `RefusedError`: 400 for a header that is not UTF-8 or a Host that is none, 417 for an Expect that is not met.
+    Raises `HttpError`: 400 for a header that is not UTF-8 or a Host that is none, 417 for an Expect that is not met.
     """
     for name, value in request.headers.items():
         if not value.isascii() and name.lower() in _READ and not _is_text(value):
-            raise RefusedError(400, "not_utf8", f"the header {name} is not UTF-8")
+            raise HttpError(400, "not_utf8", f"the header {name} is not UTF-8")
     expected = request.headers.get(hdrs.EXPECT, "")
     if expected and expected.lower() != "100-continue" and request.version == HttpVersion11:
-        raise RefusedError(417, "invalid", "the header Expect can only be 100-continue")
+        raise HttpError(417, "invalid", "the header Expect can only be 100-continue")
     hosts = request.headers.getall(hdrs.HOST, [])
     if len(hosts) > 1:
-        raise RefusedError(400, "invalid", "there must be one header Host, not several")
+        raise HttpError(400, "invalid", "there must be one header Host, not several")
     try:
         return _authority(hosts[0]) if hosts else None
     except ValueError as error:
-        raise RefusedError(400, "invalid", f"the header Host {error}") from error
+        raise HttpError(400, "invalid", f"the header Host {error}") from error
 
 
 def _is_text(value: str) -> bool:

@@ -35,36 +35,36 @@ class Inbound(Struct, frozen=True, eq=False):
 
 
 class InboundReader:
-    """Reads messages of the bus; what it refuses is counted by channel and reason, and logged now and then."""
+    """Reads messages of the bus; what it rejects is counted by channel and reason, and logged now and then."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._notices = LogLimiter(log, time.monotonic)
+        self._warnings = LogLimiter(log, time.monotonic)
 
     def read(self, message: Message) -> Inbound | None:
-        """The message, or None where it was refused: sent by the wrong side, on the topic of what can be no device, or not
-        of the contract's type.
+        """Return the message, or None if it was rejected: sent by the wrong side, on a topic of what can be no device, or
+        not of the contract's type.
         """
         channel = message.channel
         assert channel is not None  # noqa: S101 - both buses hand over what our filters match, and no more
         try:
             return _read(channel, message)
-        except _RefusedError as error:
-            self.refuse(channel, error.reason, f"on {message.topic[:200]!r}: {error}")
+        except _RejectedMessageError as error:
+            self.reject(channel, error.reason, f"on {message.topic[:200]!r}: {error}")
             return None
 
     def failed(self, message: Inbound, error: Exception) -> None:
         """Count and log a message that was given up, since its handling failed in a way that nobody foresaw."""
-        self._metrics.refused_messages.labels(message.channel.name.value, "internal").inc()
-        self._notices.failed("a message of %s on %s failed", message.device_id, message.channel.name.value, error=error)
+        self._metrics.rejected_messages.labels(message.channel.name.value, "internal").inc()
+        self._warnings.failed("a message of %s on %s failed", message.device_id, message.channel.name.value, error=error)
 
-    def refuse(self, channel: Channel, reason: Reason, what: str) -> None:
-        """Count a message that is refused, and log it where not many are."""
-        self._metrics.refused_messages.labels(channel.name.value, reason).inc()
-        self._notices.warn("refused a message %s", what[:400])
+    def reject(self, channel: Channel, reason: Reason, what: str) -> None:
+        """Count a message that is rejected, and log it if not too many are."""
+        self._metrics.rejected_messages.labels(channel.name.value, reason).inc()
+        self._warnings.warn("refused a message %s", what[:400])
 
 
-class _RefusedError(Exception):
+class _RejectedMessageError(Exception):
     def __init__(self, reason: Reason, why: str) -> None:
         super().__init__(why)
         self.reason = reason
@@ -72,10 +72,10 @@ class _RefusedError(Exception):
 
 def _read(channel: Channel, message: Message) -> Inbound:
     if channel.sender == "pipeline" and not message.trusted:
-        raise _RefusedError("forged", "only the pipeline may publish there")
+        raise _RejectedMessageError("forged", "only the pipeline may publish there")
     device_id = message.device_id
     if not message.valid_device:
-        raise _RefusedError("device_id", "no device can have that name")
+        raise _RejectedMessageError("device_id", "no device can have that name")
     if channel.retained and not message.payload:
         return Inbound(channel, device_id, None, b"")
     try:
@@ -83,6 +83,6 @@ def _read(channel: Channel, message: Message) -> Inbound:
         message.payload.decode()
         return Inbound(channel, device_id, _DECODERS[channel.name](message.payload), message.payload)
     except UnicodeDecodeError as error:
-        raise _RefusedError("not_utf8", f"it must be UTF-8: byte {error.start} is not") from error
+        raise _RejectedMessageError("not_utf8", f"it must be UTF-8: byte {error.start} is not") from error
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _RefusedError("invalid", str(error)) from error
+        raise _RejectedMessageError("invalid", str(error)) from error

@@ -45,7 +45,7 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        self.refused_messages = Counter(
+        self.rejected_messages = Counter(
             "stresswire_gateway_refused_messages",
             "Messages of the bus that could not be read, or came from who may not send them.",
             ["channel", "reason"],
@@ -82,12 +82,12 @@ class Metrics:
 
     def count(self, transport: Transport, received: DataReceived) -> None:
         """Count the samples of a message by what its answer says."""
-        refused = len(received.errors) or int(received.status == "error")
+        rejected = len(received.errors) or int(received.status == "error")
         if received.error is not None and received.error.code == "timeout":
             self._samples(transport, "unknown").inc()
             return
         stored = received.count if received.count is not None else int(received.status == "success")
         if stored:
             self._samples(transport, "duplicate" if received.duplicate else "stored").inc(stored)
-        if refused:
-            self._samples(transport, "refused").inc(refused)
+        if rejected:
+            self._samples(transport, "refused").inc(rejected)

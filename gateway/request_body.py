@@ -5,25 +5,25 @@ from typing import Final
 
 from aiohttp import ClientPayloadError, web
 
-from gateway.errors import RefusedError
+from gateway.errors import HttpError
 
 BODY_TIMEOUT_S: Final = 20.0
 """How long a body may take; a device on a weak link sends 256 KiB in it."""
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return the whole body. Raises `RefusedError` if it does not come in time, or is not what its headers say."""
+    """Return the whole body. Raises `HttpError` if it does not come in time, or is not what its headers say."""
     if request.content.is_eof():  # it came with the headers: no timer is needed
         return await _read(request)
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await _read(request)
     except TimeoutError as error:
-        raise RefusedError(408, "timeout", f"the body must come within {BODY_TIMEOUT_S:g} s") from error
+        raise HttpError(408, "timeout", f"the body must come within {BODY_TIMEOUT_S:g} s") from error
 
 
 async def _read(request: web.Request) -> bytes:
     try:
         return await request.read()
     except (web.RequestPayloadError, ClientPayloadError) as error:
-        raise RefusedError(400, "not_json", "the body does not have its Content-Encoding") from error
+        raise HttpError(400, "not_json", "the body does not have its Content-Encoding") from error

@@ -272,10 +272,10 @@ def _stamped(element: Any, device_id: str, index: int, stamp: Stamp) -> Any:
 
 
 def _unknown(device_id: str, message: str) -> Answer:
-    received = refusal(ErrorDetail("timeout", message))
+    received = rejected(ErrorDetail("timeout", message))
     return Answer(device_id, received, encode(received))
 
 
-def refusal(error: ErrorDetail) -> DataReceived:
+def rejected(error: ErrorDetail) -> DataReceived:
     """An answer that the gateway itself gives."""
     return DataReceived(status="error", error=error, message=error.message)

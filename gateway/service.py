@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+import time
 from types import TracebackType
 from typing import Final, Self
 
@@ -11,11 +12,11 @@ from aiohttp.http import HttpProcessingError
 from msgspec import Struct
 
 from broker.bus import why
+from broker.pacing.log_limiter import RateLimitedLogFilter
 from broker.pacing.supervisor import Supervisor
 from gateway.bridge import Bridge
 from gateway.http.listener import Listener
 from gateway.http.middleware import Middleware
-from gateway.quiet import RateLimitedLogFilter
 from gateway.socketio import arduino
 from gateway.socketio.broadcast import Broadcast
 from gateway.socketio.clients import Clients
@@ -63,7 +64,7 @@ class Gateway:
         self._broadcast = broadcast
         self._supervisor = supervisor
         self._log = logging.getLogger("gateway.server")
-        self._log.addFilter(RateLimitedLogFilter(web.RequestPayloadError, HttpProcessingError))
+        self._log.addFilter(RateLimitedLogFilter(web.RequestPayloadError, HttpProcessingError, now_s=time.monotonic))
         self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
         self._listener: Listener | None = None
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -11,19 +12,19 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Info, PlatformC
 from broker.bus import why
 from broker.embedded.bus import EmbeddedBus
 from broker.external.bus import MqttBus
+from broker.pacing.log_limiter import RateLimitedLogFilter
 from broker.pacing.supervisor import Supervisor
 from gateway.access.origins import Origins
-from gateway.errors import RefusedError, forbidden
+from gateway.errors import HttpError, forbidden
 from gateway.headers import check_headers
 from gateway.http.listener import Handler, Listener, sign
 from gateway.http.routes.system import HEALTH, METRICS, Alive, figures
-from gateway.http.routing import json_response, refusal_response
-from gateway.quiet import RateLimitedLogFilter
+from gateway.http.routing import error_response, json_response
 from stresswire import __version__
 from stresswire.settings import PREFIX, Bind, SettingsError
 
 log = logging.getLogger(__name__)
-log.addFilter(RateLimitedLogFilter(web.RequestPayloadError, HttpProcessingError))
+log.addFilter(RateLimitedLogFilter(web.RequestPayloadError, HttpProcessingError, now_s=time.monotonic))
 
 
 def new_registry() -> CollectorRegistry:
@@ -87,8 +88,8 @@ async def served(bind: Bind | None, registry: CollectorRegistry) -> AsyncIterato
             host = check_headers(request)
             if not origins.serve(host):
                 raise forbidden(f"{host} is not served here")
-        except RefusedError as error:
-            response = refusal_response(error)
+        except HttpError as error:
+            response = error_response(error)
             sign(response)
             return response
         return await route(request)

@@ -25,8 +25,8 @@ from broker.contract import (
     ErrorDetail,
     SensorSample,
 )
+from broker.contract.errors import RejectedError
 from broker.contract.validation import (
-    RejectedError,
     check_fields,
     is_boot,
     is_device_id,

@@ -16,20 +16,11 @@ from broker.contract import (
     NAME_RULE,
     RANGES,
     STAMP,
-    ErrorCode,
-    ErrorDetail,
 )
+from broker.contract.errors import RejectedError
 
 is_device_id = re.compile(DEVICE_ID).search
 is_boot = re.compile(BOOT).search
-
-
-class RejectedError(Exception):
-    """Failed check of a sample or a message; `detail` is the reason."""
-
-    def __init__(self, code: ErrorCode, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.detail = ErrorDetail(code, message, field)
 
 
 def reserved() -> RejectedError:

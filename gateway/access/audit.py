@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from broker.contract import ANSWER_TIMEOUT_S
 from gateway.access.permissions import Caller
-from gateway.errors import RefusedError, database_away
+from gateway.errors import HttpError, database_away
 from storage.audit import AuditEvent, append_event
 from storage.writer import RowsRefusedError, Writer, WriterStoppedError
 
@@ -22,7 +22,7 @@ def deed_of(visitor: Caller, at: datetime, action: str, subject: str, detail: st
 
 
 async def change(writer: Writer, deed: AuditEvent, work: Callable[[Connection], Result]) -> Result:
-    """Run `work` in a transaction that also keeps `deed`, and return what it returned. Raises `RefusedError` where the
+    """Run `work` in a transaction that also keeps `deed`, and return what it returned. Raises `HttpError` where the
     database does not take it in time: the writer does not give up, but whoever asked waits no longer.
     """
 
@@ -37,4 +37,4 @@ async def change(writer: Writer, deed: AuditEvent, work: Callable[[Connection], 
     except (TimeoutError, WriterStoppedError) as error:
         raise database_away("the database does not answer now: it may or may not be done") from error
     except RowsRefusedError as error:
-        raise RefusedError(400, "invalid", f"the database does not take it: {error}") from error
+        raise HttpError(400, "invalid", f"the database does not take it: {error}") from error

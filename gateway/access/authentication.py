@@ -56,7 +56,7 @@ class Authenticator:
         self._guesses = FailedLogins(now_s)
 
     async def visitor(self, request: web.Request, client: Peer) -> Caller:
-        """Who sends a request. Raises `RefusedError` where what is shown is wrong, or a page may not do that."""
+        """Who sends a request. Raises `HttpError` where what is shown is wrong, or a page may not do that."""
         if self._logins is None:
             return Caller(client, free=True)
         shown = request.headers.get(hdrs.AUTHORIZATION)
@@ -68,7 +68,7 @@ class Authenticator:
         return Caller(client)
 
     def by_token(self, token: object, client: Peer) -> Caller:
-        """Who shows a token in Socket.IO's `auth`. Raises `RefusedError`."""
+        """Who shows a token in Socket.IO's `auth`. Raises `HttpError`."""
         if self._logins is None:
             return Caller(client, free=True)
         if not isinstance(token, str):
@@ -76,7 +76,7 @@ class Authenticator:
         return Caller(client, self._identified(self._logins, Credentials(password=_bytes(token)), client.address))
 
     def sign_in(self, name: str, token: str, address: str) -> Session:
-        """What to keep of who signs in. Raises `RefusedError`."""
+        """What to keep of who signs in. Raises `HttpError`."""
         if self._logins is None:
             raise forbidden("no login is needed here")
         who = self._identified(self._logins, Credentials(name, token.encode()), address)

@@ -21,7 +21,7 @@ _RANDOM_BYTES: Final = 32
 
 
 class Sessions:
-    """Begins, finds and ends them. Finding raises SQLAlchemy's errors, changing `RefusedError`."""
+    """Begins, finds and ends them. Finding raises SQLAlchemy's errors, changing `HttpError`."""
 
     def __init__(self, reader: Reader, writer: Writer, now: Callable[[], datetime]) -> None:
         self._reader = reader

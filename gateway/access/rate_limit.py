@@ -23,12 +23,12 @@ class Limits:
         self._addresses = _bucket(by_address, now_s)
 
     def count_address(self, address: str) -> None:
-        """Count a request before anything is known of it. Raises `RefusedError`."""
+        """Count a request before anything is known of it. Raises `HttpError`."""
         if not is_loopback(address):
             _count(self._addresses, address, "this address")
 
     def count_login(self, visitor: Caller) -> None:
-        """Count a request of a login. Raises `RefusedError`."""
+        """Count a request of a login. Raises `HttpError`."""
         if visitor.login is not None:
             _count(self._logins, visitor.login, "this login")
 

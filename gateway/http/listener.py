@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
-from gateway.errors import RefusedError
-from gateway.http.routing import refusal_response
+from gateway.errors import HttpError
+from gateway.http.routing import error_response
 
 MAX_CONNECTIONS: Final = 5_000
 """HTTP connections and WebSockets at once."""
@@ -84,11 +84,11 @@ class _Connection(web.RequestHandler):
             raise exc  # the client is gone: nobody is to be told, and nothing is wrong here
         super().handle_error(request, status, exc, message)
         if status >= 500:
-            refused = RefusedError(status, "internal", "an error of the server's own")
+            rejected = HttpError(status, "internal", "an error of the server's own")
         else:
             what = (message or "").partition("\n")[0].rstrip(" :")
-            refused = RefusedError(status, "invalid", f"this is no request of HTTP/1.1: {what or 'it cannot be read'}")
-        response = refusal_response(refused)
+            rejected = HttpError(status, "invalid", f"this is no request of HTTP/1.1: {what or 'it cannot be read'}")
+        response = error_response(rejected)
         sign(response)
         response.force_close()
         return response

@@ -12,11 +12,11 @@ from gateway.access.authentication import SAFE_METHODS, Authenticator
 from gateway.access.forwarded import PEER, Forwarded
 from gateway.access.origins import Origins
 from gateway.access.rate_limit import Limits
-from gateway.errors import RefusedError, forbidden
+from gateway.errors import HttpError, forbidden
 from gateway.headers import CSRF_HEADER, HOST, IDEMPOTENCY_KEY, check_headers
 from gateway.http.listener import Handler as Serve
 from gateway.http.listener import sign
-from gateway.http.routing import VISITOR, refusal_response
+from gateway.http.routing import VISITOR, error_response
 from gateway.metrics import Metrics
 from gateway.paths import SOCKET_IO
 
@@ -61,8 +61,8 @@ class Middleware:
         """Look at the headers before aiohttp does, which would answer some of them by an error of its own."""
         try:
             host = check_headers(request)
-        except RefusedError as error:
-            response = self._refuse(error)
+        except HttpError as error:
+            response = self._reject(error)
             await self.add_headers(request, response)
             return response
         if host is not None:
@@ -74,22 +74,22 @@ class Middleware:
         """Let a request pass, or say why not."""
         try:
             response = await self._pass(request, handler)
-        except RefusedError as error:
-            response = refusal_response(error)
+        except HttpError as error:
+            response = error_response(error)
         except web.HTTPException as error:
             response = _as_json(error)
         except ConnectionError:
             raise  # the client is gone: there is nobody to answer, and nothing to log
         except Exception as error:  # whatever a client sends, it gets an answer and the listener goes on
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-                return self._refuse(RefusedError(404, "not_found", "no page can have that name"))
+                return self._reject(HttpError(404, "not_found", "no page can have that name"))
             log.exception("%s %r failed", request.method, request.path[:200])
-            response = refusal_response(RefusedError(500, "internal", "an error of the server's own"))
+            response = error_response(HttpError(500, "internal", "an error of the server's own"))
         self._count(response)
         return response
 
-    def _refuse(self, error: RefusedError) -> web.Response:
-        response = refusal_response(error)
+    def _reject(self, error: HttpError) -> web.Response:
+        response = error_response(error)
         self._count(response)
         return response
 
@@ -143,7 +143,7 @@ def _as_json(error: web.HTTPException) -> web.StreamResponse:
     if error.status < 400:
         return error
     reason = f"a message must be at most {MAX_PAYLOAD_BYTES} bytes" if error.status == 413 else error.reason
-    refused = RefusedError(error.status, _CODES.get(error.status, "invalid"), reason)
+    rejected = HttpError(error.status, _CODES.get(error.status, "invalid"), reason)
     allowed = error.headers.get(hdrs.ALLOW)
-    refused.headers = {hdrs.ALLOW: allowed} if allowed else {}
-    return refusal_response(refused)
+    rejected.headers = {hdrs.ALLOW: allowed} if allowed else {}
+    return error_response(rejected)

@@ -11,7 +11,7 @@ from broker.contract import MAX_COUNT, DataReceived, Right, encode, invalid_requ
 from broker.contract.samples import valid_device_id
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
-from gateway.errors import RefusedError, database_away, forbidden, unauthorized
+from gateway.errors import HttpError, database_away, forbidden, unauthorized
 from gateway.request_body import read_body
 from storage.database import AWAY
 
@@ -116,7 +116,7 @@ def visitor_of(request: web.Request) -> Caller:
 
 
 def check(visitor: Caller, right: Right, device_id: str | None = None) -> None:
-    """Raises `RefusedError` where the visitor has not that right, for that device."""
+    """Raises `HttpError` where the visitor has not that right, for that device."""
     if visitor.may(right, device_id):
         return
     if visitor.stranger:
@@ -127,10 +127,10 @@ def check(visitor: Caller, right: Right, device_id: str | None = None) -> None:
 
 
 def row_id(call: Call, name: str) -> int:
-    """Return the row's number that a part of the path gives. Raises `RefusedError` if it can be none."""
+    """Return the row's number that a part of the path gives. Raises `HttpError` if it can be none."""
     text = call.request.match_info[name]
     if not text.isdecimal() or not text.isascii() or not 0 < int(text[:20]) <= MAX_COUNT:
-        raise RefusedError(404, "not_found", f"{name} must be a number from 1 to {MAX_COUNT}", name)
+        raise HttpError(404, "not_found", f"{name} must be a number from 1 to {MAX_COUNT}", name)
     return int(text)
 
 
@@ -139,7 +139,7 @@ def json_response(body: Struct, status: int = 200, headers: Mapping[str, str] | 
     return web.Response(body=encode(body), status=status, content_type=JSON, headers=headers)
 
 
-def refusal_response(error: RefusedError) -> web.Response:
+def error_response(error: HttpError) -> web.Response:
     """What a refused request is answered with."""
     body = DataReceived(status="error", error=error.detail, message=error.detail.message)
     return json_response(body, error.status, error.headers)
@@ -151,7 +151,7 @@ def _device_id(request: web.Request) -> str | None:
         return None
     device_id = valid_device_id(named)
     if device_id is None:
-        raise RefusedError(404, "not_found", "no device can have that name", DEVICE)
+        raise HttpError(404, "not_found", "no device can have that name", DEVICE)
     return device_id
 
 
@@ -166,12 +166,12 @@ async def _body(endpoint: Endpoint, request: web.Request) -> Any:
     if endpoint.body is None:
         return None
     if request.content_type != JSON:
-        raise RefusedError(415, "not_json", f"Content-Type must be {JSON}, got {request.content_type}")
+        raise HttpError(415, "not_json", f"Content-Type must be {JSON}, got {request.content_type}")
     body = await read_body(request)
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        raise RefusedError(400, "not_utf8", "the body is not UTF-8") from error
+        raise HttpError(400, "not_utf8", "the body is not UTF-8") from error
     return _converted(lambda: msgspec.json.decode(body, type=endpoint.body))
 
 
@@ -179,8 +179,8 @@ def _converted(convert: Callable[[], Any]) -> Any:
     try:
         return convert()
     except msgspec.ValidationError as error:
-        raise RefusedError.of(400, invalid_request(error)) from error
+        raise HttpError.of(400, invalid_request(error)) from error
     except msgspec.DecodeError as error:
-        raise RefusedError(400, "not_json", f"the body is not JSON: {error}") from error
+        raise HttpError(400, "not_json", f"the body is not JSON: {error}") from error
     except RecursionError as error:
-        raise RefusedError(400, "too_deep", "the body is nested too deeply") from error
+        raise HttpError(400, "too_deep", "the body is nested too deeply") from error

@@ -13,9 +13,9 @@ from gateway.access.authentication import Authenticator
 from gateway.access.browser_sessions import Sessions
 from gateway.access.forwarded import PEER
 from gateway.access.permissions import Caller
-from gateway.errors import RefusedError
+from gateway.errors import HttpError
 from gateway.socketio.send_queue import SendQueue
-from gateway.socketio.server import NAMESPACE, WAITING_BYTES, JoinRefusedError, Server
+from gateway.socketio.server import NAMESPACE, WAITING_BYTES, JoinRejectedError, Server
 
 CLOSE_S: Final = 1.0
 
@@ -107,12 +107,12 @@ class Clients:
             else:
                 caller = self._authenticator.by_token(token, peer)
             _check_kind(caller, kind)
-        except RefusedError as error:
-            raise JoinRefusedError(str(error)) from error
+        except HttpError as error:
+            raise JoinRejectedError(str(error)) from error
         eio_sid = self._server.manager.eio_sid_from_sid(sid, NAMESPACE)
         waiting = self._server.waiting(eio_sid)
         if waiting is None:
-            raise JoinRefusedError("the connection is gone")
+            raise JoinRejectedError("the connection is gone")
         queue = SendQueue(lambda: waiting.size < WAITING_BYTES, waiting.put_nowait)
         devices = {caller.login} if caller.login is not None and kind == "esp32" else set()
         self._connecting[sid] = Client(kind, caller, eio_sid, queue, devices)
@@ -138,11 +138,11 @@ def _client_type(request: web.Request) -> ClientType:
 
 
 def _check_kind(caller: Caller, kind: ClientType) -> None:
-    """Raises `RefusedError` if the caller may not be a client of that kind."""
+    """Raises `HttpError` if the caller may not be a client of that kind."""
     right = Right.SEND if kind == "esp32" else Right.WATCH
     if caller.may(right):
         return
     if caller.stranger:
-        raise RefusedError(401, "unauthorized", 'this needs a login: connect with auth {"token": "..."}')
+        raise HttpError(401, "unauthorized", 'this needs a login: connect with auth {"token": "..."}')
     hint = "; a device connects with ?type=esp32" if caller.may(Right.SEND) else ""
-    raise RefusedError(403, "forbidden", f"{caller.login} has not the right to {right.value}{hint}")
+    raise HttpError(403, "forbidden", f"{caller.login} has not the right to {right.value}{hint}")

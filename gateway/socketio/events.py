@@ -26,10 +26,10 @@ from broker.contract import (
 )
 from gateway.access.rate_limit import Limits
 from gateway.annotations import Annotations
-from gateway.errors import RefusedError
+from gateway.errors import HttpError
 from gateway.inbound import InboundReader
 from gateway.metrics import Metrics
-from gateway.sample_requests import SampleRequests, refusal
+from gateway.sample_requests import SampleRequests, rejected
 from gateway.socketio.clients import Client, Clients
 from gateway.socketio.server import Server
 from storage.history import History, HistoryError, parse_request
@@ -120,18 +120,18 @@ class SocketEvents:
         """Return the encoded answer to an event."""
         try:
             if client is None:
-                raise RefusedError(401, "unauthorized", "not connected")
+                raise HttpError(401, "unauthorized", "not connected")
             self._limits.count_login(client.caller)
             if not client.caller.may(right):
-                raise RefusedError(403, "forbidden", f"{client.caller.login} has not the right to {right.value}")
+                raise HttpError(403, "forbidden", f"{client.caller.login} has not the right to {right.value}")
             return encode(await handle(client, data))
-        except RefusedError as error:
-            return encode(refusal(error.detail))
+        except HttpError as error:
+            return encode(rejected(error.detail))
         except UnicodeError:
-            return encode(refusal(ErrorDetail("not_utf8", "text with half a character: a lone surrogate")))
+            return encode(rejected(ErrorDetail("not_utf8", "text with half a character: a lone surrogate")))
         except Exception:  # whatever a client sends, the others are served
             log.exception("%s failed", name.value)
-            return encode(refusal(ErrorDetail("internal", "an error of the server's own")))
+            return encode(rejected(ErrorDetail("internal", "an error of the server's own")))
 
     async def _sample(self, client: Client, data: Any) -> Raw:
         answer = await self._requests.send(data, client.caller.sends_as)
@@ -149,7 +149,7 @@ class SocketEvents:
         try:
             payload = encode(msgspec.convert(data, channel.payload))
         except (msgspec.ValidationError, UnicodeError) as error:
-            self._reader.refuse(channel, "invalid", f"from {device_id} over Socket.IO: {error}")
+            self._reader.reject(channel, "invalid", f"from {device_id} over Socket.IO: {error}")
         else:
             await self._requests.publish(channel, device_id, payload)
 
@@ -165,7 +165,7 @@ class SocketEvents:
             return AnnotationSaved("success", await self._annotations.add(client.caller, request))
         except msgspec.ValidationError as error:
             return AnnotationSaved("error", error=ErrorDetail("invalid", f"cannot read the request: {error}"))
-        except RefusedError as error:
+        except HttpError as error:
             return AnnotationSaved("error", error=error.detail)
 
     async def _subscribe_alerts(self, _client: Client, _data: Any) -> AlertSubscription:

@@ -6,6 +6,7 @@ python-socketio and python-engineio are untyped and are imported here alone.
 import asyncio
 import logging
 import socket
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
@@ -20,9 +21,9 @@ from aiohttp import hdrs, web
 from msgspec import Raw
 
 from broker.contract import MAX_PAYLOAD_BYTES, SENSOR_DATA
+from broker.pacing.log_limiter import RateLimitedLogFilter
 from gateway import json_codec
-from gateway.errors import RefusedError
-from gateway.quiet import RateLimitedLogFilter
+from gateway.errors import HttpError
 from gateway.request_body import read_body
 
 MAX_SOCKETS: Final = 10_000
@@ -52,7 +53,7 @@ _SEPARATOR: Final = b"\x1e"
 _BODY: Final = web.RequestKey("engineio_body", bytes)
 
 NAMESPACE: Final = "/"
-JoinRefusedError = socketio.exceptions.ConnectionRefusedError
+JoinRejectedError = socketio.exceptions.ConnectionRefusedError
 
 
 # A setting of the library's module: it has no other place for it.
@@ -141,7 +142,7 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
         sid = request.query.get("sid")
         upgraded = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
         if request.query.get("transport") == "websocket" and not web.WebSocketResponse().can_prepare(request):
-            raise RefusedError(400, "invalid", "transport=websocket needs the handshake of a WebSocket")
+            raise HttpError(400, "invalid", "transport=websocket needs the handshake of a WebSocket")
         if upgraded and request.transport is not None:
             _limit(request.transport)
             if sid is not None and sid in self.sockets:
@@ -155,7 +156,7 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
         except ValueError as error:
             # A packet that is none ends python-engineio's loop, which then forgets the socket.
             await self._give_up(request.transport)
-            raise RefusedError(400, "invalid", f"not a packet of Engine.IO: {error}") from error
+            raise HttpError(400, "invalid", f"not a packet of Engine.IO: {error}") from error
 
     async def _read(self, sid: str, request: web.Request) -> web.Request:
         """The request with its body. A socket whose client sends what is no list of packets is ended: python-engineio would
@@ -165,14 +166,14 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
             body = await read_body(request.clone(client_max_size=MAX_BODY))
             packets = body.count(_SEPARATOR) + 1
             if packets > MAX_PACKETS:
-                raise RefusedError(413, "too_large", f"a body must hold at most {MAX_PACKETS} packets, got {packets}")
+                raise HttpError(413, "too_large", f"a body must hold at most {MAX_PACKETS} packets, got {packets}")
             engineio.payload.Payload(encoded_payload=body.decode())
-        except (RefusedError, web.HTTPRequestEntityTooLarge):
+        except (HttpError, web.HTTPRequestEntityTooLarge):
             await self.disconnect(sid)
             raise
         except (ValueError, LookupError) as error:
             await self.disconnect(sid)
-            raise RefusedError(400, "invalid", "the body is no list of packets of Engine.IO") from error
+            raise HttpError(400, "invalid", "the body is no list of packets of Engine.IO") from error
         request[_BODY] = body
         return request
 
@@ -209,7 +210,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
 
     def __init__(self, events: Collection[str], allow_origin: Callable[[str | None, web.Request], bool]) -> None:
         engine_log = logging.getLogger("gateway.engineio")
-        engine_log.addFilter(RateLimitedLogFilter(Exception))  # of what a client sent; our own handlers log theirs
+        engine_log.addFilter(
+            RateLimitedLogFilter(Exception, now_s=time.monotonic)
+        )  # of what a client sent; our own handlers log theirs
         engine_log.setLevel(logging.WARNING)
         super().__init__(
             async_mode="aiohttp",

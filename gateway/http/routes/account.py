@@ -10,7 +10,7 @@ from broker.contract import MAX_DEVICE_ID, Right, Role
 from gateway.access.authentication import MAX_TOKEN, Authenticator
 from gateway.access.browser_sessions import COOKIE, LIFETIME, Sessions
 from gateway.access.permissions import Caller
-from gateway.errors import RefusedError
+from gateway.errors import HttpError
 from gateway.headers import HOST
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest
 from storage.audit import AuditEntry, audit_events
@@ -111,7 +111,7 @@ class AccountRoutes:
         session = self._door.sign_in(call.body.name, call.body.token, call.visitor.address)
         host = call.request.get(HOST)
         if not (call.visitor.client.secure or (host is not None and host.loopback)):
-            raise RefusedError(400, "invalid", "a browser signs in over https, or on this machine itself")
+            raise HttpError(400, "invalid", "a browser signs in over https, or on this machine itself")
         cookie = await self._sessions.begin(session, call.visitor.address)
         response = web.Response(status=204)
         seconds = int(LIFETIME.total_seconds())

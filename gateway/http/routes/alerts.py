@@ -14,7 +14,7 @@ from broker.contract import (
     StressLevel,
 )
 from gateway.access.audit import change, deed_of
-from gateway.errors import RefusedError
+from gateway.errors import HttpError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest, row_id
 from storage import alerts as alert_rows
 from storage.alerts import Action, AlertWanted
@@ -115,11 +115,11 @@ class AlertRoutes:
     async def _act(self, call: Call) -> AlertInfo:
         request: ActionRequest = call.body
         if request.action == "comment" and request.text is None:
-            raise RefusedError(400, "missing", "a comment needs a text", "text")
+            raise HttpError(400, "missing", "a comment needs a text", "text")
         alert_id = row_id(call, "alert_id")
         found = await self._reader.run(lambda connection: alert_rows.alert(connection, alert_id))
         if found is None or not call.visitor.sees(found.raised.device_id):
-            raise RefusedError(404, "not_found", "there is no such alert", "alert_id")
+            raise HttpError(404, "not_found", "there is no such alert", "alert_id")
         visitor, at = call.visitor, self._now()
         done = alert_rows.NewAlertAction(alert_id, at, visitor.login, request.action, request.text)
         deed = deed_of(visitor, at, f"alert_{request.action}", found.raised.device_id, str(alert_id))

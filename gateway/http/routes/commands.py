@@ -24,7 +24,7 @@ from broker.contract import (
     encode,
 )
 from gateway.access.audit import change, deed_of
-from gateway.errors import RefusedError
+from gateway.errors import HttpError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, json_response
 from gateway.inbound import Inbound
 from storage import commands as command_rows
@@ -141,7 +141,7 @@ class CommandRoutes:
     async def _find(self, device_id: str, command_id: str) -> CommandState:
         found = await self._reader.run(lambda connection: command_rows.find_command(connection, device_id, command_id))
         if found is None:
-            raise RefusedError(404, "not_found", f"that was not ordered from {device_id}", "command_id")
+            raise HttpError(404, "not_found", f"that was not ordered from {device_id}", "command_id")
         order = found.order
         value = None if order.value is None else json.loads(order.value)
         return CommandState(

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from broker.contract import DeviceId, DeviceStatus, NewSensorData, Right
 from gateway.access.audit import change, deed_of
-from gateway.errors import RefusedError
+from gateway.errors import HttpError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints
 from gateway.inbound import Inbound
 from storage import device_state
@@ -164,5 +164,5 @@ class DeviceRoutes:
         )
 
 
-def _nothing_of(device_id: str) -> RefusedError:
-    return RefusedError(404, "not_found", f"nothing ever came of {device_id}", "device_id")
+def _nothing_of(device_id: str) -> HttpError:
+    return HttpError(404, "not_found", f"nothing ever came of {device_id}", "device_id")

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
 from broker.contract import DataReceived, DeviceId, HistoryData, HistoryRequest, Right, encode
-from gateway.errors import RefusedError, history_refused, too_many
+from gateway.errors import HttpError, history_rejected, too_many
 from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints
 from storage.database import AWAY
 from storage.export import CHUNK as ROWS_A_PIECE
@@ -79,7 +79,7 @@ class HistoryRoutes:
         try:
             answer = await self._history.answer(call.query, call.visitor.devices)
         except HistoryError as error:
-            raise history_refused(error) from error
+            raise history_rejected(error) from error
         return _tagged(call.request, encode(answer))
 
     async def _export(self, call: Call) -> web.StreamResponse:
@@ -89,9 +89,9 @@ class HistoryRoutes:
             scope = scope_of(request, call.visitor.devices)
             encoder = await asyncio.to_thread(encoder_of, wanted.format)
         except HistoryError as error:
-            raise history_refused(error) from error
+            raise history_rejected(error) from error
         except ExportError as error:
-            raise RefusedError(501, "invalid", str(error), "format") from error
+            raise HttpError(501, "invalid", str(error), "format") from error
         if self._exports >= EXPORTS_AT_ONCE:
             raise too_many(f"{EXPORTS_AT_ONCE} exports are under way", 10)
         self._exports += 1

@@ -11,7 +11,7 @@ from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, json_
 from gateway.json_codec import JsonText
 from gateway.metrics import Metrics
 from gateway.request_body import read_body
-from gateway.sample_requests import SampleRequests, refusal
+from gateway.sample_requests import SampleRequests, rejected
 
 _STATUS_OF: Final[dict[ErrorCode, int]] = {"conflict": 409, "too_large": 413, "timeout": 503}
 
@@ -52,7 +52,7 @@ class SampleRoutes:
         request = call.request
         if request.content_type != JSON and not request.content_type.endswith("+json"):
             message = f"Content-Type must be {JSON}, got {request.content_type}"
-            return json_response(refusal(ErrorDetail("not_json", message)), 415)
+            return json_response(rejected(ErrorDetail("not_json", message)), 415)
         body = await read_body(request)
         answer = await self._uplink.send(JsonText(body), call.visitor.sends_as, request.headers.get(IDEMPOTENCY_KEY))
         self._metrics.count("http", answer.received)

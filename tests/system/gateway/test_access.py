@@ -149,7 +149,7 @@ def test_a_device_speaks_for_itself_alone(guarded: Guarded) -> None:
 # --- Socket.IO
 
 
-class RefusedError(Exception):
+class HttpError(Exception):
     pass
 
 
@@ -157,16 +157,16 @@ async def client_of(guarded: Guarded, query: str = "", **options: Any) -> socket
     client = socketio.AsyncClient(reconnection=False)
     client.heard = []
     client.on("*", lambda event, *data: client.heard.append((event, *data)))
-    client.refusal = None
+    client.rejected = None
 
     def refused(data: Any) -> None:
-        client.refusal = data
+        client.rejected = data
 
     client.on("connect_error", refused)
     try:
         await client.connect(guarded.stack.url + query, wait_timeout=5, **options)
     except socketio.exceptions.ConnectionError as error:
-        raise RefusedError(str(client.refusal)) from error
+        raise HttpError(str(client.rejected)) from error
     return client
 
 
@@ -191,7 +191,7 @@ def test_every_role_as_a_client(guarded: Guarded, name: str | None, kind: str, w
             assert (await heard(client, "connection_status"))[0]["client_type"] == kind
             await client.disconnect()
         else:
-            with pytest.raises(RefusedError, match=r"login|right"):
+            with pytest.raises(HttpError, match=r"login|right"):
                 await client_of(guarded, f"?type={kind}", **(shown if name else {}))
 
     asyncio.run(main())
@@ -200,7 +200,7 @@ def test_every_role_as_a_client(guarded: Guarded, name: str | None, kind: str, w
 @pytest.mark.parametrize("auth", [{"token": 5}, {"token": "wrong"}, {"token": ""}, "text", {}])
 def test_a_wrong_auth_is_refused(guarded: Guarded, auth: object) -> None:
     async def main() -> None:
-        with pytest.raises(RefusedError):
+        with pytest.raises(HttpError):
             await client_of(guarded, auth=auth)
 
     asyncio.run(main())
@@ -313,7 +313,7 @@ def test_signing_out_ends_the_browsers_sockets(guarded: Guarded) -> None:
     async def main() -> None:
         page = await client_of(guarded, headers={"Cookie": cookie, "Origin": guarded.stack.url})
         await heard(page, "connection_status")
-        with pytest.raises(RefusedError):
+        with pytest.raises(HttpError):
             await client_of(guarded, headers={"Cookie": cookie, "Origin": "http://localhost:3000"})
         await asyncio.to_thread(guarded.ask, "DELETE", "/api/session", None, None, Cookie=cookie, **{CSRF_HEADER: csrf})
         async with asyncio.timeout(NOTICED_S):

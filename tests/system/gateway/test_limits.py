@@ -22,10 +22,10 @@ from gateway import request_body
 from gateway.access.forwarded import Forwarded, Peer
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
-from gateway.errors import RefusedError
+from gateway.errors import HttpError
 from gateway.http.listener import Listener
 from gateway.http.routes.catalogue import ENDPOINTS
-from gateway.http.routing import VISITOR, Call, Content, Endpoint, Endpoints, refusal_response
+from gateway.http.routing import VISITOR, Call, Content, Endpoint, Endpoints, error_response
 from gateway.request_body import read_body
 from tests.support.harness import Frontend, Stack, wait_until
 from tests.support.people import ask
@@ -100,8 +100,8 @@ def served(handle: Callable[[Call], Any], talk: Callable[[int], None], most: int
             request[VISITOR] = Caller(Peer("127.0.0.1", secure=False), free=True)
             try:
                 return await handler(request)  # type: ignore[no-any-return]
-            except RefusedError as error:
-                return refusal_response(error)
+            except HttpError as error:
+                return error_response(error)
 
         app = web.Application(middlewares=[known])
         endpoint = Endpoint(
@@ -261,7 +261,7 @@ def test_a_login_has_a_burst_and_then_a_rate() -> None:
     visitor = Caller(Peer("192.0.2.1", secure=False), Identity("vera", "viewer"))
     for _ in range(4):
         limits.count_login(visitor)
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(HttpError) as refused:
         limits.count_login(visitor)
     assert (refused.value.status, refused.value.headers["Retry-After"]) == (429, "1")
     now_s = 0.5
@@ -274,5 +274,5 @@ def test_this_machine_is_not_counted_by_address() -> None:
         limits.count_address("127.0.0.1")
         limits.count_address("::1")
     limits.count_address("192.0.2.1")
-    with pytest.raises(RefusedError):
+    with pytest.raises(HttpError):
         limits.count_address("192.0.2.1")
