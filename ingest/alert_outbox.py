@@ -1,4 +1,4 @@
-"""Alerts on their way from the commit to the broker: at least once, whatever falls over between."""
+"""Delivery of committed alerts to the broker, at least once."""
 
 import asyncio
 import contextlib
@@ -16,23 +16,23 @@ from storage.writer import Writer, WriterStoppedError
 
 log = logging.getLogger(__name__)
 
-REMEMBERED: Final = 1_000
-"""Alerts that wait in memory; beyond it they are read from the database again."""
-AT_ONCE: Final = 100
+MAX_IN_MEMORY: Final = 1_000
+"""Alerts that wait in memory; if there are more, they are read from the database again."""
+BATCH: Final = 100
 FINISH_S: Final = 5.0
-"""How long the end waits for a broker that does not take them; then they are for the next start."""
+"""Timeout of `finish`: what the broker has not taken by then is sent after the next start."""
 RETRY_FIRST_S: Final = 0.2
 RETRY_MOST_S: Final = 10.0
 
 
 class AlertOutbox:
-    """Sends what is committed, oldest first, and forgets it once the broker has it.
+    """Sends committed alerts, oldest first, and deletes each once the broker has it.
 
     Args:
-        bus: where alerts go.
-        writer: the database that has them until then.
-        owns: whether a device is for this process; another one sends the rest.
-        grace_s: how long what an earlier process left waits, where those who want it lost their connections with it.
+        bus: takes the alerts.
+        writer: keeps them until then.
+        owns: tells if a device is for this process; another one sends the alerts of the rest.
+        grace_s: delay of alerts that an earlier process left, for subscribers to reconnect first.
     """
 
     def __init__(self, bus: Bus, writer: Writer, owns: Callable[[str], bool], *, grace_s: float = 0.0) -> None:
@@ -48,17 +48,17 @@ class AlertOutbox:
         self._limit: asyncio.Timeout | None = None
 
     def add(self, alerts: Sequence[Unsent]) -> None:
-        """What a transaction has just committed."""
+        """Send alerts that a transaction has just committed."""
         if not alerts:
             return
-        if self._reading or len(self._waiting) + len(alerts) > REMEMBERED:
+        if self._reading or len(self._waiting) + len(alerts) > MAX_IN_MEMORY:
             self._reading = self._missed = True
         else:
             self._waiting.extend(alerts)
         self._wake.set()
 
     def finish(self) -> None:
-        """Nothing more is added: `run` ends when all is sent, or after `FINISH_S`."""
+        """End `run` when all is sent, or after `FINISH_S`. Nothing may be added afterwards."""
         self._finishing.set()
         self._wake.set()
         if self._limit is not None:
@@ -66,7 +66,7 @@ class AlertOutbox:
 
     async def run(self) -> None:
         """Send until `finish`."""
-        # After a failure nobody knows what was sent: all that is not settled is read again, and may come twice.
+        # After a failure it is unknown what was sent: all that is still in the outbox is read again, and may be sent twice.
         self._waiting.clear()
         self._reading = True
         try:
@@ -85,52 +85,52 @@ class AlertOutbox:
             self._limit = None
 
     async def _send_all(self) -> None:
-        """First what is in memory: it is older than what must be read."""
+        """Send the alerts in memory first: they are older than those that must be read."""
         while self._waiting or self._reading:
             if self._waiting:
-                some = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
-                await self._send(some)
+                alerts = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                await self._send(alerts)
             else:
                 await self._read()
 
     async def _read(self) -> None:
-        """Send what the database has, until nothing is left there and nothing was added meanwhile."""
+        """Send the alerts in the database, until none is left there and none was added meanwhile."""
         last_id = 0
         while True:
             self._missed = False
-            some = await self._writer.run(lambda connection: unsent_after(connection, last_id, AT_ONCE))  # noqa: B023
-            if some:
-                last_id = some[-1].id
-                await self._let_them_come_back()
-                await self._send([one for one in some if self._owns(one.device_id)])
+            alerts = await self._writer.run(lambda connection: unsent_after(connection, last_id, BATCH))  # noqa: B023
+            if alerts:
+                last_id = alerts[-1].id
+                await self._wait_for_subscribers()
+                await self._send([alert for alert in alerts if self._owns(alert.device_id)])
             elif not self._missed:
                 self._reading = False
                 return
 
-    async def _let_them_come_back(self) -> None:
-        """Once, and only where something was left for them."""
+    async def _wait_for_subscribers(self) -> None:
+        """Wait for `grace_s` before the first alerts that an earlier process left."""
         wait_s, self._grace_s = self._grace_s, 0.0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._finishing.wait()
 
     async def _send(self, alerts: Sequence[Unsent]) -> None:
-        """In their order; again as long as the broker does not take them."""
+        """Send alerts in order, and again until the broker takes them; then delete them from the outbox."""
         if not alerts:
             return
         backoff = Backoff(RETRY_FIRST_S, RETRY_MOST_S)
         while True:
             results = await asyncio.gather(
-                *(self._bus.deliver(one.topic, one.payload) for one in alerts), return_exceptions=True
+                *(self._bus.deliver(alert.topic, alert.payload) for alert in alerts), return_exceptions=True
             )
             failed = [result for result in results if isinstance(result, BaseException)]
             if not failed:
                 break
-            if not all(isinstance(one, BusError) for one in failed):
+            if not all(isinstance(error, BusError) for error in failed):
                 raise failed[0]
             await asyncio.sleep(backoff.next_s())
 
-        def forget(connection: Connection) -> None:
-            settle(connection, [one.id for one in alerts])
+        def delete(connection: Connection) -> None:
+            settle(connection, [alert.id for alert in alerts])
 
-        await self._writer.run(forget)
+        await self._writer.run(delete)

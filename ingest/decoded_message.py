@@ -1,4 +1,4 @@
-"""A message with everything that is fixed the moment it arrives, so that a repeated transaction repeats it exactly."""
+"""Decoded messages with keys and times of their samples, fixed on arrival so that a transaction can run again."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ from storage.readings import RecordKey
 
 
 class KeyedSample(NamedTuple):
-    """A valid sample with its key (the sample's own, or one that was stamped here) and its time."""
+    """A valid sample with its key, which the device or ingest gave, and its event time; `synced`: by the device's clock."""
 
     sample: Sample
     key: RecordKey
@@ -21,12 +21,12 @@ class KeyedSample(NamedTuple):
 
     @property
     def values(self) -> tuple[float | None, float | None, float | None]:
-        """`hr`, `temp` and `eda`: by them a resend is told from another sample."""
+        """`hr`, `temp` and `eda`: a resend has the same values as the first."""
         return self.sample.hr, self.sample.temp, self.sample.eda
 
 
 class DecodedMessage(NamedTuple):
-    """A message and its elements in order."""
+    """A message and its elements in order; `batch`: it was a JSON array."""
 
     device_id: str
     payload: bytes
@@ -34,15 +34,15 @@ class DecodedMessage(NamedTuple):
     elements: tuple[KeyedSample | RejectedSample, ...]
     batch: bool
 
-    def refused(self, error: ErrorDetail) -> "DecodedMessage":
-        """The same message, every valid element of which is refused."""
+    def rejected(self, error: ErrorDetail) -> "DecodedMessage":
+        """The same message with every valid element rejected."""
 
-        def refusal(element: KeyedSample | RejectedSample) -> RejectedSample:
+        def reject(element: KeyedSample | RejectedSample) -> RejectedSample:
             if isinstance(element, RejectedSample):
                 return element
             return RejectedSample(error=error, raw=encoded_element(element), key=Key(element.key.boot, element.key.seq))
 
-        return self._replace(elements=tuple(map(refusal, self.elements)))
+        return self._replace(elements=tuple(map(reject, self.elements)))
 
 
 class ElementIndex(NamedTuple):
@@ -53,14 +53,14 @@ class ElementIndex(NamedTuple):
 
 
 class Stamps:
-    """Keys for samples that came without one: `~` and a random process id, and a counter."""
+    """Generator of keys for samples that came without one: `~` and a random process id as `boot`, and a counter."""
 
     def __init__(self, process_id: str) -> None:
         self._boot = STAMP + process_id
         self._seq = 0
 
     def next(self, device_id: str) -> RecordKey:
-        """A key that was not given before."""
+        """Return a new key."""
         self._seq += 1
         return RecordKey(device_id, self._boot, self._seq)
 
@@ -92,7 +92,7 @@ def keyed_samples(messages: Iterable[DecodedMessage]) -> Iterator[tuple[ElementI
 
 
 def encoded_element(element: KeyedSample | RejectedSample) -> bytes:
-    """An element as it came; of one that was decoded, its fields."""
+    """The bytes of an element as it came; of a valid one its fields, encoded anew."""
     if isinstance(element, RejectedSample):
         return element.raw
     sample = element.sample

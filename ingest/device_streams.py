@@ -1,10 +1,11 @@
-"""The live state of each device, and a second lane for what it sends late.
+"""The two streams of each device: a live one, and one for late data (backfill).
 
-A lane's time only goes forward. A sample older than the live lane's newest goes to the backfill lane, whose alerts are
-always late, so that yesterday never moves today's alert. A sample older than the backfill lane's newest begins a new one.
+The watermark of a stream, the newest timestamp that it has seen, only moves forward. A sample older than the watermark of
+the live stream is late data. It goes to the backfill stream, whose alerts are always late, so that yesterday never moves
+today's alert. A sample older than the watermark of the backfill stream begins a new backfill stream.
 
-No sample is accepted that is far ahead of the server's clock. So where the live lane is, that clock was wrong when it got
-there, and the lane begins again: it would else let nothing in until that time has come.
+No sample is accepted that is far ahead of the server's clock. So if the live watermark is, the server's clock was wrong
+earlier, and the watermark is reset: else all samples would be late data until that time has come.
 """
 
 from collections import OrderedDict
@@ -17,12 +18,13 @@ from models.features.state import FeatureState
 from models.serving.alerts import AlertState
 
 MAX_DEVICES: Final = 10_000
-"""Devices whose state is kept in memory; the longest silent is forgotten and rebuilt from the record when it returns."""
+"""Devices whose state is kept in memory; beyond it the longest silent one is dropped, and recovered when it returns."""
 SAME_S: Final = 1e-3
-"""Samples with the same timestamp, as whole seconds at 2 Hz give, are in order of arrival."""
+"""Closer samples count as of the same timestamp, as with whole seconds at 2 Hz: they stay in order of arrival."""
 NUDGE_S: Final = 1e-6
+"""Samples with the same timestamp are moved apart by this."""
 NUDGED_S: Final = 1.0
-"""A lane's time may be this far ahead of its timestamps, where many share one."""
+"""The time of a stream may be this far ahead of its watermark, if many samples share a timestamp."""
 _VERSION: Final = 1
 
 
@@ -44,25 +46,25 @@ class StreamState:
 
     @classmethod
     def new(cls) -> "StreamState":
-        """A stream of which nothing is known."""
+        """A stream without a sample."""
         return cls(FeatureState(), AlertState(), None)
 
     def copy(self) -> "StreamState":
-        """A twin that moves by itself."""
+        """An independent copy."""
         return StreamState(self.features.copy(), self.alert, self.alert_id)
 
     def forget_person(self) -> None:
-        """Know nothing of the person any more; the alert, and the time up to which samples came, stay."""
+        """Drop the features, and with them the personal baseline; the alert and the watermark stay."""
         self.features = FeatureState()
 
     def reset(self) -> None:
-        """Begin again at whatever time comes next; what is known of the person, and the alert, stay."""
+        """Reset the watermark: the next sample is taken at any time. The personal baseline and the alert stay."""
         self.features.rewind()
         self.alert = AlertState(smoothed=self.alert.smoothed, raised=self.alert.raised)
         self.newest_s = self.newest_timestamp_s = None
 
     def advance(self, t_s: float) -> float | None:
-        """`t_s`, moved if need be to stand just after the newest sample; None where it is older."""
+        """Advance the watermark to `t_s`. Return `t_s`, if needed moved to after the last sample; None for late data."""
         if self.newest_timestamp_s is not None and t_s <= self.newest_timestamp_s - SAME_S:
             return None
         self.newest_timestamp_s = t_s if self.newest_timestamp_s is None else max(t_s, self.newest_timestamp_s)
@@ -71,8 +73,8 @@ class StreamState:
 
 
 class DeviceStreams:
-    """A device's two lanes. `saved_s` is when its snapshot was taken, in server time; `last_id` is the newest row in it,
-    0 where there is none.
+    """A device's two streams. `saved_s` is when its snapshot was taken, in server time; `last_id` is the newest row that
+    the streams have taken, 0 if there is none.
     """
 
     __slots__ = ("backfill", "last_id", "live", "saved_s")
@@ -87,22 +89,22 @@ class DeviceStreams:
 
     @classmethod
     def new(cls) -> "DeviceStreams":
-        """A device that was never heard of."""
+        """A device without a sample."""
         return cls(StreamState.new())
 
     def copy(self) -> "DeviceStreams":
-        """A twin that can be moved without moving this one, for a transaction that may fail."""
+        """An independent copy, for a transaction that may fail."""
         backfill = None if self.backfill is None else self.backfill.copy()
         return DeviceStreams(self.live.copy(), backfill, self.saved_s, self.last_id)
 
     def forget_person(self) -> None:
-        """Begin the personal baseline anew; the next commit takes a snapshot of that."""
+        """Drop the personal baseline and the backfill stream; the next commit takes a snapshot."""
         self.live.forget_person()
         self.backfill = None
         self.saved_s = None
 
     def route(self, t_s: float, received_s: float) -> tuple[StreamState, float]:
-        """The lane that takes a sample at `t_s`, received at `received_s`, and the time at which it takes it."""
+        """Return the stream that takes a sample of time `t_s`, received at `received_s`, and the time to take it at."""
         if self.live.newest_s is not None and self.live.newest_s - NUDGED_S > received_s + CLOCK_AHEAD_S:
             self.live.reset()
         stream_s = self.live.advance(t_s)
@@ -112,42 +114,42 @@ class DeviceStreams:
         if self.backfill is None or stream_s is None:
             self.backfill = StreamState.new()
             stream_s = self.backfill.advance(t_s)
-            assert stream_s is not None  # noqa: S101 - nothing is older than nothing
+            assert stream_s is not None  # noqa: S101 - a new stream has no watermark
         return self.backfill, stream_s
 
     def baseline_json(self) -> str:
-        """What is usual for the person, for people to see."""
+        """The personal baseline as JSON, for people to see."""
         return msgspec.json.encode(self.live.features.usual()).decode()
 
     def to_bytes(self) -> bytes:
-        """A snapshot, for `from_bytes`."""
+        """Return a snapshot, for `from_bytes`."""
         streams = [self.live] if self.backfill is None else [self.live, self.backfill]
         stored = [(stream.features.to_bytes(), stream.alert, stream.alert_id) for stream in streams]
         return msgspec.msgpack.encode(_Snapshot(_VERSION, stored))
 
     @classmethod
     def from_bytes(cls, snapshot: bytes, saved_s: float) -> "DeviceStreams":
-        """The device of a snapshot. Raises ValueError where another version of this program wrote it."""
+        """Read a snapshot. Raises ValueError if it is damaged or of another version."""
         try:
-            read = msgspec.msgpack.decode(snapshot, type=_Snapshot)
+            decoded = msgspec.msgpack.decode(snapshot, type=_Snapshot)
         except msgspec.DecodeError as error:
             raise ValueError("the snapshot of a device cannot be read") from error
-        if read.version != _VERSION or not read.streams:
-            raise ValueError(f"the snapshot of a device is of version {read.version}, not {_VERSION}")
+        if decoded.version != _VERSION or not decoded.streams:
+            raise ValueError(f"the snapshot of a device is of version {decoded.version}, not {_VERSION}")
         streams = [
-            StreamState(FeatureState.from_bytes(features), alert, alert_id) for features, alert, alert_id in read.streams
+            StreamState(FeatureState.from_bytes(features), alert, alert_id) for features, alert, alert_id in decoded.streams
         ]
         return cls(streams[0], streams[1] if len(streams) > 1 else None, saved_s)
 
 
 class DeviceCache:
-    """The devices in memory, the longest silent first."""
+    """The streams of devices in memory, the longest silent first."""
 
     def __init__(self) -> None:
         self._devices: OrderedDict[str, DeviceStreams] = OrderedDict()
 
     def get(self, device_id: str) -> DeviceStreams | None:
-        """The device's committed state; it must be copied before it is moved."""
+        """The device's committed streams; copy them before they are moved."""
         return self._devices.get(device_id)
 
     def commit(self, staged: dict[str, DeviceStreams]) -> None:

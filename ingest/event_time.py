@@ -1,4 +1,4 @@
-"""When a sample was taken, as far as device and server clocks can tell. Pure."""
+"""Event time of samples: when they were taken, as far as the clocks of device and server can tell."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,14 +8,14 @@ from broker.contract.samples import RejectedSample, Sample
 
 
 class EventTime(NamedTuple):
-    """`synced`: the time is the device's own."""
+    """A time; `synced`: by the device's clock, else by the server's."""
 
     at: datetime
     synced: bool
 
 
 def event_times(elements: Sequence[Sample | RejectedSample], received_at: datetime) -> list[EventTime | None]:
-    """The time of each sample of a message, None for what was refused.
+    """The time of each sample of a message, None for an element that was rejected.
 
     A sample without a usable timestamp takes the server's time, less how much longer the device had been up at the
     message's last sample.
@@ -31,7 +31,7 @@ def _event_time(sample: Sample, received_at: datetime, last_ms: int) -> EventTim
     if sample.timestamp is not None:
         return EventTime(sample.timestamp, synced=True)
     behind_ms = 0 if sample.uptime_ms is None else max(0, last_ms - sample.uptime_ms)
-    # Nobody's buffer reaches back further than this; an uptime that says so is a device's mistake.
+    # No device buffers longer than this: a larger difference is an error of its uptime.
     return EventTime(received_at - timedelta(milliseconds=min(behind_ms, _LONGEST_MS)), synced=False)
 
 

@@ -1,4 +1,4 @@
-"""What ingest counts and measures; nothing of it is labelled with a device."""
+"""Ingest's metrics; none has a device as its label."""
 
 from functools import partial
 from math import nan
@@ -21,7 +21,7 @@ class Metrics:
         )
         self.stored = samples.labels("stored")
         self.duplicate = samples.labels("duplicate")
-        self.refused = samples.labels("refused")
+        self.rejected = samples.labels("refused")
         self.defects = Counter(
             "stresswire_ingest_defects", "Messages that were refused for an error of the program's own.", registry=registry
         )
@@ -53,7 +53,7 @@ class Metrics:
         )
 
     def watch_model(self, version: str, drift: Drift) -> None:
-        """Say which model predicts, and how far its inputs and probabilities have drifted."""
+        """Expose the model's version, and how far its inputs and probabilities have drifted."""
         self._model.info({"version": version})
         for name in INPUTS:
             self._drift.labels(name).set_function(partial(_index, drift, name))

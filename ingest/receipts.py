@@ -1,4 +1,4 @@
-"""What became of each element of a message, and the messages that say so. Pure."""
+"""Results of a message's elements, and the messages that report them: receipts, readings, alerts."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from models.serving.predictor import Prediction
 
 
 class Stored(NamedTuple):
-    """The element is in the record; `duplicate`: it was there before."""
+    """The element is stored; `duplicate`: it was before. `confidence` is 0-1."""
 
     record_id: int
     level: StressLevel
@@ -119,7 +119,7 @@ _CLEARED = "The stress level is back to normal."
 
 
 def _key(element: KeyedSample | RejectedSample) -> Key | None:
-    """The key that the sender knows: not one that was stamped here."""
+    """The key that the sender gave, if any."""
     return element.key if isinstance(element, RejectedSample) else element.sample.key
 
 

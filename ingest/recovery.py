@@ -1,4 +1,4 @@
-"""A device's state from the record: its snapshot, and the rows that were committed after it."""
+"""Recovery of a device's state from the record: its snapshot, and a replay of the rows that were committed after it."""
 
 import logging
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def recover(connection: Connection, device_id: str, policy: AlertPolicy, newest_id: int) -> DeviceStreams:
-    """The state at the last commit, whose newest row is `newest_id`. A device without a snapshot starts anew."""
+    """Return the state at the last commit, whose newest row is `newest_id`; without a usable snapshot, a new state."""
     device = _replayed(connection, device_id, policy)
     device.last_id = newest_id
     return device

@@ -10,7 +10,7 @@ from broker.contract.samples import RejectedSample
 from ingest.decoded_message import DecodedMessage, ElementIndex, encoded_element
 from ingest.receipts import Result, Stored
 from ingest.scoring import NewSample
-from storage.readings import refused_one_by_one
+from storage.readings import rejected_one_by_one
 from storage.rejected import insert_rejected, kept_payload
 
 
@@ -24,15 +24,15 @@ def rejected_before(messages: Iterable[DecodedMessage]) -> dict[ElementIndex, Re
     }
 
 
-def refused_by_database(
+def rejected_by_database(
     connection: Connection, samples: Iterable[NewSample], model_version: str
 ) -> dict[ElementIndex, Result]:
     """Insert each sample by itself, and take it back: the results of those that the database does not take."""
     places = {new.sample.key: new.place for new in samples}
     trial = connection.begin_nested()
-    refused = refused_one_by_one(connection, [new.row(model_version) for new in samples])
+    rejected = rejected_one_by_one(connection, [new.row(model_version) for new in samples])
     trial.rollback()
-    return {places[key]: ErrorDetail("database", f"the database refuses it: {reason}") for key, reason in refused.items()}
+    return {places[key]: ErrorDetail("database", f"the database refuses it: {reason}") for key, reason in rejected.items()}
 
 
 def keep_rejected(

@@ -30,7 +30,7 @@ class NewSample(NamedTuple):
 
     @property
     def quality(self) -> tuple[Quality, ...]:
-        """What limits the reading: that of the prediction, and whether its time is the device's own."""
+        """The quality of the prediction, and `clock_unsynced` if the time is not by the device's clock."""
         return self.prediction.quality if self.sample.synced else ("clock_unsynced", *self.prediction.quality)
 
     def row(self, model_version: str) -> dict[str, Any]:

@@ -1,18 +1,18 @@
-"""Which devices an ingest serves, where several share them. Pure."""
+"""The devices that an ingest serves, if several share them."""
 
 import re
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 GROUP: Final = "stresswire"
-"""Of the shared subscription."""
+"""Name of the shared subscription."""
 _PART: Final = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 _MEMBER: Final = re.compile(r"shared:([A-Za-z0-9_-]{1,32})")
 
 
 class Shard(NamedTuple):
-    """Part `part` of `parts`, by a hash of the device id that never changes; or, with a `member` name, what the broker's
-    shared subscription hands out: it must give all of a device to one member.
+    """Part `part` of `parts` by a hash of the device id, which never changes; or, with a `member` name, what the
+    broker's shared subscription gives to this member: all messages of a device must go to one member.
     """
 
     part: int = 1
@@ -33,18 +33,18 @@ class Shard(NamedTuple):
 
     @property
     def group(self) -> str | None:
-        """Of the shared subscription, if it is one."""
+        """The group of the shared subscription; None if it is not shared."""
         return None if self.member is None else GROUP
 
     @property
     def client_id(self) -> str:
-        """The name of the persistent session; no two ingests on one broker may have the same."""
+        """The client identifier of the persistent session, unique on a broker."""
         if self.member is not None:
             return f"stresswire-ingest-{self.member}"
         return "stresswire-ingest" if self.parts == 1 else f"stresswire-ingest-{self.part}-of-{self.parts}"
 
     def owns(self, device_id: str) -> bool:
-        """Whether a device is for this ingest."""
+        """Tell if a device belongs to this shard."""
         if self.parts == 1:
             return True
         return int.from_bytes(sha256(device_id.encode()).digest()[:8]) % self.parts == self.part - 1

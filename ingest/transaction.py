@@ -16,7 +16,7 @@ from ingest.decoded_message import DecodedMessage, ElementIndex
 from ingest.device_streams import DeviceCache, DeviceStreams
 from ingest.duplicates import find_duplicates, resent
 from ingest.receipts import Publication, Result, Stored, new_reading, receipt
-from ingest.rejects import keep_rejected, refused_by_database, rejected_before
+from ingest.rejects import keep_rejected, rejected_before, rejected_by_database
 from ingest.scoring import NewSample, StagedStates, score
 from ingest.snapshots import save_snapshots
 from models.serving.predictor import Predictor
@@ -26,7 +26,7 @@ from storage.readings import insert_readings
 
 
 class Outcome(NamedTuple):
-    """What follows a commit.
+    """Result of a transaction, to be acted on after the commit.
 
     `alerts` are in the outbox until the broker has them; `states` are those of the devices whose samples were stored;
     `stored` and `duplicates` count samples; `rejected` has the device and the error of each rejected element;
@@ -50,7 +50,7 @@ def store(
     *,
     isolate: bool = False,
 ) -> Outcome:
-    """Store `messages`. `isolate`: rows one by one, those that the database refuses going to `rejected`."""
+    """Store `messages`. `isolate`: rows are tried one by one, and those that the database refuses go to `rejected`."""
     return _Transaction(connection, messages, predictor).run(devices, isolate=isolate)
 
 
@@ -71,11 +71,11 @@ class _Transaction:
         states = StagedStates(connection, devices, predictor.policy, last)
         samples = score(states, messages, new, predictor)
         if isolate:
-            refused = refused_by_database(connection, samples, predictor.version)
-            self._results |= refused
+            by_database = rejected_by_database(connection, samples, predictor.version)
+            self._results |= by_database
             # Scored anew, on other copies: what the database refuses leaves no trace in any state.
             states = StagedStates(connection, devices, predictor.policy, last)
-            samples = score(states, messages, {place: new[place] for place in new if place not in refused}, predictor)
+            samples = score(states, messages, {place: new[place] for place in new if place not in by_database}, predictor)
         ids = insert_readings(connection, [sample.row(predictor.version) for sample in samples])
         record_ids = [ids[sample.sample.key] for sample in samples]
         readings, alerts = self._finish(samples, record_ids)

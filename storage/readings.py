@@ -81,16 +81,16 @@ def insert_readings(connection: Connection, rows: Sequence[dict[str, Any]]) -> d
     return ids
 
 
-def refused_one_by_one(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[RecordKey, str]:
+def rejected_one_by_one(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[RecordKey, str]:
     """Insert each of `rows` in a savepoint; for those that the database refuses, its reason."""
-    refused: dict[RecordKey, str] = {}
+    rejected: dict[RecordKey, str] = {}
     for row in rows:
         try:
             with connection.begin_nested():
                 insert_readings(connection, [row])
         except (IntegrityError, DataError) as error:
-            refused[RecordKey(row["device_id"], row["boot"], row["seq"])] = reason_of(error)
-    return refused
+            rejected[RecordKey(row["device_id"], row["boot"], row["seq"])] = reason_of(error)
+    return rejected
 
 
 def readings_after(connection: Connection, device_id: str, last_id: int) -> Iterator[ReplayedReading]:

@@ -1,4 +1,4 @@
-"""What stands around ingest: a bus that keeps a journal, a pipeline without a bus, and samples."""
+"""The surroundings of ingest: a bus that keeps a journal, a pipeline without a bus, and samples."""
 
 import json
 from collections.abc import Sequence
@@ -75,9 +75,9 @@ class Pipeline:
         self.devices.commit(outcome.states)
         return outcome
 
-    def send(self, *payloads: object, device_id: str = "d", at: datetime = NOW, isolate: bool = False) -> "Told":
+    def send(self, *payloads: object, device_id: str = "d", at: datetime = NOW, isolate: bool = False) -> "Published":
         """One transaction of these messages."""
-        return Told(self.store(self.decoded(*payloads, device_id=device_id, at=at), isolate=isolate))
+        return Published(self.store(self.decoded(*payloads, device_id=device_id, at=at), isolate=isolate))
 
     def restart(self) -> None:
         """Forget what is in memory."""
@@ -96,16 +96,16 @@ class Pipeline:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608 - the names are ours
 
 
-class Told:
-    """What an outcome tells the bus."""
+class Published:
+    """The messages of an outcome."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
 
     def named(self, name: str) -> list[Any]:
-        told = [(one.topic, one.payload) for one in self.outcome.publications]
-        told += [(one.topic, one.payload) for one in self.outcome.alerts]
-        return [json.loads(payload) for topic, payload in told if topic.endswith(f"/{name}")]
+        published = [(one.topic, one.payload) for one in self.outcome.publications]
+        published += [(one.topic, one.payload) for one in self.outcome.alerts]
+        return [json.loads(payload) for topic, payload in published if topic.endswith(f"/{name}")]
 
     @property
     def answers(self) -> list[Any]:

@@ -137,8 +137,8 @@ def test_others_are_left_to_the_one_who_serves_them(database: Database) -> None:
 
 
 def test_more_than_is_remembered_is_read_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "REMEMBERED", 10)
-    monkeypatch.setattr(outbox, "AT_ONCE", 4)
+    monkeypatch.setattr(outbox, "MAX_IN_MEMORY", 10)
+    monkeypatch.setattr(outbox, "BATCH", 4)
 
     async def main() -> None:
         async with running(database) as case:

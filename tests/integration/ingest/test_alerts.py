@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from storage.outbox import unsent_after
 from storage.tables import Alert
-from tests.support.pipeline import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, Told, sample, stream
+from tests.support.pipeline import CLEARED_S, NOW, RAISED_AGAIN_S, RAISED_S, Pipeline, Published, sample, stream
 
 LONG_S = RAISED_AGAIN_S + 10
 ALERTS = select(
@@ -26,7 +26,7 @@ def stored_at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def one_by_one(pipeline: Pipeline, samples: Sequence[dict[str, Any]], *, device_id: str = "d") -> Iterator[Told]:
+def one_by_one(pipeline: Pipeline, samples: Sequence[dict[str, Any]], *, device_id: str = "d") -> Iterator[Published]:
     """Each as it is taken."""
     for one in samples:
         yield pipeline.send(one, device_id=device_id, at=NOW + timedelta(seconds=one["seq"]))
@@ -34,9 +34,9 @@ def one_by_one(pipeline: Pipeline, samples: Sequence[dict[str, Any]], *, device_
 
 def test_an_alert_is_raised_and_cleared_and_raised_again(pipeline: Pipeline) -> None:
     samples = stream(LONG_S)
-    told = {at: one.alerts[0] for at, one in enumerate(one_by_one(pipeline, samples)) if one.alerts}
-    assert list(told) == [RAISED_S, CLEARED_S, RAISED_AGAIN_S]
-    raised, cleared, again = told.values()
+    published = {at: one.alerts[0] for at, one in enumerate(one_by_one(pipeline, samples)) if one.alerts}
+    assert list(published) == [RAISED_S, CLEARED_S, RAISED_AGAIN_S]
+    raised, cleared, again = published.values()
     assert {name: raised[name] for name in raised if name not in ("confidence", "message")} == {
         "type": "stress_alert",
         "level": "high_stress",
@@ -82,8 +82,8 @@ def test_a_resend_alarms_nobody_again(pipeline: Pipeline) -> None:
 
 @pytest.mark.parametrize(("age_s", "late"), [(0, False), (600, False), (600.001, True), (86400, True)])
 def test_an_alert_in_data_older_than_ten_minutes_is_late(pipeline: Pipeline, age_s: float, late: bool) -> None:
-    told = pipeline.send(stream(RAISED_S + 1), at=NOW + timedelta(seconds=RAISED_S + age_s))
-    assert [one["late"] for one in told.alerts] == [late]
+    published = pipeline.send(stream(RAISED_S + 1), at=NOW + timedelta(seconds=RAISED_S + age_s))
+    assert [one["late"] for one in published.alerts] == [late]
     assert [row[6] for row in pipeline.select(ALERTS)] == [late]
 
 
@@ -91,7 +91,7 @@ def test_what_is_older_than_the_newest_moves_no_live_alert(pipeline: Pipeline) -
     """Calm from before, in any amount, does not clear; stress from before does not raise what is calm."""
     samples = stream(LONG_S)
     live = list(one_by_one(pipeline, samples[: RAISED_S + 20]))
-    assert [alert["state"] for told in live for alert in told.alerts] == ["raised"]
+    assert [alert["state"] for published in live for alert in published.alerts] == ["raised"]
     before = pipeline.devices.get("d")
     assert before is not None
     state = (before.live.alert, before.live.alert_id, before.live.features.to_bytes())
@@ -101,7 +101,7 @@ def test_what_is_older_than_the_newest_moves_no_live_alert(pipeline: Pipeline) -
     assert after is not None
     assert (after.live.alert, after.live.alert_id, after.live.features.to_bytes()) == state
     rest = list(one_by_one(pipeline, samples[RAISED_S + 20 :]))
-    assert [(alert["state"], alert["timestamp"]) for told in rest for alert in told.alerts] == [
+    assert [(alert["state"], alert["timestamp"]) for published in rest for alert in published.alerts] == [
         ("cleared", moment(CLEARED_S)),
         ("raised", moment(RAISED_AGAIN_S)),
     ]
@@ -112,9 +112,9 @@ def test_an_alert_from_the_backfill_is_late_however_young(pipeline: Pipeline, be
     newest = NOW + timedelta(seconds=LONG_S)
     pipeline.send(sample(1, boot="now", at=newest), at=newest)
     old = stream(LONG_S, start=NOW + timedelta(seconds=LONG_S - behind_s - LONG_S))
-    told = pipeline.send(old[: RAISED_AGAIN_S - 10], at=newest)
-    assert [(one["state"], one["late"]) for one in told.alerts] == [("raised", True), ("cleared", True)]
-    assert [one["alert_id"] for one in told.alerts] == [1, 1]
+    published = pipeline.send(old[: RAISED_AGAIN_S - 10], at=newest)
+    assert [(one["state"], one["late"]) for one in published.alerts] == [("raised", True), ("cleared", True)]
+    assert [one["alert_id"] for one in published.alerts] == [1, 1]
     device = pipeline.devices.get("d")
     assert device is not None
     assert not device.live.alert.raised
@@ -128,7 +128,9 @@ def test_the_live_alert_and_the_backfill_s_have_ids_of_their_own(pipeline: Pipel
     old = stream(RAISED_S + 20, start=NOW - timedelta(hours=2), boot="old")
     backfill = pipeline.send(old, at=received)
     assert [(one["state"], one["alert_id"], one["late"]) for one in backfill.alerts] == [("raised", 2, True)]
-    rest = [alert for told in one_by_one(pipeline, samples[RAISED_S + 20 : CLEARED_S + 1]) for alert in told.alerts]
+    rest = [
+        alert for published in one_by_one(pipeline, samples[RAISED_S + 20 : CLEARED_S + 1]) for alert in published.alerts
+    ]
     assert [(one["state"], one["alert_id"], one["late"]) for one in rest] == [("cleared", 1, False)]
     assert [row[2] for row in pipeline.select(ALERTS)] == [None, None, 1]
 
@@ -136,13 +138,13 @@ def test_the_live_alert_and_the_backfill_s_have_ids_of_their_own(pipeline: Pipel
 def test_devices_do_not_share_an_alert(pipeline: Pipeline) -> None:
     samples = stream(RAISED_S + 1)
     at = NOW + timedelta(seconds=RAISED_S)
-    told = Told(
+    published = Published(
         pipeline.store([*pipeline.decoded(samples, device_id="a", at=at), *pipeline.decoded(samples, device_id="b", at=at)])
     )
-    assert [(one["device_id"], one["alert_id"]) for one in told.alerts] == [("a", 1), ("b", 2)]
+    assert [(one["device_id"], one["alert_id"]) for one in published.alerts] == [("a", 1), ("b", 2)]
 
 
 def test_a_device_that_warms_up_alarms_nobody(pipeline: Pipeline) -> None:
-    told = pipeline.send(stream(LONG_S)[RAISED_S : RAISED_S + 60], at=NOW + timedelta(seconds=RAISED_S + 60))
-    assert told.alerts == []
-    assert all(one["stress_level"] == "normal" and "warming_up" in one["quality"] for one in told.readings)
+    published = pipeline.send(stream(LONG_S)[RAISED_S : RAISED_S + 60], at=NOW + timedelta(seconds=RAISED_S + 60))
+    assert published.alerts == []
+    assert all(one["stress_level"] == "normal" and "warming_up" in one["quality"] for one in published.readings)

@@ -10,8 +10,8 @@ BEFORE_S, DURING_S, AFTER_S = 120, 90, 120
 HOUR = timedelta(hours=1)
 
 
-def play(pipeline: Pipeline, device_jump: timedelta | datetime, server_jump: timedelta, *, told: bool = True) -> None:
-    """A calm person, a sample a second; in the middle the clocks are elsewhere. `told`: the device sends its time."""
+def play(pipeline: Pipeline, device_jump: timedelta | datetime, server_jump: timedelta, *, published: bool = True) -> None:
+    """A calm person, a sample a second; in the middle the clocks are elsewhere. `published`: the device sends its time."""
     for second in range(BEFORE_S + DURING_S + AFTER_S):
         true = NOW + timedelta(seconds=second)
         jumped = BEFORE_S <= second < BEFORE_S + DURING_S
@@ -21,7 +21,7 @@ def play(pipeline: Pipeline, device_jump: timedelta | datetime, server_jump: tim
         elif jumped and isinstance(device_jump, datetime):
             clock = device_jump + timedelta(seconds=second)
         server = true + server_jump if jumped else true
-        one = pipeline.send(sample(second, at=clock if told else None), at=server)
+        one = pipeline.send(sample(second, at=clock if published else None), at=server)
         assert one.answer["status"] == "success"
         assert len(one.readings) == 1
         assert 0 <= one.readings[0]["stress_probability"] <= 1
@@ -56,9 +56,9 @@ def test_the_device_s_clock_jumps(pipeline: Pipeline, jump: timedelta | datetime
     assert pipeline.count("rejected") == 0
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["the device tells its time", "it does not"])
+@pytest.mark.parametrize("published", [True, False], ids=["the device tells its time", "it does not"])
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, timedelta(days=40_000), -timedelta(days=20_000)], ids=str)
-def test_the_server_s_clock_jumps(pipeline: Pipeline, jump: timedelta, told: bool) -> None:
-    play(pipeline, timedelta(0), jump, told=told)
+def test_the_server_s_clock_jumps(pipeline: Pipeline, jump: timedelta, published: bool) -> None:
+    play(pipeline, timedelta(0), jump, published=published)
     assert live_again(pipeline)
     assert pipeline.count("history_stress") == BEFORE_S + DURING_S + AFTER_S

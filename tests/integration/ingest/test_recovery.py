@@ -176,8 +176,8 @@ def test_nor_does_a_commit_whose_answer_was_lost(pipeline: Pipeline, predictor: 
         if number % 3 == 0:
             with pipeline.database.writer.begin() as connection:
                 store(connection, decoded, pipeline.devices, predictor)
-        told = pipeline.store(decoded)
-        assert told.duplicates == (5 if number % 3 == 0 else 0)
+        published = pipeline.store(decoded)
+        assert published.duplicates == (5 if number % 3 == 0 else 0)
     key = "SELECT seq, stress_probability FROM history_stress ORDER BY id"
     assert pipeline.rows(key) == [(row[2], row[6]) for row in expected_rows]
     with pipeline.database.reader.connect() as connection:
@@ -207,8 +207,8 @@ def test_the_state_is_the_same_from_memory_and_from_the_record(
         at_s, server_s = at_s + step_s, server_s + clock_s
         waiting.append(sample(seq, at=NOW + timedelta(seconds=at_s), hr=hr))
         if len(waiting) == group or seq == len(steps) - 1:
-            told = pipeline.send(*waiting, device_id=device_id, at=NOW + timedelta(seconds=server_s))
-            assert {one["status"] for one in told.answers} == {"success"}
+            published = pipeline.send(*waiting, device_id=device_id, at=NOW + timedelta(seconds=server_s))
+            assert {one["status"] for one in published.answers} == {"success"}
             waiting = []
     committed = pipeline.devices.get(device_id)
     assert committed is not None
@@ -248,9 +248,9 @@ def test_a_snapshot_that_cannot_be_read_starts_the_device_anew(
     with pipeline.database.writer.begin() as connection:
         connection.execute(update(DeviceState).values(state=bytes.fromhex(damage)))
     pipeline.restart()
-    told = pipeline.send(sample(100, at=NOW + timedelta(seconds=101)), at=NOW + timedelta(seconds=101))
-    assert told.answer["status"] == "success"
-    assert told.readings[0]["quality"] == ["warming_up"]
+    published = pipeline.send(sample(100, at=NOW + timedelta(seconds=101)), at=NOW + timedelta(seconds=101))
+    assert published.answer["status"] == "success"
+    assert published.readings[0]["quality"] == ["warming_up"]
     assert "d starts anew" in caplog.text
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from broker.contract import MAX_BATCH, SENSOR_DATA
-from ingest.service import TRANSACTION_SAMPLES, Counts, Ingest
+from ingest.service import TRANSACTION_SAMPLES, Counters, Ingest
 from models.serving.predictor import Predictor
 from storage.database import Database
 from storage.writer import Result, Writer
@@ -107,7 +107,7 @@ def test_one_sample_is_committed_then_told_then_acknowledged(database: Database,
             await now.acknowledged(2)
             assert now.what[4:] == ["commit", "data_received 0", "ack"]
             assert count(database) == 1
-            assert now.ingest.counts == Counts(stored=1, duplicates=1, refused=0)
+            assert now.ingest.counters == Counters(stored=1, duplicates=1, rejected=0)
 
     run(main)
 
@@ -140,8 +140,8 @@ def test_large_batches_are_several_transactions_each_acknowledged_by_itself(
         async with serving(database, predictor, payloads) as now:
             await now.acknowledged(5)
             each = -(-TRANSACTION_SAMPLES // batch)
-            told = [what for what in now.what if what in ("commit", "ack")]
-            acknowledged = [len(group.split()) for group in " ".join(told).split("commit")[1:]]
+            published = [what for what in now.what if what in ("commit", "ack")]
+            acknowledged = [len(group.split()) for group in " ".join(published).split("commit")[1:]]
             assert sum(acknowledged) == 5
             assert 1 <= max(acknowledged) <= each
             assert count(database) == 5 * batch
@@ -157,7 +157,7 @@ def test_what_is_refused_is_kept_told_and_acknowledged(
             await now.acknowledged(3)
             assert [one["status"] for one in now.payloads("data_received 0")] == ["error", "error", "success"]
             assert now.what[0] == "commit"
-            assert now.ingest.counts == Counts(stored=1, duplicates=0, refused=2)
+            assert now.ingest.counters == Counters(stored=1, duplicates=0, rejected=2)
 
     run(main)
     assert count(database, "rejected") == 2
@@ -241,7 +241,7 @@ def test_a_row_that_the_database_refuses_does_not_block_the_rest(database: Datab
             assert now.what[0] == "commit"
             assert now.what.count("commit") == 1
             assert now.writer.tries == 2
-            assert now.ingest.counts == Counts(stored=2, duplicates=0, refused=1)
+            assert now.ingest.counters == Counters(stored=2, duplicates=0, rejected=1)
 
     run(main)
     assert (count(database), count(database, "rejected")) == (2, 1)

@@ -28,10 +28,10 @@ def later(seconds: float) -> Any:
 
 
 def test_the_first_sample(pipeline: Pipeline, predictor: Predictor) -> None:
-    told = pipeline.send(sample(1207, at=later(-1)), at=NOW)
+    published = pipeline.send(sample(1207, at=later(-1)), at=NOW)
     p = pipeline.rows("SELECT stress_probability FROM history_stress")[0][0]
-    assert len(told.answer["sha256"]) == 64
-    assert told.answer | {"sha256": "of the payload"} == {
+    assert len(published.answer["sha256"]) == 64
+    assert published.answer | {"sha256": "of the payload"} == {
         "sha256": "of the payload",
         "status": "success",
         "record_id": 1,
@@ -40,7 +40,7 @@ def test_the_first_sample(pipeline: Pipeline, predictor: Predictor) -> None:
         "seq": 1207,
         "server_time": "2024-12-10T12:00:00Z",
     }
-    assert told.readings == [
+    assert published.readings == [
         {
             "id": 1,
             "timestamp": "2024-12-10T11:59:59Z",
@@ -61,11 +61,11 @@ def test_the_first_sample(pipeline: Pipeline, predictor: Predictor) -> None:
             *("normal", 1 - p, p, "warming_up", predictor.version),
         )
     ]
-    assert [(one.topic, one.qos) for one in told.outcome.publications] == [
+    assert [(one.topic, one.qos) for one in published.outcome.publications] == [
         ("stress/v1/d/data_received", 0),
         ("stress/v1/d/new_sensor_data", 0),
     ]
-    assert (told.outcome.stored, told.outcome.duplicates, told.outcome.rejected) == (1, 0, [])
+    assert (published.outcome.stored, published.outcome.duplicates, published.outcome.rejected) == (1, 0, [])
 
 
 def test_a_resend_later_gets_the_first_record(pipeline: Pipeline) -> None:
@@ -88,22 +88,22 @@ def test_a_resend_after_a_restart_and_with_another_timestamp_gets_the_first_reco
 
 
 def test_a_resend_in_the_same_transaction_gets_the_first_record(pipeline: Pipeline) -> None:
-    told = pipeline.send(sample(1), sample(2, at=later(1)), sample(1))
-    assert [(one["record_id"], one["seq"], one.get("duplicate", False)) for one in told.answers] == [
+    published = pipeline.send(sample(1), sample(2, at=later(1)), sample(1))
+    assert [(one["record_id"], one["seq"], one.get("duplicate", False)) for one in published.answers] == [
         (1, 1, False),
         (2, 2, False),
         (1, 1, True),
     ]
-    assert told.answers[2]["stress_prediction"] == told.answers[0]["stress_prediction"]
-    assert [one["id"] for one in told.readings] == [1, 2]
+    assert published.answers[2]["stress_prediction"] == published.answers[0]["stress_prediction"]
+    assert [one["id"] for one in published.readings] == [1, 2]
     assert pipeline.count("history_stress") == 2
-    assert (told.outcome.stored, told.outcome.duplicates) == (2, 1)
+    assert (published.outcome.stored, published.outcome.duplicates) == (2, 1)
 
 
 def test_a_resend_in_the_same_batch_counts_and_is_stored_once(pipeline: Pipeline) -> None:
-    told = pipeline.send([sample(1), sample(1), sample(2, at=later(1))])
-    assert (told.answer["status"], told.answer["count"], told.answer["record_id"]) == ("success", 3, 2)
-    assert "duplicate" not in told.answer
+    published = pipeline.send([sample(1), sample(1), sample(2, at=later(1))])
+    assert (published.answer["status"], published.answer["count"], published.answer["record_id"]) == ("success", 3, 2)
+    assert "duplicate" not in published.answer
     assert pipeline.count("history_stress") == 2
     again = pipeline.send([sample(1), sample(2, at=later(1))])
     assert (again.answer["count"], again.answer["duplicate"]) == (2, True)
@@ -113,8 +113,8 @@ def test_a_resend_in_the_same_batch_counts_and_is_stored_once(pipeline: Pipeline
 def test_the_same_key_of_another_device_or_boot_is_another_sample(pipeline: Pipeline) -> None:
     pipeline.send(sample(1), device_id="a")
     pipeline.send(sample(1), device_id="b")
-    told = pipeline.send(sample(1, boot="boot2"), device_id="a")
-    assert told.answer["status"] == "success"
+    published = pipeline.send(sample(1, boot="boot2"), device_id="a")
+    assert published.answer["status"] == "success"
     assert pipeline.count("history_stress") == 3
 
 
@@ -123,12 +123,12 @@ def test_the_same_key_of_another_device_or_boot_is_another_sample(pipeline: Pipe
 def test_the_same_key_with_other_values_is_a_conflict(pipeline: Pipeline, change: dict[str, Any], together: bool) -> None:
     good, other = sample(1), sample(1, **change)
     if together:
-        told = pipeline.send(good, other)
-        answer = told.answers[1]
+        published = pipeline.send(good, other)
+        answer = published.answers[1]
     else:
         pipeline.send(good)
-        told = pipeline.send(other)
-        answer = told.answer
+        published = pipeline.send(other)
+        answer = published.answer
     assert (answer["status"], answer["error"]["code"], answer["boot"], answer["seq"]) == ("error", "conflict", "boot1", 1)
     assert answer["message"] == answer["error"]["message"]
     assert "record_id" not in answer
@@ -141,13 +141,13 @@ def test_the_same_key_with_other_values_is_a_conflict(pipeline: Pipeline, change
     }
     assert kept["timestamp"].startswith("2024-12-10T12:00:00")
     assert (length, sha256) == (len(payload), hashlib.sha256(payload).hexdigest())
-    assert [(device, error.code) for device, error in told.outcome.rejected] == [("d", "conflict")]
+    assert [(device, error.code) for device, error in published.outcome.rejected] == [("d", "conflict")]
 
 
 def test_a_partial_batch(pipeline: Pipeline) -> None:
     bad = sample(2, hr=900)
-    told = pipeline.send([sample(1, at=later(-2)), bad, sample(3, at=later(-1)), sample(4, boot="x y")])
-    answer = told.answer
+    published = pipeline.send([sample(1, at=later(-2)), bad, sample(3, at=later(-1)), sample(4, boot="x y")])
+    answer = published.answer
     assert (answer["status"], answer["count"], answer["record_id"]) == ("partial", 2, 2)
     assert (answer.get("boot"), answer.get("seq")) == (None, None)
     assert [(one["index"], one["error"]["code"], one["error"]["field"]) for one in answer["errors"]] == [
@@ -162,25 +162,25 @@ def test_a_partial_batch(pipeline: Pipeline) -> None:
 
 
 def test_a_batch_of_which_nothing_is_good(pipeline: Pipeline) -> None:
-    told = pipeline.send([sample(1, hr=900), sample(2, temp="hot")])
-    assert (told.answer["status"], told.answer.get("count", 0)) == ("error", 0)
-    assert told.answer["error"]["code"] == "out_of_range"
-    assert (told.answer["boot"], told.answer["seq"]) == ("boot1", 2)
-    assert [one["index"] for one in told.answer["errors"]] == [0, 1]
+    published = pipeline.send([sample(1, hr=900), sample(2, temp="hot")])
+    assert (published.answer["status"], published.answer.get("count", 0)) == ("error", 0)
+    assert published.answer["error"]["code"] == "out_of_range"
+    assert (published.answer["boot"], published.answer["seq"]) == ("boot1", 2)
+    assert [one["index"] for one in published.answer["errors"]] == [0, 1]
     assert pipeline.count("rejected") == 2
 
 
 def test_the_answer_has_the_fields_of_the_newest_and_the_key_of_the_last(pipeline: Pipeline) -> None:
-    told = pipeline.send([sample(1, at=later(-1)), sample(3, at=later(0)), sample(2, at=later(-2))])
+    published = pipeline.send([sample(1, at=later(-1)), sample(3, at=later(0)), sample(2, at=later(-2))])
     ids = {seq: id_ for id_, _, _, seq, _ in pipeline.rows(READINGS)}
-    assert told.answer["record_id"] == ids[3]
-    assert (told.answer["boot"], told.answer["seq"]) == ("boot1", 2)
-    assert len(told.answer["sha256"]) == 64
+    assert published.answer["record_id"] == ids[3]
+    assert (published.answer["boot"], published.answer["seq"]) == ("boot1", 2)
+    assert len(published.answer["sha256"]) == 64
 
 
 def test_the_key_of_the_last_is_told_also_where_it_was_refused(pipeline: Pipeline) -> None:
-    told = pipeline.send([sample(1), sample(2, hr=900)])
-    assert (told.answer["status"], told.answer["boot"], told.answer["seq"]) == ("partial", "boot1", 2)
+    published = pipeline.send([sample(1), sample(2, hr=900)])
+    assert (published.answer["status"], published.answer["boot"], published.answer["seq"]) == ("partial", "boot1", 2)
 
 
 def test_a_batch_is_taken_in_the_order_of_time(pipeline: Pipeline) -> None:
@@ -193,13 +193,13 @@ def test_a_batch_is_taken_in_the_order_of_time(pipeline: Pipeline) -> None:
 
 def test_what_has_no_key_is_answered_by_its_hash_and_stays_distinct(pipeline: Pipeline) -> None:
     payload = encoded(sample())
-    told = pipeline.send(payload, payload)
+    published = pipeline.send(payload, payload)
     again = pipeline.send(payload)
-    for answer in (*told.answers, again.answer):
+    for answer in (*published.answers, again.answer):
         assert answer["sha256"] == hashlib.sha256(payload).hexdigest()
         assert not {"boot", "seq", "duplicate"} & set(answer)
     assert [row[2:4] for row in pipeline.rows(READINGS)] == [("~process1", 1), ("~process1", 2), ("~process1", 3)]
-    assert [one["record_id"] for one in (*told.answers, again.answer)] == [1, 2, 3]
+    assert [one["record_id"] for one in (*published.answers, again.answer)] == [1, 2, 3]
 
 
 def test_a_batch_whose_last_has_no_key_is_answered_by_its_hash(pipeline: Pipeline) -> None:
@@ -232,23 +232,23 @@ def test_a_key_of_the_gateway_is_believed_only_from_the_pipeline(pipeline: Pipel
     ],
 )
 def test_what_is_refused_is_kept_as_it_came(pipeline: Pipeline, payload: bytes, code: str, field: str | None) -> None:
-    told = pipeline.send(payload)
-    assert (told.answer["status"], told.answer["error"]["code"], told.answer["error"].get("field")) == (
+    published = pipeline.send(payload)
+    assert (published.answer["status"], published.answer["error"]["code"], published.answer["error"].get("field")) == (
         "error",
         code,
         field,
     )
-    assert told.answer["sha256"] == hashlib.sha256(payload).hexdigest()
-    assert told.readings == []
+    assert published.answer["sha256"] == hashlib.sha256(payload).hexdigest()
+    assert published.readings == []
     (row,) = pipeline.rows(REJECTED)
     assert row[3:5] == (code, field)
-    assert row[5] == told.answer["message"]
+    assert row[5] == published.answer["message"]
     assert row[6:] == (payload[:4096], len(payload), hashlib.sha256(payload).hexdigest())
 
 
 def test_a_device_whose_name_is_impossible_is_refused_and_kept(pipeline: Pipeline) -> None:
-    told = pipeline.send(sample(1), device_id="x" * 65)
-    assert told.answer["error"]["field"] == "device_id"
+    published = pipeline.send(sample(1), device_id="x" * 65)
+    assert published.answer["error"]["field"] == "device_id"
     assert pipeline.rows(REJECTED)[0][0] == "x" * 64
 
 
@@ -281,9 +281,11 @@ def test_a_transaction_that_is_run_again_repeats_itself(pipeline: Pipeline) -> N
     decoded = pipeline.decoded(*stream(70), sample(), at=later(70))
     outcomes = [abandoned(pipeline, decoded), abandoned(pipeline, decoded), pipeline.store(decoded).publications]
     # What PostgreSQL has counted up it does not count down again.
-    told = [[one._replace(payload=re.sub(rb'"(record_)?id":\d+', b"", one.payload)) for one in some] for some in outcomes]
-    assert told[0] == told[1] == told[2]
-    assert len(told[0]) == 142
+    published = [
+        [one._replace(payload=re.sub(rb'"(record_)?id":\d+', b"", one.payload)) for one in some] for some in outcomes
+    ]
+    assert published[0] == published[1] == published[2]
+    assert len(published[0]) == 142
 
 
 def test_a_row_that_the_database_refuses_is_isolated(pipeline: Pipeline) -> None:
@@ -296,9 +298,9 @@ def test_a_row_that_the_database_refuses_is_isolated(pipeline: Pipeline) -> None
     with pytest.raises(IntegrityError):
         pipeline.send(*payloads)
     assert pipeline.count("history_stress") == 0
-    told = pipeline.send(*payloads, isolate=True)
+    published = pipeline.send(*payloads, isolate=True)
     assert [row[3] for row in pipeline.rows(READINGS)] == [1, 3, 4]
-    batch, single, resend = told.answers
+    batch, single, resend = published.answers
     ids = [row[0] for row in pipeline.rows(READINGS)]
     assert (batch["status"], batch["count"], batch["record_id"]) == ("partial", 2, ids[1])
     assert [(one["index"], one["error"]["code"], one["seq"]) for one in batch["errors"]] == [(1, "database", 2)]
@@ -308,8 +310,8 @@ def test_a_row_that_the_database_refuses_is_isolated(pipeline: Pipeline) -> None
     rejected = pipeline.rows(REJECTED)
     assert {(row[2], row[3]) for row in rejected} == {(2, "database")}
     assert json.loads(rejected[0][6])["hr"] == 111
-    assert [one["id"] for one in told.readings] == ids
-    assert told.outcome.stored == 3
+    assert [one["id"] for one in published.readings] == ids
+    assert published.outcome.stored == 3
 
 
 def test_isolated_and_together_store_the_same(pipeline: Pipeline) -> None:
@@ -320,10 +322,10 @@ def test_isolated_and_together_store_the_same(pipeline: Pipeline) -> None:
 
 
 def test_a_sample_without_a_clock_is_flagged_and_takes_the_server_s_time(pipeline: Pipeline) -> None:
-    told = pipeline.send(
+    published = pipeline.send(
         [sample(1, at=None, uptime_ms=1000), sample(2, at=None, uptime_ms=3500), sample(3, at=later(61), uptime_ms=4000)]
     )
-    assert [(one["timestamp"], one["quality"]) for one in told.readings] == [
+    assert [(one["timestamp"], one["quality"]) for one in published.readings] == [
         ("2024-12-10T11:59:57Z", ["clock_unsynced", "warming_up"]),
         ("2024-12-10T11:59:59.500000Z", ["clock_unsynced", "warming_up"]),
         ("2024-12-10T12:00:00Z", ["clock_unsynced", "warming_up"]),
@@ -350,10 +352,10 @@ def test_readings_are_finite_and_in_percent(pipeline: Pipeline, missing: list[st
 
 
 def test_confidence_is_that_of_the_level_which_is_shown(pipeline: Pipeline) -> None:
-    told = pipeline.send(*stream(260), at=later(260))
-    levels = {one["stress_level"] for one in told.readings}
+    published = pipeline.send(*stream(260), at=later(260))
+    levels = {one["stress_level"] for one in published.readings}
     assert levels == {"normal", "elevated", "high_stress"}
-    for answer, reading in zip(told.answers, told.readings, strict=True):
+    for answer, reading in zip(published.answers, published.readings, strict=True):
         p = reading["stress_probability"]
         share = 1 - p if reading["stress_level"] == "normal" else p
         assert answer["stress_prediction"] == {"label": reading["stress_level"], "confidence": share}

@@ -17,7 +17,7 @@ from broker.contract import BUCKETS_MAX, SENSORS, HistoryBucket, HistoryData
 from storage import database as storage_database
 from storage.database import Database
 from storage.history import History, HistoryError, parse_request
-from storage.readings import insert_readings, refused_one_by_one
+from storage.readings import insert_readings, rejected_one_by_one
 from storage.rollups import WIDTHS_S
 from tests.integration.storage.test_history import insert, seqs
 from tests.support.mqtt.aio import run
@@ -111,7 +111,7 @@ def test_rollups_are_the_readings_however_these_came(database: Database, transac
 def test_a_reading_that_is_refused_is_not_counted(database: Database) -> None:
     broken = row(1, stress_level=None)
     with database.writer.begin() as connection:
-        assert len(refused_one_by_one(connection, [row(0), broken, row(2)])) == 1
+        assert len(rejected_one_by_one(connection, [row(0), broken, row(2)])) == 1
     with database.writer.connect() as connection:
         transaction = connection.begin()
         insert_readings(connection, [row(3)])

@@ -17,7 +17,7 @@ from storage.readings import (
     find_readings,
     insert_readings,
     readings_after,
-    refused_one_by_one,
+    rejected_one_by_one,
 )
 from storage.rejected import insert_rejected, kept_payload
 from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, HistoryStress, Rejected
@@ -64,7 +64,7 @@ def test_stored_finds_what_is_there_and_nothing_else(database: Database) -> None
 
 def test_one_by_one_a_refused_row_leaves_its_neighbours(database: Database) -> None:
     with database.writer.begin() as connection:
-        refused = refused_one_by_one(connection, [row(1), row(2, stress_level=None), row(3)])
+        refused = rejected_one_by_one(connection, [row(1), row(2, stress_level=None), row(3)])
     assert set(refused) == {RecordKey("d", "b", 2)}
     assert "stress_level" in refused[RecordKey("d", "b", 2)]
     with database.reader.connect() as connection:
