@@ -36,16 +36,16 @@ class Annotations:
         source = "operator" if caller.sends_as is None else "self_report"
         annotation = NewAnnotation(device_id, start, end, request.label, request.note, source, caller.login, now)
         event = deed_of(caller, now, "annotate", device_id)
-        return await change(self._writer, event, lambda connection: annotation_rows.annotate(connection, annotation))
+        return await change(self._writer, event, lambda connection: annotation_rows.add_annotation(connection, annotation))
 
     async def delete(self, caller: Caller, annotation_id: int) -> None:
         """Delete an annotation of the caller's own, or as an admin any. Raises `HttpError`."""
         row = await self._reader.run(lambda connection: annotation_rows.annotation(connection, annotation_id))
-        if row is None or not caller.sees(row.said.device_id):
+        if row is None or not caller.sees(row.annotation.device_id):
             raise HttpError(404, "not_found", "there is no such annotation", "annotation_id")
-        if row.said.login != caller.login and not caller.may(Right.ADMINISTER):
+        if row.annotation.login != caller.login and not caller.may(Right.ADMINISTER):
             raise forbidden(f"it is not {caller.login}'s")
-        event = deed_of(caller, self._now(), "annotation_delete", row.said.device_id, str(annotation_id))
+        event = deed_of(caller, self._now(), "annotation_delete", row.annotation.device_id, str(annotation_id))
         await change(self._writer, event, lambda connection: annotation_rows.delete_annotation(connection, annotation_id))
 
 

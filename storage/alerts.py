@@ -1,4 +1,4 @@
-"""Alerts, and what people did with them. All functions are synchronous and take a connection."""
+"""Alerts, and the actions of people on them. All functions are synchronous and take a connection."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ Action = Literal["acknowledge", "clear", "comment"]
 
 
 class NewAlertAction(NamedTuple):
-    """What somebody did with an alert."""
+    """A person's action on an alert."""
 
     alert_id: int
     at: datetime
@@ -23,11 +23,11 @@ class NewAlertAction(NamedTuple):
 
 
 class StoredAlert(NamedTuple):
-    """An alert: the row that raised it, when it was cleared by the readings, and what people did."""
+    """An alert: the row that raised it, the time at which readings cleared it, and the actions on it."""
 
     raised: Any
     cleared_at: datetime | None
-    done: list[NewAlertAction]
+    actions: list[NewAlertAction]
 
 
 def alerts(
@@ -37,7 +37,7 @@ def alerts(
     wanted: AlertWanted,
     only: Collection[str] | None,
 ) -> list[StoredAlert]:
-    """The newest, newest first; `only` of these devices. Closed is what the readings or a person cleared."""
+    """Return alerts, newest first, `only` of these devices. Closed are those that readings or a person cleared."""
     cleared = select(Alert.raised_id).where(Alert.raised_id == _raised.id, Alert.state == "cleared")
     by_person = select(AlertAction.id).where(AlertAction.alert_id == _raised.id, AlertAction.action == "clear")
     closed = cleared.exists() | by_person.exists()
@@ -52,18 +52,18 @@ def alerts(
 
 
 def alert(connection: Connection, alert_id: int) -> StoredAlert | None:
-    """One alert."""
-    found = _with_actions(connection, connection.execute(_all_raised().where(_raised.id == alert_id)).all())
-    return found[0] if found else None
+    """Return an alert; None if there is none of this id."""
+    stored = _with_actions(connection, connection.execute(_all_raised().where(_raised.id == alert_id)).all())
+    return stored[0] if stored else None
 
 
-def act(connection: Connection, done: NewAlertAction) -> None:
-    """Keep what somebody did; to acknowledge or clear a second time changes nothing."""
-    if done.action != "comment":
-        same = select(AlertAction.id).where(AlertAction.alert_id == done.alert_id, AlertAction.action == done.action)
+def add_action(connection: Connection, action: NewAlertAction) -> None:
+    """Store an action; to acknowledge or clear a second time changes nothing."""
+    if action.action != "comment":
+        same = select(AlertAction.id).where(AlertAction.alert_id == action.alert_id, AlertAction.action == action.action)
         if connection.execute(same).first() is not None:
             return
-    connection.execute(insert(AlertAction).values(done._asdict()))
+    connection.execute(insert(AlertAction).values(action._asdict()))
 
 
 def insert_alert(connection: Connection, row: dict[str, Any]) -> int:
@@ -84,7 +84,7 @@ def _with_actions(connection: Connection, raised: Sequence[Any]) -> list[StoredA
     ends = select(Alert.raised_id, Alert.timestamp).where(Alert.raised_id.in_(ids), Alert.state == "cleared")
     cleared = {row[0]: row[1] for row in connection.execute(ends)}
     columns = tuple(getattr(AlertAction, name) for name in NewAlertAction._fields)
-    done: dict[int, list[NewAlertAction]] = {}
+    actions: dict[int, list[NewAlertAction]] = {}
     for row in connection.execute(select(*columns).where(AlertAction.alert_id.in_(ids)).order_by(AlertAction.id)):
-        done.setdefault(row.alert_id, []).append(NewAlertAction(*row))
-    return [StoredAlert(row, cleared.get(row.id), done.get(row.id, [])) for row in raised]
+        actions.setdefault(row.alert_id, []).append(NewAlertAction(*row))
+    return [StoredAlert(row, cleared.get(row.id), actions.get(row.id, [])) for row in raised]

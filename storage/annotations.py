@@ -10,7 +10,7 @@ from storage.tables import Annotation
 
 
 class NewAnnotation(NamedTuple):
-    """What somebody says of a device's time."""
+    """A label for a span of a device's time; without `end` an instant, or a span that still lasts."""
 
     device_id: str
     start: datetime
@@ -23,25 +23,25 @@ class NewAnnotation(NamedTuple):
 
 
 class StoredAnnotation(NamedTuple):
-    """An annotation with its number."""
+    """An annotation with its id."""
 
     id: int
-    said: NewAnnotation
+    annotation: NewAnnotation
 
 
-_SAID = tuple(getattr(Annotation, name) for name in NewAnnotation._fields)
+_COLUMNS = tuple(getattr(Annotation, name) for name in NewAnnotation._fields)
 
 
-def annotate(connection: Connection, said: NewAnnotation) -> int:
-    """Keep an annotation; its id."""
-    return connection.execute(insert(Annotation).values(said._asdict()).returning(Annotation.id)).scalar_one()
+def add_annotation(connection: Connection, annotation: NewAnnotation) -> int:
+    """Store an annotation and return its id."""
+    return connection.execute(insert(Annotation).values(annotation._asdict()).returning(Annotation.id)).scalar_one()
 
 
 def annotations(
     connection: Connection, limit: int, before_id: int | None, only: Collection[str] | None
 ) -> list[StoredAnnotation]:
-    """The newest, newest first; `only` of these devices."""
-    query = select(Annotation.id, *_SAID).order_by(Annotation.id.desc()).limit(limit)
+    """Return annotations, newest first, `only` of these devices; `before_id`: those before an earlier page's last."""
+    query = select(Annotation.id, *_COLUMNS).order_by(Annotation.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(Annotation.id < before_id)
     if only is not None:
@@ -50,16 +50,16 @@ def annotations(
 
 
 def labelled_spans(connection: Connection, only: Collection[str] | None) -> list[StoredAnnotation]:
-    """All annotations, by device and start; `only` of these devices."""
-    query = select(Annotation.id, *_SAID).order_by(Annotation.device_id, Annotation.start, Annotation.id)
+    """Return all annotations by device and start, `only` of these devices."""
+    query = select(Annotation.id, *_COLUMNS).order_by(Annotation.device_id, Annotation.start, Annotation.id)
     if only is not None:
         query = query.where(Annotation.device_id.in_(sorted(only)))
     return [StoredAnnotation(row[0], NewAnnotation(*row[1:])) for row in connection.execute(query)]
 
 
 def annotation(connection: Connection, annotation_id: int) -> StoredAnnotation | None:
-    """One annotation."""
-    row = connection.execute(select(Annotation.id, *_SAID).where(Annotation.id == annotation_id)).one_or_none()
+    """Return an annotation; None if there is none of this id."""
+    row = connection.execute(select(Annotation.id, *_COLUMNS).where(Annotation.id == annotation_id)).one_or_none()
     return None if row is None else StoredAnnotation(row[0], NewAnnotation(*row[1:]))
 
 

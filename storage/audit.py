@@ -1,4 +1,4 @@
-"""Who did what: rows that are only ever added. All functions are synchronous and take a connection."""
+"""The audit: rows that are only ever added. All functions are synchronous and take a connection."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ DETAIL_KEPT = 500
 
 
 class AuditEvent(NamedTuple):
-    """What was done. `login` is None where no logins are needed, `address` at the command line."""
+    """An action on the system. `login` is None if no logins are needed, `address` at the command line."""
 
     at: datetime
     login: str | None
@@ -23,21 +23,21 @@ class AuditEvent(NamedTuple):
 
 
 class AuditEntry(NamedTuple):
-    """A deed with its number."""
+    """An event with its id."""
 
     id: int
-    deed: AuditEvent
+    event: AuditEvent
 
 
-def append_event(connection: Connection, deed: AuditEvent) -> None:
-    """Keep a deed, in the transaction that does it."""
-    subject = None if deed.subject is None else deed.subject[:SUBJECT_KEPT]
-    detail = None if deed.detail is None else deed.detail[:DETAIL_KEPT]
-    connection.execute(insert(AuditRow).values(deed._replace(subject=subject, detail=detail)._asdict()))
+def append_event(connection: Connection, event: AuditEvent) -> None:
+    """Store an event, in the transaction that it tells of."""
+    subject = None if event.subject is None else event.subject[:SUBJECT_KEPT]
+    detail = None if event.detail is None else event.detail[:DETAIL_KEPT]
+    connection.execute(insert(AuditRow).values(event._replace(subject=subject, detail=detail)._asdict()))
 
 
 def audit_events(connection: Connection, limit: int, before_id: int | None = None) -> list[AuditEntry]:
-    """The newest, newest first; `before_id` goes on from an earlier page."""
+    """Return the newest events, newest first; `before_id`: those before an earlier page's last."""
     columns: tuple[Any, ...] = tuple(getattr(AuditRow, field) for field in AuditEvent._fields)
     query = select(AuditRow.id, *columns).order_by(AuditRow.id.desc()).limit(limit)
     if before_id is not None:

@@ -1,4 +1,4 @@
-"""Commands to devices, and what came back. All functions are synchronous and take a connection."""
+"""Commands to devices, and their results. All functions are synchronous and take a connection."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -20,30 +20,30 @@ class NewCommand(NamedTuple):
 
 
 class StoredCommand(NamedTuple):
-    """A command and what came back."""
+    """A command and its result, if the device has answered."""
 
-    order: NewCommand
+    command: NewCommand
     answered_at: datetime | None
     status: str | None
     message: str | None
 
 
-def order(connection: Connection, given: NewCommand) -> None:
-    """Keep a command before it is sent."""
-    connection.execute(insert(CommandRow).values(given._asdict()))
+def add_command(connection: Connection, command: NewCommand) -> None:
+    """Store a command before it is sent."""
+    connection.execute(insert(CommandRow).values(command._asdict()))
 
 
-def answered(
+def record_result(
     connection: Connection, device_id: str, command_id: str, at: datetime, status: str, message: str | None
 ) -> bool:
-    """Keep what the device answered first; whether it was asked that at all."""
-    mine = (CommandRow.command_id == command_id, CommandRow.device_id == device_id, CommandRow.answered_at.is_(None))
-    changed = update(CommandRow).where(*mine).values(answered_at=at, status=status, message=message)
+    """Store the first result of a command. Return False if the device has no such command without a result."""
+    waiting = (CommandRow.command_id == command_id, CommandRow.device_id == device_id, CommandRow.answered_at.is_(None))
+    changed = update(CommandRow).where(*waiting).values(answered_at=at, status=status, message=message)
     return bool(connection.execute(changed.returning(CommandRow.command_id)).all())
 
 
 def find_command(connection: Connection, device_id: str, command_id: str) -> StoredCommand | None:
-    """A command of a device."""
+    """Return a command of a device; None if there is none of this id."""
     columns = tuple(getattr(CommandRow, name) for name in NewCommand._fields)
     query = select(*columns, CommandRow.answered_at, CommandRow.status, CommandRow.message)
     query = query.where(CommandRow.command_id == command_id, CommandRow.device_id == device_id)

@@ -26,17 +26,17 @@ class Device(NamedTuple):
 
 
 def devices(connection: Connection, limit: int, after: str | None, only: Collection[str] | None) -> list[Device]:
-    """By name, `after` a name; each by a few look-ups in indexes, however long its record is."""
+    """Return devices by name, `after` a name, `only` of these; each by a few look-ups in indexes."""
     query = select(DeviceState.device_id, DeviceState.baseline).order_by(DeviceState.device_id).limit(limit)
     if after is not None:
         query = query.where(DeviceState.device_id > after)
     if only is not None:
         query = query.where(DeviceState.device_id.in_(sorted(only)))
-    return [one for row in connection.execute(query).all() if (one := _device(connection, *row)) is not None]
+    return [found for row in connection.execute(query).all() if (found := _device(connection, *row)) is not None]
 
 
 def device(connection: Connection, device_id: str) -> Device | None:
-    """One device, None where nothing ever came of it."""
+    """Return a device; None if it never sent a valid sample."""
     query = select(DeviceState.baseline).where(DeviceState.device_id == device_id)
     row = connection.execute(query).one_or_none()
     return None if row is None else _device(connection, device_id, row[0])
@@ -53,7 +53,7 @@ def _device(connection: Connection, device_id: str, baseline: str | None) -> Dev
 
 
 def _contact(connection: Connection, device_id: str) -> dict[str, float] | None:
-    """Of the newest hour with readings."""
+    """The share of readings with each sensor in the newest hour that has readings."""
     query = select(Rollup.readings, *(getattr(Rollup, f"{sensor}_count") for sensor in SENSORS))
     query = query.where(Rollup.device_id == device_id, Rollup.width_s == WIDTHS_S[-1])
     row = connection.execute(query.order_by(Rollup.start_s.desc()).limit(1)).one_or_none()

@@ -25,14 +25,14 @@ def labelled_readings(database: Database, devices: Sequence[str]) -> list[Labell
     """What is labelled as stress or as calm, of `devices` or of all. Raises ModelError where nothing is, DatabaseError."""
     with database.reading() as connection:
         rows = labelled_spans(connection, frozenset(devices) or None)
-        spans = [row for row in rows if label_of(row.said.label) is not None]
+        spans = [row for row in rows if label_of(row.annotation.label) is not None]
         if not spans:
-            other = ", ".join(sorted({row.said.label for row in rows})[:5])
+            other = ", ".join(sorted({row.annotation.label for row in rows})[:5])
             raise ModelError(f"the record has no annotations such as stress or calm{f'; it has {other}' if other else ''}")
         found = []
-        for device_id, own in groupby(spans, key=lambda row: row.said.device_id):
+        for device_id, own in groupby(spans, key=lambda row: row.annotation.device_id):
             labelled = list(own)
-            start, end = min(_start(row.said) for row in labelled), max(_end(row.said) for row in labelled)
+            start, end = min(_start(row.annotation) for row in labelled), max(_end(row.annotation) for row in labelled)
             found.append(_labelled(device_id, labelled, readings_between(connection, device_id, start - BEFORE, end)))
     return [one for one in found if one.recording.rows]
 
@@ -54,9 +54,12 @@ def _labelled(device_id: str, spans: Sequence[StoredAnnotation], readings: Seque
         if not rows or t_s > rows[-1].t_s:
             rows.append(Row(device_id, str(t_s), t_s, hr, temp, eda, None, ""))
     times, numbers = [row.t_s for row in rows], [NO_SPAN] * len(rows)
-    for span in sorted(spans, key=lambda row: (row.said.start, row.id)):
-        first, last = bisect_left(times, _start(span.said).timestamp()), bisect_right(times, _end(span.said).timestamp())
-        label = label_of(span.said.label)
+    for span in sorted(spans, key=lambda row: (row.annotation.start, row.id)):
+        first, last = (
+            bisect_left(times, _start(span.annotation).timestamp()),
+            bisect_right(times, _end(span.annotation).timestamp()),
+        )
+        label = label_of(span.annotation.label)
         rows[first:last] = [row._replace(label=label) for row in rows[first:last]]
         numbers[first:last] = [span.id] * max(0, last - first)
     return Labelled(Recording(device_id, "", rows), numbers)

@@ -142,4 +142,4 @@ def me(visitor: Caller) -> Me:
 
 
 def _item(entry: AuditEntry) -> AuditItem:
-    return AuditItem(entry.id, *entry.deed)
+    return AuditItem(entry.id, *entry.event)

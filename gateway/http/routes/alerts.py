@@ -125,7 +125,7 @@ class AlertRoutes:
         deed = deed_of(visitor, at, f"alert_{request.action}", found.raised.device_id, str(alert_id))
 
         def transaction(connection: Connection) -> alert_rows.StoredAlert | None:
-            alert_rows.act(connection, done)
+            alert_rows.add_action(connection, done)
             return alert_rows.alert(connection, alert_id)
 
         changed = await change(self._writer, deed, transaction)
@@ -134,7 +134,7 @@ class AlertRoutes:
 
 def _alert(found: alert_rows.StoredAlert) -> AlertInfo:
     raised = found.raised
-    actions = tuple(ActionTaken(one.action, one.at, one.login, one.text) for one in found.done)
+    actions = tuple(ActionTaken(one.action, one.at, one.login, one.text) for one in found.actions)
     is_open = found.cleared_at is None and all(one.action != "clear" for one in actions)
     return AlertInfo(
         raised.id,

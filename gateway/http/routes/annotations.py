@@ -87,7 +87,7 @@ class AnnotationRoutes:
         rows = await self._reader.run(
             lambda connection: annotation_rows.annotations(connection, request.limit, request.before_id, devices)
         )
-        return AnnotationList(tuple(AnnotationInfo(row.id, *row.said) for row in rows), len(rows))
+        return AnnotationList(tuple(AnnotationInfo(row.id, *row.annotation) for row in rows), len(rows))
 
     async def _add(self, call: Call) -> web.Response:
         return json_response(AnnotationSaved("success", await self._annotations.add(call.visitor, call.body)), 201)

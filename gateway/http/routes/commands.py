@@ -104,7 +104,7 @@ class CommandRoutes:
         at = self._now()
         try:
             await self._writer.run(
-                lambda connection: command_rows.answered(
+                lambda connection: command_rows.record_result(
                     connection, device_id, result.command_id, at, result.status, result.message
                 )
             )
@@ -124,7 +124,7 @@ class CommandRoutes:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[command_id] = answer
         try:
-            await change(self._writer, deed, lambda connection: command_rows.order(connection, given))
+            await change(self._writer, deed, lambda connection: command_rows.add_command(connection, given))
             command = DeviceCommand(command_id, request.command, request.value)
             await self._bus.publish(DEVICE_COMMAND.topic(device_id), encode(command), qos=DEVICE_COMMAND.qos)
             async with asyncio.timeout(query.wait_s):
@@ -142,7 +142,7 @@ class CommandRoutes:
         found = await self._reader.run(lambda connection: command_rows.find_command(connection, device_id, command_id))
         if found is None:
             raise HttpError(404, "not_found", f"that was not ordered from {device_id}", "command_id")
-        order = found.order
+        order = found.command
         value = None if order.value is None else json.loads(order.value)
         return CommandState(
             order.command_id,
