@@ -54,7 +54,7 @@ class LogLimiter:
         if left_out is None:
             return
         if left_out:
-            message, arguments = message + " (%d more like this before)", (*arguments, left_out)
+            message, arguments = message + " (%d others before)", (*arguments, left_out)
         self._log.log(level, message, *arguments, exc_info=error)
 
 
@@ -79,6 +79,6 @@ class RateLimitedLogFilter(logging.Filter):
             return False
         record.exc_info = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
-        more = f" ({left_out} more like this before)" if left_out else ""
+        more = f" ({left_out} others before)" if left_out else ""
         record.msg, record.args = f"{record.getMessage()}: {type(error).__name__}: {str(error)[:200]!r}{more}", ()
         return True

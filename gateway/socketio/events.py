@@ -143,6 +143,8 @@ class SocketEvents:
     async def _publish(self, channel: Channel, client: Client, data: Any) -> None:
         """Publish what a device emits on a channel of its own, as it would over MQTT."""
         if client.kind != "esp32" or not client.devices:
+            sender = "a frontend" if client.kind == "frontend" else "a client that has not sent a sample yet"
+            self._reader.reject(channel, "device_id", f"from {sender} over Socket.IO: nothing says which device it is")
             return
         named = data.get("device_id") if isinstance(data, dict) else None
         device_id = named if isinstance(named, str) and named in client.devices else next(iter(client.devices))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +15,7 @@ from jsonschema import Draft202012Validator
 from broker.contract import DEVICE_COMMAND, DEVICE_STATUS
 from gateway.http.routes.commands import COMMAND
 from gateway.http.routes.pages import OPENAPI
+from gateway.http.routes.system import METRICS
 from stresswire.simulate import person
 from tests.support.harness import Frontend, Process, Stack, publish, wait_until
 from tests.support.people import Guarded, ask
@@ -133,6 +135,23 @@ def test_who_does_not_wait_asks_later(shared_stack: Stack) -> None:
     schemas = {one["name"]: one["schema"] for one in documented["parameters"]}
     Draft202012Validator(schemas["command_id"]).validate(command_id)
     wait_until(lambda: ask(shared_stack, "GET", path).body["status"] == "done")
+
+
+@pytest.mark.parametrize("kind", ["esp32", "frontend"])
+def test_a_message_from_an_unknown_device_is_counted_and_logged(stack: Stack, kind: str) -> None:
+    async def main() -> None:
+        async with socketio.AsyncSimpleClient() as client:
+            await client.connect(f"{stack.url}?type={kind}")
+            await client.emit("command_result", {"command_id": "c", "status": "done"})
+            await client.emit("ping")
+            while (await client.receive(5))[0] != "pong":
+                pass
+
+    asyncio.run(main())
+    line = 'stresswire_gateway_refused_messages_total{channel="command_result",reason="device_id"} '
+    metrics = urllib.request.urlopen(stack.url + METRICS.path, timeout=5).read().decode()  # noqa: S310 - ours
+    assert line + "1.0" in metrics
+    assert "nothing says which device it is" in stack.output
 
 
 def test_a_device_on_socket_io_takes_orders_and_answers(guarded: Guarded) -> None:

@@ -128,6 +128,6 @@ def test_warnings_are_few_and_say_how_many_were_left_out(caplog: pytest.LogCaptu
     notices.warn("refused %d", 6)
     assert [record.getMessage() for record in caplog.records] == [
         "refused 0",
-        "refused 5 (4 more like this before)",
+        "refused 5 (4 others before)",
         "refused 6",
     ]

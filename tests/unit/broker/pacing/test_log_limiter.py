@@ -15,8 +15,8 @@ def test_a_line_now_and_then_says_how_many_were_left_out(every_s: float, caplog:
         limiter.warn("at %.1f", now_s)
     assert [record.getMessage() for record in caplog.records] == [
         "at 5.0",
-        f"at {5.1 + every_s:.1f} (2 more like this before)",
-        f"at {5.2 + 2 * every_s:.1f} (1 more like this before)",
+        f"at {5.1 + every_s:.1f} (2 others before)",
+        f"at {5.2 + 2 * every_s:.1f} (1 others before)",
     ]
 
 
@@ -45,6 +45,6 @@ def test_a_filter_makes_one_line_of_a_librarys_traceback(caplog: pytest.LogCaptu
         ("WARNING", "failed: ValueError: 'a\\nb'", True),
         other,
         other,
-        ("WARNING", "failed: ValueError: 'a\\nb' (1 more like this before)", True),
+        ("WARNING", "failed: ValueError: 'a\\nb' (1 others before)", True),
         other,
     ]
