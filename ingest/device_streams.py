@@ -1,48 +1,29 @@
-"""The two streams of each device: a live one, and one for late data (backfill).
-
-The watermark of a stream, the newest timestamp that it has seen, only moves forward. A sample older than the watermark of
-the live stream is late data. It goes to the backfill stream, whose alerts are always late, so that yesterday never moves
-today's alert. A sample older than the watermark of the backfill stream begins a new backfill stream.
-
-No sample is accepted that is far ahead of the server's clock. So if the live watermark is, the server's clock was wrong
-earlier, and the watermark is reset: else all samples would be late data until that time has come.
-"""
+"""The two streams of each device: a live one, and one for late data (backfill); see `ingest.late_data`."""
 
 from collections import OrderedDict
 from typing import Final
 
 import msgspec
 
-from broker.contract import CLOCK_AHEAD_S
+from ingest.late_data import Watermark
 from models.features.state import FeatureState
 from models.serving.alerts import AlertState
 
 MAX_DEVICES: Final = 10_000
 """Devices whose state is kept in memory; beyond it the longest silent one is dropped, and recovered when it returns."""
-SAME_S: Final = 1e-3
-"""Closer samples count as of the same timestamp, as with whole seconds at 2 Hz: they stay in order of arrival."""
-NUDGE_S: Final = 1e-6
-"""Samples with the same timestamp are moved apart by this."""
-NUDGED_S: Final = 1.0
-"""The time of a stream may be this far ahead of its watermark, if many samples share a timestamp."""
 _VERSION: Final = 1
 
 
 class StreamState:
-    """One stream: its features, its alert, the row of the alert that is raised, and its watermark.
+    """One stream: its features, its alert, the row of the alert that is raised, and its watermark."""
 
-    `newest_timestamp_s` is the watermark: the newest timestamp that was seen. `newest_s` is the time that the features are
-    given for it, which may be nudged beyond it; it runs ahead of them between routing a batch and scoring it.
-    """
-
-    __slots__ = ("alert", "alert_id", "features", "newest_s", "newest_timestamp_s")
+    __slots__ = ("alert", "alert_id", "features", "watermark")
 
     def __init__(self, features: FeatureState, alert: AlertState, alert_id: int | None) -> None:
         self.features = features
         self.alert = alert
         self.alert_id = alert_id
-        self.newest_s = features.newest_s
-        self.newest_timestamp_s = features.newest_s
+        self.watermark = Watermark(features.newest_s)
 
     @classmethod
     def new(cls) -> "StreamState":
@@ -61,15 +42,7 @@ class StreamState:
         """Reset the watermark: the next sample is taken at any time. The personal baseline and the alert stay."""
         self.features.rewind()
         self.alert = AlertState(smoothed=self.alert.smoothed, raised=self.alert.raised)
-        self.newest_s = self.newest_timestamp_s = None
-
-    def advance(self, t_s: float) -> float | None:
-        """Advance the watermark to `t_s`. Return `t_s`, if needed moved to after the last sample; None for late data."""
-        if self.newest_timestamp_s is not None and t_s <= self.newest_timestamp_s - SAME_S:
-            return None
-        self.newest_timestamp_s = t_s if self.newest_timestamp_s is None else max(t_s, self.newest_timestamp_s)
-        self.newest_s = t_s if self.newest_s is None else max(t_s, self.newest_s + NUDGE_S)
-        return self.newest_s
+        self.watermark = Watermark(None)
 
 
 class DeviceStreams:
@@ -105,15 +78,15 @@ class DeviceStreams:
 
     def route(self, t_s: float, received_s: float) -> tuple[StreamState, float]:
         """Return the stream that takes a sample of time `t_s`, received at `received_s`, and the time to take it at."""
-        if self.live.newest_s is not None and self.live.newest_s - NUDGED_S > received_s + CLOCK_AHEAD_S:
+        if self.live.watermark.ahead(received_s):
             self.live.reset()
-        stream_s = self.live.advance(t_s)
+        stream_s = self.live.watermark.advance(t_s)
         if stream_s is not None:
             return self.live, stream_s
-        stream_s = None if self.backfill is None else self.backfill.advance(t_s)
+        stream_s = None if self.backfill is None else self.backfill.watermark.advance(t_s)
         if self.backfill is None or stream_s is None:
             self.backfill = StreamState.new()
-            stream_s = self.backfill.advance(t_s)
+            stream_s = self.backfill.watermark.advance(t_s)
             assert stream_s is not None  # noqa: S101 - a new stream has no watermark
         return self.backfill, stream_s
 

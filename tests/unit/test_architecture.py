@@ -84,6 +84,7 @@ PURE = (
     "models/serving/alerts.py",
     "ingest/event_time.py",
     "ingest/device_streams.py",
+    "ingest/late_data.py",
     "ingest/shard.py",
 )
 """Decisions without clock, socket, disk or environment: time and randomness come in as arguments."""

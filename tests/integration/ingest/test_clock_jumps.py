@@ -34,7 +34,7 @@ def live_again(pipeline: Pipeline) -> bool:
     assert device is not None
     newest = (NOW + timedelta(seconds=BEFORE_S + DURING_S + AFTER_S - 1)).timestamp()
     (quality,) = pipeline.rows("SELECT quality FROM history_stress ORDER BY id DESC LIMIT 1")[0]
-    return device.live.newest_s == pytest.approx(newest, abs=1) and "warming_up" not in quality
+    return device.live.watermark.stream_s == pytest.approx(newest, abs=1) and "warming_up" not in quality
 
 
 @pytest.mark.parametrize(

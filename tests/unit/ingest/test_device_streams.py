@@ -3,7 +3,8 @@
 import pytest
 
 from ingest import device_streams
-from ingest.device_streams import MAX_DEVICES, NUDGE_S, SAME_S, DeviceCache, DeviceStreams, StreamState
+from ingest.device_streams import MAX_DEVICES, DeviceCache, DeviceStreams, StreamState
+from ingest.late_data import NUDGE_S, SAME_S
 from models.serving.alerts import AlertState
 
 T0 = 1.7e9
@@ -53,7 +54,7 @@ def test_an_older_one_goes_to_the_backfill_and_leaves_the_live_lane_alone() -> N
     assert step(device, T0 - 99) is first
     assert step(device, T0 - 99) is first
     assert device.live.features.to_bytes() == live
-    assert device.live.newest_s == T0
+    assert device.live.watermark.stream_s == T0
     assert step(device, T0 + 1) is device.live
 
 
@@ -65,7 +66,7 @@ def test_one_older_than_the_backfill_begins_a_new_one() -> None:
     second = step(device, T0 - 200)
     assert second is device.backfill
     assert second is not first
-    assert (second.alert, second.alert_id, second.newest_s) == (AlertState(), None, T0 - 200)
+    assert (second.alert, second.alert_id, second.watermark.stream_s) == (AlertState(), None, T0 - 200)
     assert second.features.age_s == 0.0
     assert step(device, T0 - 150) is second
 
@@ -86,9 +87,9 @@ def test_a_copy_does_not_move_the_original() -> None:
     step(twin, T0 - 500)
     assert device.to_bytes() == before
     assert device.saved_s == 5.0
-    assert device.live.newest_s == T0
+    assert device.live.watermark.stream_s == T0
     assert device.backfill is not None
-    assert device.backfill.newest_s == T0 - 100
+    assert device.backfill.watermark.stream_s == T0 - 100
 
 
 def test_where_the_server_s_clock_was_ahead_the_live_lane_begins_again_and_keeps_what_it_knows() -> None:
@@ -101,7 +102,7 @@ def test_where_the_server_s_clock_was_ahead_the_live_lane_begins_again_and_keeps
     # A minute is what a device may be ahead of the server.
     stream, _ = device.route(T0 + 50, T0 + 40)
     assert stream is device.backfill
-    assert device.live.newest_s == T0 + 99
+    assert device.live.watermark.stream_s == T0 + 99
     stream, stream_s = device.route(T0 - 3_600, T0 - 3_600)
     assert (stream, stream_s) == (device.live, T0 - 3_600)
     assert device.live.features.usual() == known
@@ -117,9 +118,9 @@ def test_samples_that_share_a_second_do_not_make_the_server_s_clock_wrong() -> N
         device.route(T0 + 60, T0)
     stream, _ = device.route(T0 + 60, T0)
     assert stream is device.live
-    assert device.live.newest_timestamp_s == T0 + 60
-    assert device.live.newest_s is not None
-    assert device.live.newest_s > T0 + 60
+    assert device.live.watermark.timestamp_s == T0 + 60
+    assert device.live.watermark.stream_s is not None
+    assert device.live.watermark.stream_s > T0 + 60
 
 
 @pytest.mark.parametrize("backfilled", [False, True])
@@ -133,7 +134,7 @@ def test_a_snapshot_goes_on_as_the_original(backfilled: bool) -> None:
         step(device, T0 - 100).alert_id = 43
     twin = DeviceStreams.from_bytes(device.to_bytes(), 123.5)
     assert twin.saved_s == 123.5
-    assert (twin.live.alert, twin.live.alert_id, twin.live.newest_s) == (device.live.alert, 42, T0 + 99)
+    assert (twin.live.alert, twin.live.alert_id, twin.live.watermark.stream_s) == (device.live.alert, 42, T0 + 99)
     assert (twin.backfill is not None) is backfilled
     for t_s in (T0 + 99, T0 + 100, T0 - 90, T0 - 300):
         stream, stream_s = device.route(t_s, RECEIVED_S)
