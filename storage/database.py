@@ -34,12 +34,12 @@ _MAIN_FILE = "SELECT file FROM pragma_database_list WHERE name = 'main'"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _OURS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 _REFUSED = (TypeError, ValueError, ArithmeticError)
-"""What drivers raise, beside their own errors, for arguments of another kind, and SQLAlchemy for rows of another kind."""
+"""Raised by drivers, beside their own errors, for arguments of a wrong type, and by SQLAlchemy for rows of a wrong type."""
 _MIGRATING = 7_305_119_211
-"""PostgreSQL's advisory lock of whoever migrates; the number only has to be ours."""
+"""PostgreSQL's advisory lock for migrations; the number only has to be unique."""
 
 AWAY = (DBAPIError, PoolTimeoutError)
-"""What SQLAlchemy raises where the database does not answer."""
+"""Raised by SQLAlchemy if the database does not answer."""
 
 
 class DatabaseError(Exception):
@@ -56,7 +56,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.files: Files | None = None
-        self._told = "ok"
+        self._logged_state = "ok"
         try:
             self.url = with_driver(url)
         except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
@@ -84,7 +84,7 @@ class Database:
         try:
             _make_file(self.url)
             self.writer = make_engine(self.url, pool_size=1, writes=True)
-            # One more than the history's threads: whoever reads the logins never waits for them.
+            # One more than the history's threads: a reader of logins never waits for them.
             self.reader = make_engine(self.url, pool_size=READERS + 1, writes=False)
             self.writer.connect().close()
         except _REFUSED as error:
@@ -101,7 +101,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that reads. Raises DatabaseError where the database does not answer, or holds what is no record."""
+        """A transaction that reads. Raises DatabaseError if the database does not answer, or holds something else."""
         try:
             with self.reader.connect() as connection:
                 yield connection
@@ -118,8 +118,8 @@ class Database:
             raise DatabaseError(f"the database {self} does not take it: {reason_of(error)}") from error
 
     def _files(self) -> Files | None:
-        """What SQLite has opened. A connection that is opened later must not take what stands there then for the same, nor
-        make a file anew: SQLite throws away a log whose file is empty.
+        """The files that SQLite has opened. Connections that are opened later check them first: they must not open another
+        file at the same path, nor make a new one, as SQLite deletes the log of an empty file.
         """
         if self.url.get_backend_name() != "sqlite":
             return None
@@ -131,14 +131,14 @@ class Database:
         return files
 
     def explain(self, error: BaseException) -> str:
-        """What is wrong, in one line; not on the event loop, as files may have to be read."""
+        """Return the cause of an error in one line. Do not call it on the event loop: files may have to be read."""
         cause = getattr(error, "orig", None) or error
         return (self.files.explain(cause) if self.files is not None else None) or reason_of(cause)
 
-    def tell(self, state: str) -> None:
-        """Log how the database is, `ok` or what is wrong, where this is news."""
-        if state != self._told:
-            self._told = state
+    def log_state(self, state: str) -> None:
+        """Log the state of the database, `ok` or an error, if it has changed."""
+        if state != self._logged_state:
+            self._logged_state = state
             log.log(logging.INFO if state == "ok" else logging.ERROR, "database %s: %s", self, state)
 
     def close(self) -> None:
@@ -159,13 +159,13 @@ class Database:
 
 
 def reason_of(error: BaseException) -> str:
-    """What the driver says, in one line: PostgreSQL would then show the whole row."""
+    """Return the first line of the driver's message: after it PostgreSQL shows the whole row."""
     cause = getattr(error, "orig", None) or error
     return str(cause).partition("\n")[0] or type(cause).__name__
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables to the newest revision, in one transaction; of several processes one does it, and the rest wait."""
+    """Migrate the tables to the newest revision in one transaction; of several processes one does it, and the rest wait."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
@@ -176,7 +176,7 @@ def migrate(engine: Engine) -> None:
 
 
 def with_driver(text: str) -> URL:
-    """The URL, with the driver that we use. Raises SQLAlchemy's ArgumentError where it is none."""
+    """Parse a URL, and set the driver that this program uses. Raises SQLAlchemy's ArgumentError if it is none."""
     url = make_url(text)
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
 
@@ -191,7 +191,7 @@ def sqlite_file(text: str) -> Path | None:
 
 
 def _make_file(url: URL) -> None:
-    """SQLite's file, where it is not there yet: health data, so nobody else may read it."""
+    """Create SQLite's file if it does not exist, for the user alone: it will hold health data."""
     if url.get_backend_name() == "sqlite" and url.database:
         path = Path(url.database)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -208,5 +208,5 @@ def _make_file(url: URL) -> None:
 
 
 def _log_of(url: URL) -> Path:
-    """SQLite's log: beside the file, also where the URL names a link to it."""
+    """The path of SQLite's write-ahead log: beside the file, also if the URL names a link to it."""
     return Path(f"{Path(url.database or '').resolve()}-wal")

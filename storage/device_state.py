@@ -21,14 +21,14 @@ class StoredState(NamedTuple):
 
 
 class Newest(NamedTuple):
-    """The id of a device's newest row, 0 without one, and when somebody asked for a new baseline, if that is still due."""
+    """The id of a device's newest row, 0 without one, and the time of a request for a new baseline that is still due."""
 
     last_id: int
     reset_at: datetime | None
 
 
 def load_state(connection: Connection, device_id: str) -> StoredState | None:
-    """A device's snapshot, if one was taken."""
+    """Return a device's snapshot; None if none was taken."""
     row = connection.execute(_LOAD, {"device": device_id}).one_or_none()
     return None if row is None else StoredState(*row)
 
@@ -47,7 +47,7 @@ def save_state(
 
 
 def newest(connection: Connection, device_ids: Sequence[str]) -> dict[str, Newest]:
-    """How far the record of each device is."""
+    """Return the newest row of each device."""
     if not device_ids:
         return {}
     dialect = connection.dialect.name
@@ -56,14 +56,14 @@ def newest(connection: Connection, device_ids: Sequence[str]) -> dict[str, Newes
 
 
 def reset_baseline(connection: Connection, device_id: str, asked_at: datetime) -> None:
-    """Let the device's baseline begin anew with its next sample."""
+    """Request a new baseline, which begins with the device's next sample."""
     connection.execute(update(DeviceState).where(DeviceState.device_id == device_id).values(baseline=None))
     row = {"device_id": device_id, "asked_at": asked_at}
     connection.execute(_ASK_RESET[connection.dialect.name], row)
 
 
 def reset_done(connection: Connection, device_id: str, asked_at: datetime) -> None:
-    """The baseline has begun anew, as was asked for then; what was asked since is still due."""
+    """Delete the request of that time for a new baseline; a later one is still due."""
     done = (BaselineReset.device_id == device_id, BaselineReset.asked_at == asked_at)
     connection.execute(delete(BaselineReset).where(*done))
 

@@ -20,7 +20,7 @@ DIALECTS: Final = ("sqlite", "postgresql")
 ID_LOCK_TIMEOUT_S: Final = 2.0
 """How long a reader waits for the transactions under way; writers wait meanwhile."""
 _ID_LOCK: Final = 7_305_119_212
-"""PostgreSQL's advisory lock of transactions that give ids; the number only has to be ours."""
+"""PostgreSQL's advisory lock for giving ids; the number only has to be unique."""
 _LOCK_TIMEOUT: Final = text(f"SET LOCAL lock_timeout = '{ID_LOCK_TIMEOUT_S:g}s'")
 _LOCK_IDS: Final = select(func.pg_advisory_xact_lock(_ID_LOCK))
 _SHARE_ID_LOCK: Final = select(func.pg_advisory_xact_lock_shared(_ID_LOCK))
@@ -61,8 +61,8 @@ def insert_or_replace(dialect: str, table: type[DeclarativeBase], key: str) -> I
 def given_rows(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
     """A table to join with, whose rows are a parameter, see `given`.
 
-    It is one parameter however many rows there are, where a list of values would be planned for each number of them anew
-    (PostgreSQL took 49 ms for 500 keys, of this 3 ms).
+    It is one parameter for any number of rows. A list of values would be planned anew for each number of them (PostgreSQL
+    took 49 ms for 500 keys, of this 3 ms).
     """
     if dialect == "sqlite":
         each = func.json_each(bindparam("given", type_=Text)).table_valued("value")

@@ -17,7 +17,7 @@ from storage.tables import HistoryStress
 
 Format = Literal["csv", "jsonl", "parquet"]
 CHUNK: Final = 1_000
-"""Rows of which there is a Python object each, for as long as a slow client takes: about a megabyte."""
+"""Rows that are held as Python objects while a slow client takes them: about a megabyte."""
 GROUP: Final = 20_000
 """Rows of a row group of Parquet, which is the unit of compression; until then they are columns, some 150 bytes a row."""
 _h = HistoryStress
@@ -37,7 +37,7 @@ COLUMNS: Final = (
     "quality",
     "model_version",
 )
-"""Those of the record; `confidence` and `stress_probability` are 0-1, `quality` is comma-separated, times are UTC."""
+"""The columns of an export; `confidence` and `stress_probability` are 0-1, `quality` is comma-separated, times are UTC."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _encode = msgspec.json.Encoder().encode
 
@@ -50,21 +50,21 @@ class Encoder(Protocol):
     """Turns rows into the bytes of a file."""
 
     def rows(self, rows: Sequence[Row[Any]]) -> bytes:
-        """What comes next in the file."""
+        """The bytes of these rows."""
 
     def end(self) -> bytes:
-        """What comes last."""
+        """The last bytes of the file."""
 
 
 def encoder_of(kind: Format) -> Encoder:
-    """The encoder of a format. Raises `ExportError` where a package is missing."""
+    """Return the encoder of a format. Raises `ExportError` if a package is missing."""
     if kind == "parquet":
         return _parquet()
     return _Csv() if kind == "csv" else _JsonLines()
 
 
 def chunk_after(connection: Connection, scope: Scope, last: Row[Any] | None) -> Sequence[Row[Any]]:
-    """The next readings after `last`, oldest first, at most `CHUNK`."""
+    """Return the next readings after `last`, oldest first, at most `CHUNK`."""
     query = scope.of(select(*(getattr(_h, name) for name in COLUMNS)))
     if last is not None:
         query = query.where(tuple_(_h.timestamp, _h.id) > (last.timestamp, last.id))
@@ -74,7 +74,7 @@ def chunk_after(connection: Connection, scope: Scope, last: Row[Any] | None) -> 
 
 
 def export_to(path: Path, database: Database, scope: Scope, kind: Format) -> int:
-    """Write a file; how many readings it has. Each chunk is read in a transaction of its own. Raises `ExportError`."""
+    """Write a file and return its number of readings; each chunk is a transaction. Raises `ExportError`."""
     encoder, last, count = encoder_of(kind), None, 0
     try:
         with path.open("xb") as file:
@@ -113,7 +113,7 @@ class _Csv:
 
 
 def _cell(value: object) -> object:
-    """A number as it is; text that a spreadsheet would calculate is quoted, as OWASP advises."""
+    """A cell of CSV. Text that a spreadsheet would take for a formula is quoted, as OWASP advises."""
     if isinstance(value, datetime):
         return value.isoformat()
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
@@ -128,7 +128,7 @@ class _JsonLines:
 
 
 class _Sink(io.RawIOBase):
-    """Where pyarrow writes: what is there is taken away after each chunk."""
+    """The file that pyarrow writes to; its bytes are taken away after each chunk."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
@@ -166,7 +166,7 @@ class _Parquet:
     def rows(self, rows: Sequence[Row[Any]]) -> bytes:
         if rows:
             columns = [list(column) for column in zip(*rows, strict=True)]
-            arrays = [self._arrow.array(one, field.type) for one, field in zip(columns, self._schema, strict=True)]
+            arrays = [self._arrow.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
             self._group.append(self._arrow.Table.from_arrays(arrays, schema=self._schema))
         if sum(map(len, self._group)) >= GROUP:
             self._write_group()

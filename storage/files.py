@@ -1,8 +1,8 @@
-"""SQLite's files under a running server: whether they still are what was opened, and what to do where they are not.
+"""Checks that SQLite's files are still those that were opened, and advice if they are not.
 
-Who has a file open keeps it when it is removed or replaced: commits go on, and nobody finds them again. So what stands at
-the path is compared with what was there at the start. Only the names are looked at: to open and close one of these files
-would take SQLite's locks from the whole process.
+A process keeps a file that it has open when the file is removed or replaced: commits go on, and are lost. So the file at
+the path is compared with the one at the start. Only its metadata is read: to open and close one of these files would
+release SQLite's locks of the whole process.
 """
 
 import logging
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 _LOG: Final = 1
 _KINDS: Final = ("", "-wal", "-shm")
-"""What SQLite adds to the name: its file, the log of what was committed, and the log's index."""
+"""Suffixes of SQLite's files: the database, its write-ahead log, and the index of the log."""
 _SIZED: Final = _KINDS[:2]
-"""Those that may not become shorter unseen. The index is mapped: who cuts it short has the process killed."""
+"""Those that must not become shorter unnoticed. The index is mapped into memory: to truncate it kills the process."""
 _RESTORE: Final = "stop the server, remove its -wal and -shm, restore a backup, and start it again"
 _SAVE: Final = (
     "stop the server, copy {name} and its -wal away, remove its -wal and -shm, restore a backup, and start it again"
 )
-"""With the copies more may be found than the backup has."""
+"""The copies may hold rows that the backup does not have."""
 _BACK: Final = "{file} was {what} while the server runs: put the same file back, and the server goes on; or "
 _REPLACED: Final = _BACK + _RESTORE
 _LOG_REPLACED: Final = _BACK + "stop the server, not with kill -9, and start it again"
@@ -39,7 +39,7 @@ _DAMAGED: Final = {
     "SQLITE_CORRUPT": "{name} is damaged: " + _SAVE,
     "SQLITE_NOTADB": "{name} is no database any more: " + _SAVE,
 }
-"""By the first words of SQLite's name for an error. What is written after these may be lost with the rest."""
+"""By the beginning of SQLite's name of an error. Rows that are written after these may be lost with the rest."""
 _ALLOW: Final = "let the server's user read and write it, its -wal, its -shm and their folder"
 _HINDERED: Final = {
     "SQLITE_IOERR_SHORT_READ": "{name} or {name}-wal ends too early: " + _SAVE,
@@ -53,18 +53,18 @@ _PATIENCE_S: Final = 1.0
 
 
 class FilesChangedError(sqlite3.OperationalError):
-    """The files are not what was opened; the message is one line that says what to do."""
+    """The files are not those that were opened; the message is one line with advice."""
 
 
 @contextmanager
 def spared(log: Path, *, ruined: bool = False) -> Iterator[None]:
-    """Around the end of connections to a file that is damaged, or in which damage is found now: its log stays as a kill -9
-    would leave it. SQLite would throw it away, and it may have what the file has not.
+    """Keep the log, as a kill -9 would, while connections to a damaged file are closed, also if the damage is found
+    only then: SQLite would delete the log, and it may hold rows that the file does not.
     """
     aside = log.with_name(log.name + ".spared")
     with suppress(OSError):
         aside.unlink(missing_ok=True)
-        aside.hardlink_to(log)  # who has the log open sees nothing of it
+        aside.hardlink_to(log)  # connections that have the log open do not notice
     try:
         yield
     except BaseException as error:
@@ -78,7 +78,7 @@ def spared(log: Path, *, ruined: bool = False) -> Iterator[None]:
 
 
 def damage(error: BaseException) -> bool:
-    """Whether SQLite says that the file is damaged."""
+    """Tell if SQLite's error means that the file is damaged."""
     return getattr(error, "sqlite_errorname", "").startswith(tuple(_DAMAGED))
 
 
@@ -87,10 +87,10 @@ class Files:
 
     Args:
         name: the file, as the user calls it.
-        path: what SQLite has opened under this name. The log lies beside it, also where `name` is a link.
+        path: the file that SQLite has opened under this name. The log lies beside it, also if `name` is a link.
 
     Raises:
-        OSError, sqlite3.Error: they are not there any more.
+        OSError, sqlite3.Error: the files do not exist any more.
     """
 
     def __init__(self, name: str, path: str) -> None:
@@ -110,30 +110,30 @@ class Files:
         self._given = 0
         try:
             self._read()
-            found = [one.stat() for one in self._paths]
+            stats = [path.stat() for path in self._paths]
         except BaseException:
             self.close()
             raise
-        self._ids = [(one.st_dev, one.st_ino) for one in found]
-        self._sizes = [one.st_size for one, _ in zip(found, _SIZED, strict=False)]
+        self._ids = [(stat.st_dev, stat.st_ino) for stat in stats]
+        self._sizes = [stat.st_size for stat, _ in zip(stats, _SIZED, strict=False)]
 
     def close(self) -> None:
-        """Give them back; from now on they may be anything."""
+        """Close the connection; the files are not checked from now on."""
         with self._lock:
             self._connection.close()
             self._paths, self._sizes = [], []
 
     @contextmanager
     def closing(self) -> Iterator[None]:
-        """Around the end of all connections: `spared`, where the files were found to be ruined."""
+        """Wraps the end of all connections: as `spared`, if the files were found to be ruined."""
         log = self._paths[_LOG]
         self.close()
         with spared(log, ruined=True) if self._ruined else nullcontext():
             yield
 
     def check(self) -> None:
-        """Whether all is as it was; outside of a transaction that writes. A file that has become shorter is read, and well
-        where nothing of it is missing: another program has cleared it up.
+        """Check the files, outside of a transaction that writes. A file that has become shorter is read, and accepted if
+        nothing is missing: another program has vacuumed it.
 
         Raises:
             FilesChangedError: it is not.
@@ -143,7 +143,7 @@ class Files:
                 self._judge(shorter)
 
     def unchanged(self) -> None:
-        """The same, and nothing may have become shorter: for the end of a transaction.
+        """Check the files at the end of a transaction: none may have become shorter.
 
         Raises:
             FilesChangedError: it is not.
@@ -154,7 +154,7 @@ class Files:
             raise FilesChangedError(self._say(_SHORTER, shorter))
 
     def look(self) -> None:
-        """`check`, and read what SQLite reads first, from the disk.
+        """Check the files, and read the first pages from the disk.
 
         Raises:
             FilesChangedError, sqlite3.Error: it is not well.
@@ -164,8 +164,8 @@ class Files:
             self._read()
 
     def explain(self, error: BaseException) -> str | None:
-        """What an error of SQLite's means, in one line with what to do; None where its own words are as good. Where it is
-        that the file is damaged, nothing is written from now on.
+        """Explain an error of SQLite in one line with advice; None if its own message is as good. If the file is damaged,
+        nothing is written from now on.
         """
         try:
             self.check()
@@ -182,7 +182,7 @@ class Files:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """To read a large file through takes its time: meanwhile nobody else waits for long."""
+        """Hold the lock. Others do not wait for long: to read a whole large file takes its time."""
         if not self._lock.acquire(timeout=_PATIENCE_S):
             raise FilesChangedError(self._say(_SHORTER))
         try:
@@ -191,8 +191,8 @@ class Files:
             self._lock.release()
 
     def _read(self) -> None:
-        """Ids are never given twice: fewer of them are another database, or an older copy of this one."""
-        self._connection.execute("PRAGMA shrink_memory")  # what is remembered says nothing of the disk
+        """Read the number of ids that were given. If it has become smaller, this is another database or an older copy."""
+        self._connection.execute("PRAGMA shrink_memory")  # cached pages say nothing of the disk
         try:
             given = int(self._connection.execute("SELECT total(seq) FROM sqlite_sequence").fetchone()[0])
         except sqlite3.OperationalError as error:
@@ -205,38 +205,38 @@ class Files:
         self._given = given
 
     def _compare(self) -> int | None:
-        """Which file has become shorter. Raises `FilesChangedError` where one is another."""
+        """Return the index of a file that has become shorter. Raises `FilesChangedError` if one is another file."""
         if self._ruined:
             raise FilesChangedError(self._ruined)
         sizes: list[int] = []
-        for at, path in enumerate(self._paths):
+        for index, path in enumerate(self._paths):
             try:
                 found = path.stat()
             except FileNotFoundError:
-                self._moved(at, "removed or renamed")
+                self._moved(index, "removed or renamed")
             except OSError as error:
-                raise FilesChangedError(self._say(_UNREACHABLE, at, error.strerror or "no reason given")) from error
-            if (found.st_dev, found.st_ino) != self._ids[at]:
-                self._moved(at, "replaced by another file")
+                raise FilesChangedError(self._say(_UNREACHABLE, index, error.strerror or "no reason given")) from error
+            if (found.st_dev, found.st_ino) != self._ids[index]:
+                self._moved(index, "replaced by another file")
             sizes.append(found.st_size)
-        for at, before in enumerate(self._sizes):
-            if sizes[at] < before:
-                return at
+        for index, before in enumerate(self._sizes):
+            if sizes[index] < before:
+                return index
         self._sizes = sizes[: len(_SIZED)]
         return None
 
-    def _moved(self, at: int, what: str) -> NoReturn:
-        """What was committed is in the log alone, until it is folded into the file: then it is safe without the log."""
-        if at >= _LOG and not self._folded:
+    def _moved(self, index: int, what: str) -> NoReturn:
+        """Raise `FilesChangedError` for a file that was moved. If it is the log, try to fold it into the database first."""
+        if index >= _LOG and not self._folded:
             try:
                 busy, frames, folded = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._folded = not busy and frames == folded
             except sqlite3.Error:
                 log.debug("the log is folded into its file the next time", exc_info=True)
-        raise FilesChangedError(self._say(_LOG_REPLACED if at >= _LOG else _REPLACED, at, what))
+        raise FilesChangedError(self._say(_LOG_REPLACED if index >= _LOG else _REPLACED, index, what))
 
     def _judge(self, shorter: int) -> None:
-        """Raises `FilesChangedError` where something is missing, for good, or where the log is in use."""
+        """Check a file that has become shorter. Raises `FilesChangedError` if rows are missing, or the log is in use."""
         try:
             self._read()
             whole = self._connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
@@ -250,12 +250,12 @@ class Files:
         except FilesChangedError:
             raise
         except OSError:
-            return  # it is gone, and the next look says so
+            return  # it was removed, which the next check reports
         except sqlite3.Error:
             whole = False
         if not whole:
             self._ruined = self._say(_CUT, shorter)
             raise FilesChangedError(self._ruined)
 
-    def _say(self, what: str, at: int = 0, how: str = "") -> str:
-        return what.format(file=self._name + _KINDS[at], name=self._name, what=how)
+    def _say(self, what: str, index: int = 0, how: str = "") -> str:
+        return what.format(file=self._name + _KINDS[index], name=self._name, what=how)

@@ -32,7 +32,7 @@ _h = HistoryStress
 _TO_THE_LAST_MOMENT: Final = timedelta(days=1) - timedelta(microseconds=1)
 _WIDTHS_S: Final = {"minute": 60, "hour": 3_600, "day": 86_400}
 _AUTO_S: Final = (60, 300, 900, 3_600, 4 * 3_600, 86_400, 7 * 86_400, 28 * 86_400)
-"""What `auto` chooses from; each a multiple of a width that is kept."""
+"""Widths that `auto` chooses from; each is a multiple of a stored one."""
 READING: Final[tuple[Any, ...]] = (
     _h.id,
     _h.timestamp,
@@ -45,7 +45,7 @@ READING: Final[tuple[Any, ...]] = (
     _h.stress_probability,
     _h.quality,
 )
-"""The columns of `reading`."""
+"""The columns that `reading` needs."""
 
 
 class HistoryError(Exception):
@@ -57,7 +57,7 @@ class HistoryError(Exception):
 
 
 class Scope(NamedTuple):
-    """Which readings: of these devices (None: all), from `start` to `end`, both included."""
+    """A set of readings: of these devices (None: all), from `start` to `end`, both included."""
 
     devices: Collection[str] | None
     start: datetime | None
@@ -66,9 +66,9 @@ class Scope(NamedTuple):
     def of(self, query: Select[Any]) -> Select[Any]:
         """`query`, limited to these readings."""
         if self.devices is not None:
-            # One device is asked for as one: an index then gives its readings in the order of time.
-            own = sorted(self.devices)
-            query = query.where(_h.device_id == own[0] if len(own) == 1 else _h.device_id.in_(own))
+            # A single device is compared with `=`: an index then gives its readings in the order of time.
+            ids = sorted(self.devices)
+            query = query.where(_h.device_id == ids[0] if len(ids) == 1 else _h.device_id.in_(ids))
         if self.start is not None:
             query = query.where(_h.timestamp >= self.start)
         return query if self.end is None else query.where(_h.timestamp <= self.end)
@@ -78,20 +78,20 @@ class History(Reader):
     """Answers history requests."""
 
     async def answer(self, request: HistoryRequest, devices: Collection[str] | None = None) -> HistoryData:
-        """What `request` asks for; of `devices` only, where they are given. Raises `HistoryError` with what is wrong."""
+        """Answer `request`; of `devices` only, if they are given. Raises `HistoryError` that names the field."""
         scope = scope_of(request, devices)
         try:
             if request.resolution != "raw":
                 return await self.run(lambda connection: _overview(connection, request, scope))
             if request.after_id is not None:
-                return await self.run(lambda connection: _missed(connection, request, scope))
+                return await self.run(lambda connection: _after_id(connection, request, scope))
             return await self.run(lambda connection: _page(connection, request, scope))
         except AWAY as error:
             raise HistoryError(ErrorDetail("database", "the database does not answer now")) from error
 
 
 def parse_request(data: object) -> HistoryRequest:
-    """What a client sent, as a request; nothing at all asks for the default page. Raises `HistoryError`."""
+    """Parse a request of a client; None asks for the default page. Raises `HistoryError`."""
     try:
         return msgspec.convert({} if data is None else data, HistoryRequest)
     except msgspec.ValidationError as error:
@@ -99,7 +99,7 @@ def parse_request(data: object) -> HistoryRequest:
 
 
 def scope_of(request: HistoryRequest, devices: Collection[str] | None) -> Scope:
-    """Which readings a request means. Raises `HistoryError`."""
+    """Return the readings that a request asks for. Raises `HistoryError`."""
     if request.device_id is not None:
         devices = {request.device_id} if devices is None else {request.device_id} & set(devices)
     start = None if request.start_date is None else instant("start_date", request.start_date)
@@ -110,7 +110,7 @@ def scope_of(request: HistoryRequest, devices: Collection[str] | None) -> Scope:
 
 
 def reading(row: Any) -> NewSensorData:
-    """A row of the record as frontends see it."""
+    """Convert a row of the record to the message for frontends."""
     return NewSensorData(
         id=row.id,
         timestamp=row.timestamp,
@@ -126,7 +126,7 @@ def reading(row: Any) -> NewSensorData:
 
 
 def _page(connection: Connection, request: HistoryRequest, scope: Scope) -> HistoryData:
-    """The newest first; one more is read, to know whether there is another page."""
+    """Return a page, the newest first. One row more is read, to know if there is another page."""
     query = scope.of(select(*READING)).order_by(_h.timestamp.desc(), _h.id.desc()).limit(request.limit + 1)
     if request.cursor is not None:
         query = query.where(tuple_(_h.timestamp, _h.id) < _position(request.cursor))
@@ -136,7 +136,7 @@ def _page(connection: Connection, request: HistoryRequest, scope: Scope) -> Hist
     return HistoryData(data, len(data), next=_cursor(data[-1]) if more else None)
 
 
-def _missed(connection: Connection, request: HistoryRequest, scope: Scope) -> HistoryData:
+def _after_id(connection: Connection, request: HistoryRequest, scope: Scope) -> HistoryData:
     await_id_lock(connection)
     query = scope.of(select(*READING)).where(_h.id > request.after_id).order_by(_h.id).limit(request.limit)
     data = tuple(map(reading, _rows(connection, query, scope)))
@@ -158,10 +158,10 @@ def _rows(connection: Connection, query: Select[Any], scope: Scope) -> Sequence[
 
 
 def _ends(connection: Connection, scope: Scope) -> tuple[int, int] | None:
-    """The first and the last second of the range; where the request leaves one open, that of the readings."""
+    """Return the first and the last second of the range; an end that the request leaves open is that of the readings."""
     if scope.devices is not None and not scope.devices:
         return None
-    # Without the other end: then the answer stands at the end of an index.
+    # Without the other end: the answer is then the first entry of an index.
     whole = Scope(scope.devices, None, None)
     start = scope.start or connection.execute(whole.of(select(func.min(_h.timestamp)))).scalar_one()
     end = scope.end or connection.execute(whole.of(select(func.max(_h.timestamp)))).scalar_one()
@@ -173,7 +173,7 @@ def _ends(connection: Connection, scope: Scope) -> tuple[int, int] | None:
 def _width(request: HistoryRequest, start_s: int, end_s: int) -> int:
     span_s = end_s - start_s
     if request.resolution == "auto":
-        return next((one for one in _AUTO_S if span_s / one < BUCKETS_MAX - 1), _AUTO_S[-1])
+        return next((width_s for width_s in _AUTO_S if span_s / width_s < BUCKETS_MAX - 1), _AUTO_S[-1])
     width_s = _WIDTHS_S[request.resolution]
     if span_s / width_s > BUCKETS_MAX:
         over = f"{span_s // width_s:,} buckets, at most {BUCKETS_MAX:,}"
@@ -197,8 +197,8 @@ def _bucket(row: Row[Any]) -> HistoryBucket:
 
 
 def _span(row: Row[Any], sensor: str) -> Span | None:
-    count, total, low, high = (getattr(row, f"{sensor}_{what}") for what in ("count", "sum", "min", "max"))
-    # A mean of equal values, summed up, may lie a rounding beside them.
+    count, total, low, high = (getattr(row, f"{sensor}_{statistic}") for statistic in ("count", "sum", "min", "max"))
+    # The mean of equal values may differ from them by rounding.
     return None if not count else Span(low, min(high, max(low, total / int(count))), high)
 
 
@@ -209,16 +209,16 @@ def _cursor(last: NewSensorData) -> str:
 def _position(cursor: str) -> tuple[datetime, int]:
     try:
         time, _, row_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        at = datetime.fromisoformat(time)
-        if at.tzinfo is None or not (row_id.isascii() and row_id.isdecimal()) or int(row_id) > MAX_COUNT:
+        timestamp = datetime.fromisoformat(time)
+        if timestamp.tzinfo is None or not (row_id.isascii() and row_id.isdecimal()) or int(row_id) > MAX_COUNT:
             raise ValueError("no position")
-        return at.astimezone(UTC), int(row_id)
+        return timestamp.astimezone(UTC), int(row_id)
     except (ValueError, OverflowError, binascii.Error) as error:
         raise HistoryError(ErrorDetail("invalid", "cursor must be the `next` of an earlier page", "cursor")) from error
 
 
 def instant(field: str, value: str) -> datetime:
-    """A time as people write it; without a zone it is UTC. Raises `HistoryError` that names the field."""
+    """Parse a time; without a zone it is UTC. Raises `HistoryError` that names the field."""
     try:
         time = datetime.fromisoformat(value)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -35,7 +35,7 @@ class Login(NamedTuple):
         return None if self.devices is None else frozenset(self.devices.split(","))
 
     def state(self, now: datetime) -> LoginState:
-        """What the login is worth at `now`; it expires at `expires_at`, not after it."""
+        """Return the state at `now`; a login expires at `expires_at`, not after it."""
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
@@ -53,7 +53,7 @@ def add_login(
     expires_at: datetime | None = None,
     devices: Collection[str] | None = None,
 ) -> None:
-    """Add a login, or put it in the place of a revoked one. Raises `LoginError` where there is one by that name."""
+    """Add a login, or replace a revoked one. Raises `LoginError` if there is another of that name."""
     seen = None if devices is None else ",".join(sorted(devices))
     new = Login(name, role, token_sha256, now, now, expires_at, revoked_at=None, devices=seen)
     row = new._asdict()
@@ -68,20 +68,20 @@ def add_login(
 
 
 def rotate_login(connection: Connection, name: str, token_sha256: str, now: datetime, role: Role | None = None) -> None:
-    """Give a login another token. Raises `LoginError` as `revoke_login`, and where it expired."""
+    """Give a login another token. Raises `LoginError` as `revoke_login`, and if it has expired."""
     if _unrevoked(connection, name, role).state(now) == "expired":
         raise LoginError(f"the login {name} has expired: revoke it, then add it again")
     _change(connection, name, token_sha256=token_sha256, changed_at=now)
 
 
 def revoke_login(connection: Connection, name: str, now: datetime, role: Role | None = None) -> None:
-    """End a login. Raises `LoginError` where there is none by that name, of that role, or it is revoked already."""
+    """Revoke a login. Raises `LoginError` if there is none of that name and role, or it is revoked already."""
     _unrevoked(connection, name, role)
     _change(connection, name, revoked_at=now, changed_at=now)
 
 
 def logins(connection: Connection) -> list[Login]:
-    """All of them, also those that ended, by name."""
+    """Return all logins by name, also those that are revoked or expired."""
     return [Login(*row) for row in connection.execute(select(*_columns).order_by(LoginRow.name))]
 
 

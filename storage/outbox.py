@@ -26,7 +26,7 @@ class Unsent(NamedTuple):
 
 
 def insert_unsent(connection: Connection, messages: Sequence[tuple[str, str, bytes]]) -> list[Unsent]:
-    """Put messages (device, topic, payload) into the outbox, in their order."""
+    """Put messages (device, topic, payload) into the outbox in order, and return them with their ids."""
     if not messages:
         return []
     rows = [{"device_id": device_id, "topic": topic, "payload": payload} for device_id, topic, payload in messages]
@@ -35,12 +35,12 @@ def insert_unsent(connection: Connection, messages: Sequence[tuple[str, str, byt
 
 
 def unsent_after(connection: Connection, last_id: int, limit: int) -> list[Unsent]:
-    """The oldest messages in the outbox after `last_id`."""
+    """Return the oldest messages in the outbox after `last_id`, at most `limit`."""
     return [Unsent(*row) for row in connection.execute(_AFTER, {"last_id": last_id, "count": limit})]
 
 
 def settle(connection: Connection, ids: Sequence[int]) -> None:
-    """Take messages out of the outbox; those that are gone already do not matter."""
+    """Delete messages from the outbox, if they are still there."""
     connection.execute(_DELETE, {"ids": ids})
 
 

@@ -1,4 +1,4 @@
-"""Reading in threads beside the loop."""
+"""Transactions that read, in threads."""
 
 import asyncio
 import sqlite3
@@ -13,28 +13,28 @@ from storage.database import AWAY, READERS, Database
 
 Result = TypeVar("Result")
 STATE_S = 3.0
-"""Where the network swallows what we send, nothing else would say so for ten seconds."""
+"""Timeout of the health check: if packets are lost, the connection's own timeouts take ten seconds."""
 
 
 class Reader:
-    """Short transactions that read; an `async with` ends the threads."""
+    """Runs short transactions that read; an `async with` ends the threads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._threads = ThreadPoolExecutor(READERS, "storage reader")
 
     async def state(self) -> str:
-        """`ok` where the database answers and its files are in order, else what is wrong; within `STATE_S`."""
+        """Return `ok` if the database answers and its files are in order, else the error; within `STATE_S`."""
         try:
             async with asyncio.timeout(STATE_S):
-                state = await asyncio.get_running_loop().run_in_executor(self._threads, self._look)
+                state = await asyncio.get_running_loop().run_in_executor(self._threads, self._check)
         except TimeoutError:
             state = "does not answer"
-        self._database.tell(state)
+        self._database.log_state(state)
         return state
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
-        """What `work` returns, in a transaction of its own. Raises SQLAlchemy's errors."""
+        """Run `work` in a transaction and return its result. Raises SQLAlchemy's errors."""
 
         def transaction() -> Result:
             with self._database.reader.connect() as connection:
@@ -42,7 +42,7 @@ class Reader:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, transaction)
 
-    def _look(self) -> str:
+    def _check(self) -> str:
         try:
             if self._database.files is not None:
                 self._database.files.look()

@@ -16,7 +16,7 @@ from storage.writer import CrossedError
 
 
 class RecordKey(NamedTuple):
-    """What is unique in the record."""
+    """The unique key of a reading."""
 
     device_id: str
     boot: str
@@ -24,7 +24,7 @@ class RecordKey(NamedTuple):
 
 
 class StoredReading(NamedTuple):
-    """What a resend is compared with and answered from; `values` are hr, temp, eda."""
+    """The columns that a resend is compared with and answered from; `values` are hr, temp, eda."""
 
     id: int
     stress_level: StressLevel
@@ -33,7 +33,7 @@ class StoredReading(NamedTuple):
 
 
 class ReplayedReading(NamedTuple):
-    """What rebuilds a device's live state."""
+    """The columns that recovery of a device's state needs."""
 
     id: int
     timestamp: datetime
@@ -51,7 +51,7 @@ _h = HistoryStress
 
 
 def find_readings(connection: Connection, keys: Sequence[RecordKey]) -> dict[RecordKey, StoredReading]:
-    """Those of `keys` that are in the record already."""
+    """Return the stored readings among `keys`."""
     if not keys:
         return {}
     dialect = connection.dialect.name

@@ -1,4 +1,4 @@
-"""Samples that were refused. All functions are synchronous and take a connection."""
+"""Samples that were rejected. All functions are synchronous and take a connection."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from storage.tables import PAYLOAD_KEPT, REJECTED_KEPT, Rejected
 
 
 def insert_rejected(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Keep what was refused; of all of it the newest `REJECTED_KEPT`."""
+    """Store rejected samples, and delete all but the newest `REJECTED_KEPT`."""
     if not rows:
         return
     connection.execute(_INSERT, rows)
@@ -19,7 +19,7 @@ def insert_rejected(connection: Connection, rows: Sequence[dict[str, Any]]) -> N
 
 
 def kept_payload(payload: bytes) -> dict[str, Any]:
-    """The columns of `rejected` that hold a refused payload."""
+    """Return the columns that hold a rejected payload."""
     return {
         "payload": payload[:PAYLOAD_KEPT],
         "length": len(payload),

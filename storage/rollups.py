@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Insert, Row, func, select
@@ -11,7 +12,7 @@ from storage.dialects import each_dialect, greatest, insert_into, least
 from storage.tables import Rollup
 
 WIDTHS_S: Final = (60, 3_600)
-"""The buckets that are kept, in seconds, the finer first; wider ones are made of them."""
+"""Widths of the stored buckets in seconds, the finer first; wider ones are computed from them."""
 _KEY: Final = ("device_id", "width_s", "start_s")
 _HIGH: Final = "high_stress"
 
@@ -21,40 +22,40 @@ _COLUMNS: Final = (
     "readings",
     "high_stress",
     "probability_sum",
-    *(f"{sensor}_{what}" for sensor in SENSORS for what in ("count", "sum", "min", "max")),
+    *(f"{sensor}_{statistic}" for sensor in SENSORS for statistic in ("count", "sum", "min", "max")),
 )
 
 
 def roll_up(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
-    """Add readings that were stored just now; in the order of the keys, so that two writers never wait for each other."""
+    """Add readings that were stored just now, in the order of keys, so that two writers never deadlock."""
     minutes = _minutes(rows)
     hours: dict[tuple[str, int], Bucket] = {}
     for (device_id, start_s), bucket in minutes.items():
         _merge(hours, (device_id, start_s - start_s % WIDTHS_S[1]), bucket)
-    found = [
+    buckets_to_add = [
         dict(zip((*_KEY, *_COLUMNS), (device_id, width_s, start_s, *bucket), strict=True))
         for width_s, buckets in zip(WIDTHS_S, (minutes, hours), strict=True)
-        for (device_id, start_s), bucket in sorted(buckets.items(), key=lambda one: one[0])
+        for (device_id, start_s), bucket in sorted(buckets.items(), key=itemgetter(0))
     ]
-    if found:
-        connection.execute(_UPSERT[connection.dialect.name], found)
+    if buckets_to_add:
+        connection.execute(_UPSERT[connection.dialect.name], buckets_to_add)
 
 
 def overview(
     connection: Connection, width_s: int, start_s: int, end_s: int, devices: Collection[str] | None
 ) -> Sequence[Row[Any]]:
-    """Buckets of `width_s` from `start_s` to before `end_s`, of these devices together, oldest first."""
-    kept_s = next(one for one in reversed(WIDTHS_S) if width_s % one == 0)
-    at = (Rollup.start_s - Rollup.start_s % width_s).label("start_s")
+    """Return buckets of `width_s` from `start_s` to before `end_s`, of these devices together, oldest first."""
+    stored_s = next(stored for stored in reversed(WIDTHS_S) if width_s % stored == 0)
+    start = (Rollup.start_s - Rollup.start_s % width_s).label("start_s")
     sums = (func.sum(getattr(Rollup, name)).label(name) for name in _COLUMNS if not name.endswith(("_min", "_max")))
     lowest = (func.min(getattr(Rollup, f"{sensor}_min")).label(f"{sensor}_min") for sensor in SENSORS)
     highest = (func.max(getattr(Rollup, f"{sensor}_max")).label(f"{sensor}_max") for sensor in SENSORS)
-    query = select(at, *sums, *lowest, *highest).where(
-        Rollup.width_s == kept_s, Rollup.start_s >= start_s, Rollup.start_s < end_s
+    query = select(start, *sums, *lowest, *highest).where(
+        Rollup.width_s == stored_s, Rollup.start_s >= start_s, Rollup.start_s < end_s
     )
     if devices is not None:
         query = query.where(Rollup.device_id.in_(sorted(devices)))
-    return connection.execute(query.group_by(at).order_by(at)).all()
+    return connection.execute(query.group_by(start).order_by(start)).all()
 
 
 def _minutes(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, int], Bucket]:
@@ -71,33 +72,33 @@ def _minutes(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, int], Bucket]:
 
 
 def _merge(buckets: dict[tuple[str, int], Bucket], key: tuple[str, int], other: Bucket) -> None:
-    own = buckets.get(key)
-    if own is None:
+    bucket = buckets.get(key)
+    if bucket is None:
         buckets[key] = list(other)
         return
-    for at in (0, 1, 2):
-        own[at] += other[at]
-    for at in range(3, len(own), 4):
-        if other[at]:
-            known = own[at] > 0
-            own[at] += other[at]
-            own[at + 1] += other[at + 1]
-            own[at + 2] = min(own[at + 2], other[at + 2]) if known else other[at + 2]
-            own[at + 3] = max(own[at + 3], other[at + 3]) if known else other[at + 3]
+    for total in (0, 1, 2):
+        bucket[total] += other[total]
+    for count in range(3, len(bucket), 4):
+        if other[count]:
+            known = bucket[count] > 0
+            bucket[count] += other[count]
+            bucket[count + 1] += other[count + 1]
+            bucket[count + 2] = min(bucket[count + 2], other[count + 2]) if known else other[count + 2]
+            bucket[count + 3] = max(bucket[count + 3], other[count + 3]) if known else other[count + 3]
 
 
 def _upsert(dialect: str) -> Insert:
-    """Add to the bucket that is there. What is null on one side is that of the other."""
+    """Insert a bucket, or add to the one that is stored; of a null and a value the value is taken."""
     insert = insert_into(dialect, Rollup)
     changed: dict[str, Any] = {}
     for name in _COLUMNS:
-        own, new = getattr(Rollup, name), insert.excluded[name]
+        stored, new = getattr(Rollup, name), insert.excluded[name]
         if name.endswith("_min"):
-            changed[name] = func.coalesce(least(dialect, own, new), own, new)
+            changed[name] = func.coalesce(least(dialect, stored, new), stored, new)
         elif name.endswith("_max"):
-            changed[name] = func.coalesce(greatest(dialect, own, new), own, new)
+            changed[name] = func.coalesce(greatest(dialect, stored, new), stored, new)
         else:
-            changed[name] = own + new
+            changed[name] = stored + new
     return insert.on_conflict_do_update(index_elements=_KEY, set_=changed)
 
 

@@ -14,7 +14,7 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only 
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC on both sides, whatever the database keeps."""
+    """An aware datetime in UTC, also if the database keeps no zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -31,7 +31,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class FreeText(TypeDecorator[str]):
-    """Text that somebody wrote. What not every database takes is replaced: a NUL, and half a character (a surrogate)."""
+    """Free text. Characters that not every database takes are replaced: NUL, and surrogates."""
 
     impl: type[String] = Text
     cache_ok = True
@@ -83,12 +83,12 @@ class HistoryStress(Base):
 
 
 def quality_text(quality: Sequence[Quality]) -> str:
-    """`quality` as the column keeps it."""
+    """`quality` as the column keeps it: comma-separated."""
     return ",".join(quality)
 
 
 def quality_of(text: str) -> tuple[Quality, ...]:
-    """What `quality_text` was given."""
+    """The inverse of `quality_text`."""
     return tuple(text.split(",")) if text else ()  # type: ignore[arg-type]
 
 
@@ -144,7 +144,7 @@ class Alert(Base):
 
 
 class Rejected(Base):
-    """What was refused and why: the first `PAYLOAD_KEPT` bytes, the whole length and the SHA-256 of all of it."""
+    """A rejected sample and the reason: its first `PAYLOAD_KEPT` bytes, its whole length and the SHA-256 of all of it."""
 
     __tablename__ = "rejected"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
@@ -172,11 +172,11 @@ class DeviceState(Base):
     saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     state: Mapped[bytes] = mapped_column(LargeBinary)
     baseline: Mapped[str | None] = mapped_column(Text)
-    """What is usual for the person, as JSON: for people to see, not to be read back."""
+    """The personal baseline as JSON: for people to see, never read back."""
 
 
 class BaselineReset(Base):
-    """A device's personal baseline is to begin anew: ingest does so with the next sample, and deletes this."""
+    """A request for a new personal baseline: ingest begins it with the next sample, and deletes this."""
 
     __tablename__ = "baseline_resets"
 
@@ -185,7 +185,7 @@ class BaselineReset(Base):
 
 
 class AlertAction(Base):
-    """What somebody did with an alert; `alert_id` is that of its `raised` row."""
+    """A person's action on an alert; `alert_id` is that of its `raised` row."""
 
     __tablename__ = "alert_actions"
     __table_args__ = (Index("ix_alert_actions_alert_id", "alert_id"), {"sqlite_autoincrement": True})
@@ -199,7 +199,7 @@ class AlertAction(Base):
 
 
 class Annotation(Base):
-    """What somebody says of a span of a device's time; without an `end` it is a moment, or still lasts."""
+    """A label for a span of a device's time; without `end` an instant, or a span that still lasts."""
 
     __tablename__ = "annotations"
     __table_args__ = (Index("ix_annotations_device_id", "device_id", "id"), {"sqlite_autoincrement": True})
@@ -216,7 +216,7 @@ class Annotation(Base):
 
 
 class CommandRow(Base):
-    """An order to a device and what came back; `value` is JSON."""
+    """A command to a device and its result; `value` is JSON."""
 
     __tablename__ = "commands"
 
@@ -232,7 +232,7 @@ class CommandRow(Base):
 
 
 class OutboxRow(Base):
-    """A message that a transaction committed and that no broker has yet."""
+    """A committed message that no broker has yet."""
 
     __tablename__ = "outbox"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
@@ -244,7 +244,7 @@ class OutboxRow(Base):
 
 
 class LoginRow(Base):
-    """Who may connect: a device, a person or a part of the pipeline; of its token only the SHA-256, in hex."""
+    """An account of a device, a person or a part of the pipeline; of its token only the SHA-256, in hex."""
 
     __tablename__ = "logins"
 
@@ -256,7 +256,7 @@ class LoginRow(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     devices: Mapped[str | None] = mapped_column(Text)
-    """Those that a person may see, comma-separated; null: every one."""
+    """Devices that a person may see, comma-separated; null: all."""
 
 
 class SessionRow(Base):
@@ -267,13 +267,13 @@ class SessionRow(Base):
     id_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     login: Mapped[str] = mapped_column(String(64))
     login_changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    """The login as it was; a login with another token, or a new one of that name, has other sessions."""
+    """Identifies the token: a login with another token, or a new login of that name, has other sessions."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class AuditRow(Base):
-    """Who did what, and when: never changed, never health data. `login` is null where no logins are needed."""
+    """An action of the audit: never changed, never health data. `login` is null if no logins are needed."""
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_at", "at"), {"sqlite_autoincrement": True})
@@ -282,10 +282,10 @@ class AuditRow(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     login: Mapped[str | None] = mapped_column(String(64))
     address: Mapped[str | None] = mapped_column(FreeString(64))
-    """Where from; null: at the command line."""
+    """Network address; null: at the command line."""
     action: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str | None] = mapped_column(FreeString(64))
-    """What it was done to: a device, a login."""
+    """The device or login that it concerns."""
     detail: Mapped[str | None] = mapped_column(FreeText)
 
 

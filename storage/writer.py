@@ -1,4 +1,4 @@
-"""The one thread that writes: each piece of work is one transaction, retried until the database takes it."""
+"""The writer's thread: each piece of work is one transaction, retried until the database takes it."""
 
 import asyncio
 import contextlib
@@ -21,23 +21,23 @@ Result = TypeVar("Result")
 
 
 class RowsRefusedError(Exception):
-    """The database is well but does not take these rows: trying again is of no use, isolating them is."""
+    """The database works but refuses these rows: a retry does not help, isolating the rows does."""
 
 
 class WriterStoppedError(Exception):
-    """The writer was told to stop while the database did not take the work: nothing of it is stored."""
+    """The writer was stopped while the database did not take the work: nothing of it is stored."""
 
 
 class CrossedError(Exception):
-    """Another writer came between the look-up and the insert: the transaction is run again."""
+    """Another writer stored a key between the look-up and the insert: the transaction runs again."""
 
 
 class _NotTakenError(Exception):
-    """The database does not take anything now; the message says why."""
+    """The database takes nothing now; the message gives the reason."""
 
 
 class Writer:
-    """Runs transactions one after the other in a thread of its own; an `async with` ends the thread."""
+    """Runs transactions one after the other in a thread; an `async with` ends the thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -47,7 +47,7 @@ class Writer:
 
     @property
     def state(self) -> str:
-        """`ok`, or why the database does not take what is held: other work that it does take changes nothing."""
+        """`ok`, or the error that holds work up; it stays until that work is stored, even if other work is."""
         return next(reversed(self._held.values()), "ok")
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
@@ -78,13 +78,13 @@ class Writer:
                             await self._stopping.wait()
                 else:
                     if self._held.keys() == {held}:
-                        self._database.tell("ok")
+                        self._database.log_state("ok")
                     return result
         finally:
             self._held.pop(held, None)
 
     def stop(self) -> None:
-        """From now on a transaction is tried once more at most."""
+        """Try each transaction once more at most from now on."""
         self._stopping.set()
 
     def _transaction(self, work: Callable[[Connection], Result]) -> Result:
@@ -96,7 +96,7 @@ class Writer:
             raise _NotTakenError(self._database.explain(error)) from error
 
     def _stored(self, work: Callable[[Connection], Result]) -> Result:
-        """The files are looked at on both sides of the commit: what is in a file that nobody finds is not stored."""
+        """Run a transaction, with SQLite's files checked around the commit: a row in a deleted file is not stored."""
         files = self._database.files
         if files is None:
             with self._database.writer.begin() as connection:
@@ -109,7 +109,7 @@ class Writer:
         return result
 
     def _hold(self, held: object, reason: str) -> None:
-        self._database.tell(reason)
+        self._database.log_state(reason)
         self._held[held] = reason
 
     async def __aenter__(self) -> Self:
