@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from broker.contract import AnnotationRequest, Right
-from gateway.access.audit import change, deed_of
+from gateway.access.audit import audit_event, change
 from gateway.access.permissions import Caller
 from gateway.errors import HttpError, forbidden, history_rejected
 from storage import annotations as annotation_rows
@@ -35,7 +35,7 @@ class Annotations:
         now = self._now()
         source = "operator" if caller.sends_as is None else "self_report"
         annotation = NewAnnotation(device_id, start, end, request.label, request.note, source, caller.login, now)
-        event = deed_of(caller, now, "annotate", device_id)
+        event = audit_event(caller, now, "annotate", device_id)
         return await change(self._writer, event, lambda connection: annotation_rows.add_annotation(connection, annotation))
 
     async def delete(self, caller: Caller, annotation_id: int) -> None:
@@ -45,7 +45,7 @@ class Annotations:
             raise HttpError(404, "not_found", "there is no such annotation", "annotation_id")
         if row.annotation.login != caller.login and not caller.may(Right.ADMINISTER):
             raise forbidden(f"it is not {caller.login}'s")
-        event = deed_of(caller, self._now(), "annotation_delete", row.annotation.device_id, str(annotation_id))
+        event = audit_event(caller, self._now(), "annotation_delete", row.annotation.device_id, str(annotation_id))
         await change(self._writer, event, lambda connection: annotation_rows.delete_annotation(connection, annotation_id))
 
 

@@ -1,4 +1,4 @@
-"""What a request's headers may hold: checked once, before aiohttp or a handler of ours acts on them. No I/O."""
+"""Request headers: checked once, before aiohttp or a handler acts on them. The Host stops DNS rebinding. No I/O."""
 
 from functools import lru_cache
 from typing import Final
@@ -13,7 +13,7 @@ CSRF_HEADER: Final = "X-CSRF-Token"
 FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED_PROTO: Final = "X-Forwarded-Proto"
 HOST: Final = web.RequestKey("host", Authority)
-"""What the Host header says; a request of HTTP/1.0 may have none."""
+"""The parsed Host header; a request of HTTP/1.0 may have none."""
 _READ: Final = frozenset(
     name.lower()
     for name in (
@@ -46,7 +46,7 @@ _authority: Final = lru_cache(256)(parse_authority)
 
 
 def check_headers(request: web.BaseRequest) -> Authority | None:
-    """Return what the Host header says, if there is one.
+    """Return the parsed Host header, or None without one.
 
     Raises `HttpError`: 400 for a header that is not UTF-8 or a Host that is none, 417 for an Expect that is not met.
     """
@@ -66,7 +66,7 @@ def check_headers(request: web.BaseRequest) -> Authority | None:
 
 
 def _is_text(value: str) -> bool:
-    """False where aiohttp kept bytes that are not UTF-8 as surrogates."""
+    """Return False if aiohttp kept bytes that are not UTF-8 as surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:

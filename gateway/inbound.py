@@ -23,9 +23,9 @@ Reason = Literal["forged", "device_id", "not_utf8", "invalid", "internal"]
 
 
 class Inbound(Struct, frozen=True, eq=False):
-    """A message that may be believed.
+    """A valid message of the bus.
 
-    `payload` is of the channel's type, or None where a retained message was cleared; `raw` is the JSON as it came.
+    `payload` is of the channel's type, or None if a retained message was cleared; `raw` is the JSON as it came.
     """
 
     channel: Channel

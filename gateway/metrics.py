@@ -1,4 +1,4 @@
-"""What the gateway counts and measures; nothing of it is labelled with a device, a login or an address."""
+"""Metrics of the gateway; no label is a device, a login or an address."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,7 +12,7 @@ Transport = Literal["http", "socketio"]
 
 
 class Metrics:
-    """Registered once a process."""
+    """The gateway's metrics, registered once a process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         samples = Counter(
@@ -81,7 +81,7 @@ class Metrics:
         self._requests(f"{status // 100}xx").inc()
 
     def count(self, transport: Transport, received: DataReceived) -> None:
-        """Count the samples of a message by what its answer says."""
+        """Count the samples of a message by their outcome in its receipt."""
         rejected = len(received.errors) or int(received.status == "error")
         if received.error is not None and received.error.code == "timeout":
             self._samples(transport, "unknown").inc()

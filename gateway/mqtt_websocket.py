@@ -17,22 +17,27 @@ _SUBPROTOCOL: Final = "mqtt"
 
 
 Connect = Callable[[Transport, str], Connection]
-"""Lets an MQTT client in, at the embedded broker: its transport, and its address."""
+"""Connects an MQTT client to the embedded broker, by its transport and address."""
 
 
 class MqttSocket:
-    """The handler of `MQTT`; `origins`: whose pages may connect."""
+    """Connects pages to the broker.
+
+    Args:
+        connect: makes a connection at the embedded broker.
+        origins: pages that may connect.
+    """
 
     def __init__(self, connect: Connect, origins: Origins) -> None:
         self._connect = connect
         self._origins = origins
 
     def add_to(self, app: web.Application) -> None:
-        """Register the route."""
+        """Add the route."""
         app.router.add_get(MQTT, self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        if not self._origins.allow(request.headers.get(hdrs.ORIGIN), request.get(HOST)):
+        if not self._origins.allows(request.headers.get(hdrs.ORIGIN), request.get(HOST)):
             raise web.HTTPForbidden(reason="pages from this origin may not connect")
         socket = web.WebSocketResponse(protocols=(_SUBPROTOCOL,), max_msg_size=MAX_PACKET + FIXED_HEADER, compress=False)
         if not socket.can_prepare(request):
@@ -62,7 +67,7 @@ async def _read(socket: web.WebSocketResponse, wire: "_Frames", connection: Conn
 
 
 class _Frames(Transport):
-    """What the connection writes, in binary frames."""
+    """A transport that writes binary WebSocket frames."""
 
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         self.connection: Connection | None = None

@@ -1,7 +1,6 @@
-"""From a client's payload to a message on the bus, and from the bus's answer back to the client.
+"""Request and reply for samples that come over HTTP or Socket.IO: published like those of MQTT, and their receipts awaited.
 
-A sample that came over HTTP or Socket.IO takes the same way as one over MQTT. To find its answer it needs a key: where it
-has none it is stamped with one of ours.
+The correlation id is the payload's SHA-256. A sample without a key is given a generated one, so that it is unique.
 """
 
 import asyncio
@@ -30,12 +29,12 @@ from gateway.inbound import Inbound
 from gateway.json_codec import JsonText, Malformed, decode
 
 MAX_WAITING = 10_000
-"""Samples that wait for their answer at once; what comes beyond it is told to come again."""
-_STAMP_DIGITS = 31
+"""Messages that wait for their answers at once; further ones are rejected with `timeout`."""
+_DIGEST_DIGITS = 31
 
 
 class Prepared(NamedTuple):
-    """What is published for a client's payload, and how its answer will be known."""
+    """A message to publish; its answer has the same `sha256`."""
 
     device_id: str
     payload: bytes
@@ -43,7 +42,7 @@ class Prepared(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`data_received`, read and as it came, and the device that it is for."""
+    """A receipt: `data_received` as a value and as it came (`raw`), and its device."""
 
     device_id: str
     received: DataReceived
@@ -55,7 +54,7 @@ class SampleRequests:
 
     Args:
         bus: where samples go.
-        process_id: makes the stamps of this process unique; 64 random bits or more, at most 31 characters.
+        process_id: makes the generated keys of this process unique; 64 random bits or more, at most 31 characters.
     """
 
     def __init__(self, bus: Bus, process_id: str) -> None:
@@ -124,40 +123,41 @@ class SampleRequests:
             if not by_content:
                 del self._waiting[device_id]
 
-    def _next(self, idempotency_key: str | None) -> "Stamp":
+    def _next(self, idempotency_key: str | None) -> "KeySource":
         if idempotency_key is not None:
-            return Stamp(None, 0, idempotency_key)
-        stamp = Stamp(self._boot, self._seq, None)
+            return KeySource(None, 0, idempotency_key)
+        keys = KeySource(self._boot, self._seq, None)
         self._seq += _SEQS_A_MESSAGE
-        return stamp
+        return keys
 
 
-class Stamp(NamedTuple):
-    """Keys for the elements of one message: our own, or made from the client's `Idempotency-Key`."""
+class KeySource(NamedTuple):
+    """Keys for the elements of one message: generated, or made from the client's `Idempotency-Key`."""
 
     boot: str | None
     first_seq: int
     idempotency_key: str | None
 
     def key(self, device_id: str, index: int) -> Key:
-        """The key of the element at `index`."""
+        """Return the key of the element at `index`."""
         if self.boot is not None:
             return Key(self.boot, self.first_seq + index)
         digest = hashlib.sha256(f"{device_id}\0{self.idempotency_key}".encode()).hexdigest()
-        return Key(STAMP + digest[:_STAMP_DIGITS], index)
+        return Key(STAMP + digest[:_DIGEST_DIGITS], index)
 
 
 _SEQS_A_MESSAGE = 1_000  # more than a batch may hold
 
 
-def prepare(data: object, stamp: Stamp, sender: str | None = None) -> Prepared:
-    """Return what to publish for `data`: a client's own bytes wherever they need no key. Ingest decides if it is valid, and
-    keeps it if it is not.
+def prepare(data: object, keys: KeySource, sender: str | None = None) -> Prepared:
+    """Return the message to publish for `data`: the client's own bytes, with a key appended if they have none.
+
+    Ingest decides if it is valid, and keeps it if it is not.
     """
     if isinstance(data, JsonText):
-        data = _read(data.payload, stamp, sender)
+        data = _read(data.payload, keys, sender)
     if isinstance(data, str):  # JSON in a string of JSON
-        data = _unwrap(data, stamp, sender)
+        data = _unwrap(data, keys, sender)
     if isinstance(data, Prepared):
         return data
     if isinstance(data, bytes):  # a Socket.IO client's binary attachment
@@ -166,17 +166,17 @@ def prepare(data: object, stamp: Stamp, sender: str | None = None) -> Prepared:
         return _prepared(sender or ANONYMOUS_DEVICE, data.payload)
     elements = data if isinstance(data, list) else [data]
     device_id = sender or next(filter(None, map(_device_id, elements)), ANONYMOUS_DEVICE)
-    stamped = [_stamped(element, device_id, index, stamp) for index, element in enumerate(elements)]
+    keyed = [_keyed(element, device_id, index, keys) for index, element in enumerate(elements)]
     try:
         # The standard library keeps NaN, which ingest then rejects by name; msgspec would write null.
-        text = json.dumps(stamped if isinstance(data, list) else stamped[0], separators=(",", ":"), default=_told)
+        text = json.dumps(keyed if isinstance(data, list) else keyed[0], separators=(",", ":"), default=_replace_attachment)
     except RecursionError:
         return _prepared(device_id, b"nested too deeply")
     return _prepared(device_id, text.encode())
 
 
 class _Head(Struct):
-    """What the gateway needs to know of a sample; msgspec skips the rest."""
+    """The fields of a sample that the gateway reads; msgspec skips the others."""
 
     device_id: Any = None
     boot: Any = None
@@ -188,7 +188,7 @@ class _Head(Struct):
 
     @property
     def reserved(self) -> bool:
-        """A client may not send keys that are generated."""
+        """True for a generated key, which a client may not send."""
         return isinstance(self.boot, str) and self.boot.startswith(STAMP)
 
 
@@ -196,12 +196,12 @@ _decode_heads = msgspec.json.Decoder(_Head | list[_Head]).decode
 _decode_elements = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
-def _read(payload: bytes, stamp: Stamp, sender: str | None) -> object:
+def _read(payload: bytes, keys: KeySource, sender: str | None) -> object:
     """Return a `Prepared` if the client's bytes can be sent, else the decoded payload or a `Malformed`."""
-    return _prepare_text(payload, stamp, sender) or decode(payload)
+    return _prepare_text(payload, keys, sender) or decode(payload)
 
 
-def _prepare_text(payload: bytes, stamp: Stamp, sender: str | None) -> Prepared | None:
+def _prepare_text(payload: bytes, keys: KeySource, sender: str | None) -> Prepared | None:
     """Prepare a JSON object, or an array of them; None for anything else."""
     try:
         if not payload.isascii():
@@ -214,8 +214,8 @@ def _prepare_text(payload: bytes, stamp: Stamp, sender: str | None) -> Prepared 
         if not any(head.unkeyed for head in heads):
             return _prepared(device_id, payload)
         if isinstance(decoded, _Head):
-            return _prepared(device_id, _with_key(payload, stamp.key(device_id, 0)))
-        elements = [_stamped(one, device_id, index, stamp) for index, one in enumerate(_decode_elements(payload))]
+            return _prepared(device_id, _with_key(payload, keys.key(device_id, 0)))
+        elements = [_keyed(element, device_id, index, keys) for index, element in enumerate(_decode_elements(payload))]
     except (ValueError, RecursionError):  # also Unicode's and msgspec's
         return None
     return _prepared(device_id, encode(elements))
@@ -235,17 +235,17 @@ def _prepared(device_id: str, payload: bytes) -> Prepared:
     return Prepared(device_id, payload, sha256_of(payload))
 
 
-def _told(value: object) -> object:
-    """What stands in JSON for a binary attachment: nothing that is accepted anywhere."""
+def _replace_attachment(value: object) -> object:
+    """Replace a binary attachment by an object that validation rejects."""
     if isinstance(value, bytes):
         return {"binary_bytes": len(value)}
     raise TypeError(f"cannot be JSON: {type(value).__name__}")
 
 
-def _unwrap(text: str, stamp: Stamp, sender: str | None) -> object:
+def _unwrap(text: str, keys: KeySource, sender: str | None) -> object:
     """Read the JSON that a client sent as a string."""
     try:
-        return _read(text.encode(), stamp, sender)
+        return _read(text.encode(), keys, sender)
     except UnicodeEncodeError:  # half a character: a lone surrogate
         pass
     try:
@@ -258,15 +258,15 @@ def _device_id(element: object) -> str | None:
     return valid_device_id(element.get("device_id")) if isinstance(element, dict) else None
 
 
-def _stamped(element: Any, device_id: str, index: int, stamp: Stamp) -> Any:
+def _keyed(element: Any, device_id: str, index: int, keys: KeySource) -> Any:
     if not isinstance(element, dict):
         return element
     boot = element.get("boot")
     if isinstance(boot, str) and boot.startswith(STAMP):
-        # A client may not send our stamps. Twice the sign is never valid, so ingest refuses it and keeps it.
+        # A client may not send a generated key. Twice the sign is never valid, so ingest rejects and keeps it.
         return {**element, "boot": STAMP + boot}
     if boot is None and element.get("seq") is None:
-        key = stamp.key(device_id, index)
+        key = keys.key(device_id, index)
         return {**element, "boot": key.boot, "seq": key.seq}
     return element
 
@@ -277,5 +277,5 @@ def _unknown(device_id: str, message: str) -> Answer:
 
 
 def rejected(error: ErrorDetail) -> DataReceived:
-    """An answer that the gateway itself gives."""
+    """Return a receipt that the gateway itself gives."""
     return DataReceived(status="error", error=error, message=error.message)

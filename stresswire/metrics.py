@@ -86,7 +86,7 @@ async def served(bind: Bind | None, registry: CollectorRegistry) -> AsyncIterato
     async def checked(request: web.BaseRequest, route: Handler) -> web.StreamResponse:
         try:
             host = check_headers(request)
-            if not origins.serve(host):
+            if not origins.serves(host):
                 raise forbidden(f"{host} is not served here")
         except HttpError as error:
             response = error_response(error)

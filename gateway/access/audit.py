@@ -1,4 +1,4 @@
-"""What people change in the database: with who did it, and soon, or an answer that says that it is not known."""
+"""Audit: each change that people make is stored together with who made it, and answered within a time limit."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,19 +16,20 @@ from storage.writer import RowsRefusedError, Writer, WriterStoppedError
 Result = TypeVar("Result")
 
 
-def deed_of(visitor: Caller, at: datetime, action: str, subject: str, detail: str | None = None) -> AuditEvent:
-    """What a visitor does, for the audit."""
-    return AuditEvent(at, visitor.login, visitor.address, action, subject, detail)
+def audit_event(caller: Caller, at: datetime, action: str, subject: str, detail: str | None = None) -> AuditEvent:
+    """Return the audit event of what a caller does."""
+    return AuditEvent(at, caller.login, caller.address, action, subject, detail)
 
 
-async def change(writer: Writer, deed: AuditEvent, work: Callable[[Connection], Result]) -> Result:
-    """Run `work` in a transaction that also keeps `deed`, and return what it returned. Raises `HttpError` where the
-    database does not take it in time: the writer does not give up, but whoever asked waits no longer.
+async def change(writer: Writer, event: AuditEvent, work: Callable[[Connection], Result]) -> Result:
+    """Run `work` in a transaction that also stores `event`, and return its result.
+
+    Raises `HttpError` if the database does not take it in time: the writer goes on trying, but the caller waits no longer.
     """
 
     def transaction(connection: Connection) -> Result:
         result = work(connection)
-        append_event(connection, deed)
+        append_event(connection, event)
         return result
 
     try:

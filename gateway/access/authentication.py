@@ -1,4 +1,4 @@
-"""Finds out who asks: a token, a name with its token, or the cookie of a browser that is signed in."""
+"""Authentication: by a token, a name with its token, or the cookie of a browser that is signed in."""
 
 import base64
 import hmac
@@ -40,12 +40,12 @@ class Logins(Protocol):
 
 
 class Authenticator:
-    """Recognises visitors.
+    """Identifies callers.
 
     Args:
-        logins: None: nobody needs one.
+        logins: None if logins are off.
         sessions: of browsers.
-        origins: whose pages a cookie is believed from.
+        origins: pages from which a cookie is accepted.
         now_s: a clock that never goes back.
     """
 
@@ -53,80 +53,80 @@ class Authenticator:
         self._logins = logins
         self._sessions = sessions
         self._origins = origins
-        self._guesses = FailedLogins(now_s)
+        self._failed_logins = FailedLogins(now_s)
 
-    async def visitor(self, request: web.Request, client: Peer) -> Caller:
-        """Who sends a request. Raises `HttpError` where what is shown is wrong, or a page may not do that."""
+    async def authenticate(self, request: web.Request, peer: Peer) -> Caller:
+        """Return who sends a request. Raises `HttpError` if its credentials are wrong, or its page may not send it."""
         if self._logins is None:
-            return Caller(client, free=True)
+            return Caller(peer, free=True)
         shown = request.headers.get(hdrs.AUTHORIZATION)
         if shown is not None:
-            return Caller(client, self._identified(self._logins, _credentials(shown), client.address))
+            return Caller(peer, self._identify(self._logins, _credentials(shown), peer.address))
         cookie = request.cookies.get(COOKIE)
-        if cookie is not None and cookie.isascii() and self._own_page(request):
-            return await self._signed_in(self._logins, request, cookie, client)
-        return Caller(client)
+        if cookie is not None and cookie.isascii() and self._is_own_page(request):
+            return await self._by_session(self._logins, request, cookie, peer)
+        return Caller(peer)
 
-    def by_token(self, token: object, client: Peer) -> Caller:
-        """Who shows a token in Socket.IO's `auth`. Raises `HttpError`."""
+    def by_token(self, token: object, peer: Peer) -> Caller:
+        """Return the caller of a token in Socket.IO's `auth`. Raises `HttpError`."""
         if self._logins is None:
-            return Caller(client, free=True)
+            return Caller(peer, free=True)
         if not isinstance(token, str):
             raise unauthorized("auth.token must be a string")
-        return Caller(client, self._identified(self._logins, Credentials(password=_bytes(token)), client.address))
+        return Caller(peer, self._identify(self._logins, Credentials(password=_bytes(token)), peer.address))
 
     def sign_in(self, name: str, token: str, address: str) -> Session:
-        """What to keep of who signs in. Raises `HttpError`."""
+        """Return a new session for a login. Raises `HttpError`."""
         if self._logins is None:
             raise forbidden("no login is needed here")
-        who = self._identified(self._logins, Credentials(name, token.encode()), address)
-        session = self._logins.session_of(who)
+        identity = self._identify(self._logins, Credentials(name, token.encode()), address)
+        session = self._logins.session_of(identity)
         if session is None:
             raise unauthorized("the login has just ended")
         return session
 
-    def _identified(self, logins: Logins, shown: Credentials, address: str) -> Identity:
-        """Who shows these. The right token is always let in, whoever guesses from the same address."""
+    def _identify(self, logins: Logins, shown: Credentials, address: str) -> Identity:
+        """Return the identity of credentials. The right token is always accepted, whoever guesses from the same address."""
         token = (shown.password or b"").decode(errors="replace")
         if len(token) > MAX_TOKEN:
             raise unauthorized(f"a token has at most {MAX_TOKEN} characters")
-        who = logins.by_token(token) if shown.username is None else logins.identify(shown)
-        if who is not None:
-            return who
+        identity = logins.by_token(token) if shown.username is None else logins.identify(shown)
+        if identity is not None:
+            return identity
         name = (shown.username or "")[:MAX_DEVICE_ID]
-        wait_s = self._guesses.wait_s(address, name)
+        wait_s = self._failed_logins.wait_s(address, name)
         if wait_s:
             raise too_many("too many failed logins", wait_s)
-        self._guesses.count(address, name)
+        self._failed_logins.count(address, name)
         raise unauthorized("no such login, or a wrong, revoked or expired token")
 
-    async def _signed_in(self, logins: Logins, request: web.Request, cookie: str, client: Peer) -> Caller:
+    async def _by_session(self, logins: Logins, request: web.Request, cookie: str, peer: Peer) -> Caller:
         try:
             session = await self._sessions.find(cookie)
         except SQLAlchemyError as error:
             raise database_away() from error
-        who = None if session is None else logins.by_session(session)
-        if who is None:
-            return Caller(client)
+        identity = None if session is None else logins.by_session(session)
+        if identity is None:
+            return Caller(peer)
         csrf = csrf_of(cookie)
         shown = request.headers.get(CSRF_HEADER, "").encode()
         if request.method not in SAFE_METHODS and not hmac.compare_digest(shown, csrf.encode()):
             raise forbidden(f"a browser that is signed in must send the header {CSRF_HEADER}, from /api/me")
-        return Caller(client, who, session=id_of(cookie), csrf=csrf)
+        return Caller(peer, identity, session=id_of(cookie), csrf=csrf)
 
-    def _own_page(self, request: web.Request) -> bool:
-        """A cookie is believed from our own pages: others, also those that may read our answers, bring a token."""
+    def _is_own_page(self, request: web.Request) -> bool:
+        """Return True for the gateway's own pages; all others, even allowed ones, need a token instead of a cookie."""
         origin = request.headers.get(hdrs.ORIGIN)
-        return origin is None or self._origins.own(origin, request.get(HOST))
+        return origin is None or self._origins.is_own(origin, request.get(HOST))
 
 
 def _bytes(token: str) -> bytes:
-    """A token as bytes, also one that is no Unicode text (a lone surrogate), which then is nobody's."""
+    """Encode a token; a lone surrogate in it makes it one that nobody has."""
     return token.encode(errors="surrogatepass")
 
 
 def _credentials(header: str) -> Credentials:
-    """What an Authorization header says: Bearer, or Basic with the login's name as user."""
+    """Parse an Authorization header: Bearer, or Basic with the login's name as user."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer" and value:
         return Credentials(password=_bytes(value.strip()))

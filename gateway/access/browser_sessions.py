@@ -1,4 +1,4 @@
-"""Browsers that are signed in: a random cookie, of which the database knows the SHA-256."""
+"""Sessions of browsers: a random cookie, of which the database stores the SHA-256."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ _RANDOM_BYTES: Final = 32
 
 
 class Sessions:
-    """Begins, finds and ends them. Finding raises SQLAlchemy's errors, changing `HttpError`."""
+    """Begins, finds and ends sessions. `find` and `ended` raise SQLAlchemy's errors, the others `HttpError`."""
 
     def __init__(self, reader: Reader, writer: Writer, now: Callable[[], datetime]) -> None:
         self._reader = reader
@@ -29,7 +29,7 @@ class Sessions:
         self._now = now
 
     async def begin(self, session: Session, address: str) -> str:
-        """A new session; returns its cookie."""
+        """Begin a session; return its cookie."""
         cookie, now = secrets.token_urlsafe(_RANDOM_BYTES), self._now()
         await change(
             self._writer,
@@ -39,25 +39,25 @@ class Sessions:
         return cookie
 
     async def find(self, cookie: str) -> Session | None:
-        """The session of a cookie, unless it has ended."""
+        """Return the session of a cookie; None if it has ended."""
         return await self._reader.run(lambda connection: rows.find_session(connection, id_of(cookie), self._now()))
 
     async def end(self, session_id: str, login: str | None, address: str) -> None:
         """Sign out."""
-        deed = AuditEvent(self._now(), login, address, "sign_out")
-        await change(self._writer, deed, lambda connection: rows.end_session(connection, session_id))
+        event = AuditEvent(self._now(), login, address, "sign_out")
+        await change(self._writer, event, lambda connection: rows.end_session(connection, session_id))
 
     async def ended(self, ids: Collection[str]) -> set[str]:
-        """Those of `ids` that have ended."""
+        """Return the `ids` of sessions that have ended."""
         lasting = await self._reader.run(lambda connection: rows.lasting_sessions(connection, ids, self._now()))
         return set(ids) - lasting
 
 
 def id_of(cookie: str) -> str:
-    """What the database knows of a cookie."""
+    """Return the SHA-256 of a cookie, by which the database knows its session."""
     return hashlib.sha256(cookie.encode()).hexdigest()
 
 
 def csrf_of(cookie: str) -> str:
-    """What a page of ours says to change anything: only who has the cookie, or may read our answers, knows it."""
+    """Return the CSRF token of a cookie: only a page that may read our answers can know it."""
     return hmac.new(cookie.encode(), b"csrf", hashlib.sha256).hexdigest()

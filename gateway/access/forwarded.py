@@ -1,4 +1,4 @@
-"""Who is behind a reverse proxy: believed only from the proxies that the settings name (RFC 7239, X-Forwarded-*)."""
+"""The client behind a reverse proxy: RFC 7239 and X-Forwarded-* headers, believed from trusted proxies only."""
 
 import ipaddress
 from collections.abc import Collection
@@ -13,23 +13,23 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Peer(Struct, frozen=True):
-    """The address that a request comes from, and whether it came over TLS."""
+    """The client's address, and if it came over TLS (`secure`)."""
 
     address: str
     secure: bool
 
 
-PEER: Final = web.RequestKey("client", Peer)
+PEER: Final = web.RequestKey("peer", Peer)
 
 
 class Forwarded:
-    """`trusted`: the networks of the proxies whose word on their clients is taken."""
+    """Reads forwarded headers. `trusted` are the networks of the proxies that are believed."""
 
     def __init__(self, trusted: Collection[Network]) -> None:
         self._trusted = tuple(trusted)
 
-    def client(self, request: web.Request) -> Peer:
-        """The nearest address that is no trusted proxy: what stands before it anybody may have written."""
+    def peer(self, request: web.Request) -> Peer:
+        """Return the nearest address that is no trusted proxy: anything before it may be forged."""
         address, secure = request.remote or "", request.secure
         for hop, proto in reversed(_hops(request)):
             if not self._trusts(address):
@@ -46,17 +46,22 @@ class Forwarded:
 
 
 def _hops(request: web.Request) -> list[tuple[str, str]]:
-    """Address and scheme of each hop, as the proxies wrote them, the client's first."""
+    """Return address and scheme of each hop as the proxies wrote them, the client's first."""
     if request.forwarded:
         return [(_bare(hop.get("for", "")), hop.get("proto", "http")) for hop in request.forwarded]
-    addresses = [one.strip() for value in request.headers.getall(FORWARDED_FOR, []) for one in value.split(",")]
-    protos = [one.strip() for value in request.headers.getall(FORWARDED_PROTO, []) for one in value.split(",")]
-    # One proxy writes one scheme; where only the last writes it, it holds for the whole way.
-    return [(_bare(one), protos[min(at, len(protos) - 1)] if protos else "http") for at, one in enumerate(addresses)]
+    addresses, protos = _items(request, FORWARDED_FOR), _items(request, FORWARDED_PROTO)
+    # One proxy writes one scheme; if only the last writes it, it holds for all hops.
+    return [
+        (_bare(address), protos[min(hop, len(protos) - 1)] if protos else "http") for hop, address in enumerate(addresses)
+    ]
+
+
+def _items(request: web.Request, header: str) -> list[str]:
+    return [item.strip() for value in request.headers.getall(header, []) for item in value.split(",")]
 
 
 def _bare(node: str) -> str:
-    """A node without its port and brackets."""
+    """Return a node without its port and brackets."""
     if node.startswith("["):
         return node[1:].partition("]")[0]
     return node.partition(":")[0] if node.count(":") == 1 else node

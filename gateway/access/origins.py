@@ -1,4 +1,7 @@
-"""Which web pages may talk to the gateway: its own, those on loopback, and those that the settings name."""
+"""Origins and hosts that are allowed: CORS, and protection against DNS rebinding.
+
+Pages may use the gateway if they are its own, on loopback, or named in the settings.
+"""
 
 from collections.abc import Collection
 
@@ -8,26 +11,30 @@ ANY = "*"
 
 
 class Origins:
-    """An allow-list; `allowed` are origins such as ``https://lab.example``, those of applications, or ``*`` for all.
+    """An allow-list.
 
-    `loopback`: the listener is for this machine only, so a page whose name was made to point here is refused too (DNS
-    rebinding).
+    Args:
+        allowed: origins such as ``https://lab.example``, those of applications, or ``*`` for all.
+        loopback: only this machine reaches the listener, so that a Host that is not loopback means DNS rebinding: a page
+            of another host whose name was made to resolve to 127.0.0.1.
     """
 
     def __init__(self, allowed: Collection[str], *, loopback: bool) -> None:
         self._any = ANY in allowed
         self._opaque = frozenset(filter(is_opaque_origin, allowed))
-        self._allowed = frozenset(parse_origin(one.rstrip("/")) for one in allowed if one not in {ANY, *self._opaque})
+        self._allowed = frozenset(
+            parse_origin(origin.rstrip("/")) for origin in allowed if origin not in {ANY, *self._opaque}
+        )
         self._loopback = loopback
 
-    def serve(self, host: Authority | None) -> bool:
-        """Whether a request with this Host header is meant for us; None: it has none, so no browser sent it."""
+    def serves(self, host: Authority | None) -> bool:
+        """Return False for DNS rebinding: a Host that is not ours. None: there is no Host header, so no browser sent it."""
         if not self._loopback or self._any or host is None or host.loopback:
             return True
         return any(_is_at(page, host) for page in self._allowed)
 
-    def allow(self, origin: str | None, host: Authority | None) -> bool:
-        """Whether a page from `origin` may read answers; `host` is what the Host header says. No origin: not a page."""
+    def allows(self, origin: str | None, host: Authority | None) -> bool:
+        """Return True if a page from `origin` may use the gateway at `host`. No origin: it is no page."""
         if origin is None or self._any or origin in self._opaque:
             return True
         page = _read(origin)
@@ -35,8 +42,8 @@ class Origins:
             return False
         return page in self._allowed or page.authority.loopback or _is_at(page, host)
 
-    def own(self, origin: str, host: Authority | None) -> bool:
-        """Whether a page is one of ours: it came from where the Host header says that we are."""
+    def is_own(self, origin: str, host: Authority | None) -> bool:
+        """Return True if a page is the gateway's own: its origin is the Host that it asks."""
         page = _read(origin)
         return page is not None and _is_at(page, host)
 
@@ -49,5 +56,5 @@ def _read(origin: str) -> Origin | None:
 
 
 def _is_at(page: Origin, host: Authority | None) -> bool:
-    """Whether a page came from this Host, over HTTP or HTTPS; either may leave out the port that is usual there."""
+    """Return True if a page came from this Host, over HTTP or HTTPS; either may leave out the default port."""
     return host is not None and page.scheme in ("http", "https") and page == origin_of(page.scheme, host)

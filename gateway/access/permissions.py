@@ -1,4 +1,4 @@
-"""Who may do what at the gateway: a table of roles, and one question. No I/O."""
+"""Permissions of a caller at the gateway. No I/O."""
 
 from msgspec import Struct
 
@@ -8,12 +8,17 @@ from gateway.access.forwarded import Peer
 
 
 class Caller(Struct, frozen=True):
-    """Who asks, and by which way. `identity` is None for strangers, and for everybody where there are no logins (`free`).
+    """The client of a request or a socket.
 
-    `session` is the SHA-256 of a browser's cookie, `csrf` what such a browser must say to change anything.
+    Attributes:
+        peer: where it comes from.
+        identity: its login; None if it shows none, and for everybody if logins are off (`free`).
+        free: logins are off, and every caller has every right.
+        session: SHA-256 of a browser's cookie.
+        csrf: token that such a browser must send to change anything.
     """
 
-    client: Peer
+    peer: Peer
     identity: Identity | None = None
     free: bool = False
     session: str | None = None
@@ -21,33 +26,33 @@ class Caller(Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """Where the visitor comes from."""
-        return self.client.address
+        """The address that the caller comes from."""
+        return self.peer.address
 
     @property
-    def stranger(self) -> bool:
-        """Whether signing in might help."""
+    def unauthenticated(self) -> bool:
+        """True if logins are on and the caller shows none."""
         return self.identity is None and not self.free
 
     @property
     def login(self) -> str | None:
-        """The login's name, for the audit."""
+        """The login's name, for the audit; None without one."""
         return None if self.identity is None else self.identity.login
 
     @property
     def devices(self) -> frozenset[str] | None:
-        """The only devices that this visitor may see; None: every one."""
+        """The devices that the caller may see; None: all."""
         if self.identity is None:
             return None if self.free else frozenset()
         return frozenset({self.identity.login}) if self.identity.role == "device" else self.identity.devices
 
     @property
     def sends_as(self) -> str | None:
-        """The device whose samples this visitor sends; None: of any."""
+        """The only device whose samples the caller may send; None: any."""
         return None if self.identity is None or self.identity.role != "device" else self.identity.login
 
     def sees(self, device_id: str) -> bool:
-        """Whether this visitor may be told of a device."""
+        """Return True if the caller may see a device."""
         return self.devices is None or device_id in self.devices
 
     def among(self, device_id: str | None) -> frozenset[str] | None:
@@ -57,7 +62,7 @@ class Caller(Struct, frozen=True):
         return frozenset({device_id}) if self.sees(device_id) else frozenset()
 
     def may(self, right: Right, device_id: str | None = None) -> bool:
-        """Whether the visitor has a right, for a device where one is named."""
+        """Return True if the caller has a right, for `device_id` if it is given."""
         if self.free or right is Right.NONE:
             return True
         if self.identity is None or self.identity.role not in HOLDERS[right]:

@@ -1,4 +1,4 @@
-"""How many requests a login or an address may make."""
+"""Rate limits by login and by address."""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,7 +9,7 @@ from gateway.access.permissions import Caller
 from gateway.errors import too_many
 
 BURST_S: Final = 2.0
-"""So many seconds' worth may come at once."""
+"""A burst may hold the requests of this many seconds."""
 
 
 class Limits:
@@ -23,14 +23,14 @@ class Limits:
         self._addresses = _bucket(by_address, now_s)
 
     def count_address(self, address: str) -> None:
-        """Count a request before anything is known of it. Raises `HttpError`."""
+        """Count a request before it is authenticated. Raises `HttpError` over the limit."""
         if not is_loopback(address):
             _count(self._addresses, address, "this address")
 
-    def count_login(self, visitor: Caller) -> None:
-        """Count a request of a login. Raises `HttpError`."""
-        if visitor.login is not None:
-            _count(self._logins, visitor.login, "this login")
+    def count_login(self, caller: Caller) -> None:
+        """Count a request of a login. Raises `HttpError` over the limit."""
+        if caller.login is not None:
+            _count(self._logins, caller.login, "this login")
 
 
 def _bucket(rate: float, now_s: Callable[[], float]) -> TokenBucket:

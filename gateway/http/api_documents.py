@@ -1,4 +1,4 @@
-"""The OpenAPI and the AsyncAPI document, with the servers as who asks reaches them."""
+"""The OpenAPI and AsyncAPI documents, with the servers' addresses as the client reaches them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,38 +13,38 @@ from broker.authority import Authority, is_loopback
 Document = Mapping[str, Any]
 
 
-class Asked(Struct, frozen=True):
-    """How a client reaches us: by which host and port, and whether over TLS."""
+class ReachedAt(Struct, frozen=True):
+    """The address by which a client reaches the gateway, and if over TLS (`secure`)."""
 
-    at: Authority
+    authority: Authority
     secure: bool
 
 
 class Documents(Struct, frozen=True):
-    """Both, as the pages' build wrote them."""
+    """Both documents, as the pages' build wrote them."""
 
     openapi: Document
     asyncapi: Document
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """From the folder that the pages are built into."""
+        """Read both from the folder that the pages are built into."""
         return cls(*(msgspec.json.decode((folder / f"{name}.json").read_bytes()) for name in cls.__struct_fields__))
 
-    def openapi_for(self, asked: Asked) -> Document:
-        """With this server as the only one."""
-        return {**self.openapi, "servers": [{"url": f"{'https' if asked.secure else 'http'}://{asked.at}"}]}
+    def openapi_for(self, reached: ReachedAt) -> Document:
+        """Return the OpenAPI document with this server."""
+        return {**self.openapi, "servers": [{"url": f"{'https' if reached.secure else 'http'}://{reached.authority}"}]}
 
-    def asyncapi_for(self, asked: Asked, broker: MqttAddress) -> Document:
-        """With this server and its broker; one on this machine has the name that we are asked by."""
-        host = asked.at.host if is_loopback(broker.host) else broker.host
+    def asyncapi_for(self, reached: ReachedAt, broker: MqttAddress) -> Document:
+        """Return the AsyncAPI document with this server and its broker, if that is on loopback under the server's host."""
+        host = reached.authority.host if is_loopback(broker.host) else broker.host
         mqtt = {
             "host": str(Authority(host, broker.port)),
             "protocol": "secure-mqtt" if broker.tls else "mqtt",
         }
-        own = {"host": str(asked.at), "protocol": "wss" if asked.secure else "ws"}
+        socketio = {"host": str(reached.authority), "protocol": "wss" if reached.secure else "ws"}
         servers = self.asyncapi["servers"].items()
         return {
             **self.asyncapi,
-            "servers": {name: {**server, **(mqtt if name == "mqtt" else own)} for name, server in servers},
+            "servers": {name: {**server, **(mqtt if name == "mqtt" else socketio)} for name, server in servers},
         }

@@ -1,6 +1,6 @@
-"""The listener: a limit on connections, and our own words for what is no HTTP.
+"""The HTTP listener: a limit on connections, keep-alive, and JSON errors for requests that are not HTTP.
 
-Beyond the limit a client is told to come again, before anything is kept for it.
+Beyond the limit a client is answered 503 before anything is kept for it.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from gateway.http.routing import error_response
 MAX_CONNECTIONS: Final = 5_000
 """HTTP connections and WebSockets at once."""
 KEEP_ALIVE_S: Final = 75.0
-"""A connection that has no whole request by then is closed: one that idles, and one that sends a header byte by byte."""
+"""Keep-alive: a connection without a whole request for so long is closed, idle or sending a header byte by byte."""
 MAX_HEADERS: Final = 64
 SERVER: Final = "stresswire"
-"""The header Server: who asks need not know which libraries of which release answer."""
+"""The header Server, which does not tell the libraries and their releases."""
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: text/plain\r\n"
     b"Content-Length: 38\r\n\r\ntoo many connections; try again later\n"
@@ -28,18 +28,18 @@ _BUSY: Final = (
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 First = Callable[[web.BaseRequest, Handler], Awaitable[web.StreamResponse]]
-"""What is given each request, and what to serve it with, before its route is looked for."""
+"""Called with each request and its handler, before the route is looked for."""
 
 
 class Listener:
-    """Accepts connections for `server`, at most `most` at once; those that come in the same instant may be some more."""
+    """Accepts connections for `server`, about `max_connections` at once; a few more may come in the same instant."""
 
     def __init__(
-        self, server: web.Server, log: logging.Logger, *, first: First | None = None, most: int = MAX_CONNECTIONS
+        self, server: web.Server, log: logging.Logger, *, first: First | None = None, max_connections: int = MAX_CONNECTIONS
     ) -> None:
         self._server = server
         self._log = log
-        self._most = most
+        self._max_connections = max_connections
         self._listening: asyncio.Server | None = None
         if first is not None:
             route = server.request_handler
@@ -53,12 +53,12 @@ class Listener:
         return int(name[1])
 
     def close(self) -> None:
-        """Let nobody in any more; those who are in stay."""
+        """Accept no more connections; those that are open stay."""
         if self._listening is not None:
             self._listening.close()
 
     def _accept(self) -> asyncio.Protocol:
-        if len(self._server.connections) >= self._most:
+        if len(self._server.connections) >= self._max_connections:
             return _Busy()
         options: dict[str, Any] = {
             "access_log": None,
@@ -70,7 +70,7 @@ class Listener:
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's own, whose answer to what is no HTTP is like all our answers."""
+    """aiohttp's handler of a connection, which answers malformed requests with a JSON error."""
 
     def handle_error(
         self,
@@ -79,15 +79,15 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Log, and say what is wrong in our own form. Raises ConnectionError where nobody can be told."""
+        """Log, and answer with a JSON error. Raises ConnectionError if the client is gone."""
         if isinstance(exc, ConnectionError):
-            raise exc  # the client is gone: nobody is to be told, and nothing is wrong here
+            raise exc  # the client is gone: there is nothing to answer, and nothing is wrong here
         super().handle_error(request, status, exc, message)
         if status >= 500:
             rejected = HttpError(status, "internal", "an error of the server's own")
         else:
-            what = (message or "").partition("\n")[0].rstrip(" :")
-            rejected = HttpError(status, "invalid", f"this is no request of HTTP/1.1: {what or 'it cannot be read'}")
+            reason = (message or "").partition("\n")[0].rstrip(" :")
+            rejected = HttpError(status, "invalid", f"this is no request of HTTP/1.1: {reason or 'it cannot be read'}")
         response = error_response(rejected)
         sign(response)
         response.force_close()
@@ -95,12 +95,12 @@ class _Connection(web.RequestHandler):
 
 
 def sign(response: web.StreamResponse) -> None:
-    """Say by the header Server who answers."""
+    """Set the header Server."""
     response.headers[hdrs.SERVER] = SERVER
 
 
 class _Busy(asyncio.Protocol):
-    """Says so and hangs up."""
+    """Answers 503 and closes."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.WriteTransport):

@@ -1,4 +1,4 @@
-"""What every request goes through: limits, who it is, CORS, security headers, and errors as JSON."""
+"""Every request: rate limits, authentication, CORS, DNS rebinding, security headers, and errors as JSON."""
 
 import errno
 import logging
@@ -16,7 +16,7 @@ from gateway.errors import HttpError, forbidden
 from gateway.headers import CSRF_HEADER, HOST, IDEMPOTENCY_KEY, check_headers
 from gateway.http.listener import Handler as Serve
 from gateway.http.listener import sign
-from gateway.http.routing import VISITOR, error_response
+from gateway.http.routing import CALLER, error_response
 from gateway.metrics import Metrics
 from gateway.paths import SOCKET_IO
 
@@ -43,22 +43,24 @@ _CODES: Final[dict[int, ErrorCode]] = {404: "not_found", 413: "too_large", 503: 
 
 
 class Middleware:
-    """The middleware, and what comes before it."""
+    """The middleware, and the check of headers before it."""
 
-    def __init__(self, origins: Origins, proxies: Forwarded, limits: Limits, door: Authenticator, metrics: Metrics) -> None:
+    def __init__(
+        self, origins: Origins, proxies: Forwarded, limits: Limits, authenticator: Authenticator, metrics: Metrics
+    ) -> None:
         self._origins = origins
         self._proxies = proxies
         self._limits = limits
-        self._door = door
+        self._authenticator = authenticator
         self._metrics = metrics
-        self._leaving = False
+        self._closing = False
 
     def leave(self) -> None:
-        """From now on every response ends its connection, so that the next request goes to another instance."""
-        self._leaving = True
+        """Make every further response close its connection, so that the next request goes to another instance."""
+        self._closing = True
 
     async def enter(self, request: web.BaseRequest, handler: Serve) -> web.StreamResponse:
-        """Look at the headers before aiohttp does, which would answer some of them by an error of its own."""
+        """Check the headers before aiohttp does, which would answer some of them with an error of its own."""
         try:
             host = check_headers(request)
         except HttpError as error:
@@ -71,7 +73,7 @@ class Middleware:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let a request pass, or say why not."""
+        """Pass a request on, or answer with the reason why not."""
         try:
             response = await self._pass(request, handler)
         except HttpError as error:
@@ -98,29 +100,29 @@ class Middleware:
 
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.get(HOST)
-        if not self._origins.serve(host):
+        if not self._origins.serves(host):
             raise forbidden(f"{host} is not served here; if it shall be, name http://{host} in STRESSWIRE_CORS_ORIGINS")
-        client = request[PEER] = self._proxies.client(request)
-        self._limits.count_address(client.address)
+        peer = request[PEER] = self._proxies.peer(request)
+        self._limits.count_address(peer.address)
         if request.path.startswith(SOCKET_IO):
             return await handler(request)  # authenticated when the client joins the namespace
         if _is_preflight(request):
             return web.Response(status=204)
         origin = request.headers.get(hdrs.ORIGIN)
-        if request.method not in SAFE_METHODS and not self._origins.allow(origin, host):
+        if request.method not in SAFE_METHODS and not self._origins.allows(origin, host):
             raise forbidden(f"pages from {origin} may not change anything here; name it in STRESSWIRE_CORS_ORIGINS")
-        request[VISITOR] = await self._door.visitor(request, client)
+        request[CALLER] = await self._authenticator.authenticate(request, peer)
         return await handler(request)
 
     async def add_headers(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """CORS and security headers, right before a response goes out: one that streams, too."""
+        """Add CORS and security headers right before a response goes out, streamed ones included."""
         sign(response)
-        if (self._leaving or response.status == 408) and not isinstance(response, web.WebSocketResponse):
+        if (self._closing or response.status == 408) and not isinstance(response, web.WebSocketResponse):
             response.force_close()
         if request.path.startswith(SOCKET_IO):
             return  # python-socketio sets its own
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and self._origins.allow(origin, request.get(HOST)):
+        if origin is not None and self._origins.allows(origin, request.get(HOST)):
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = _METHODS
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = _HEADERS
@@ -139,7 +141,7 @@ def _is_preflight(request: web.Request) -> bool:
 
 
 def _as_json(error: web.HTTPException) -> web.StreamResponse:
-    """Aiohttp's own errors with our body; a redirect stays what it is."""
+    """Give aiohttp's own errors our body; a redirect stays as it is."""
     if error.status < 400:
         return error
     reason = f"a message must be at most {MAX_PAYLOAD_BYTES} bytes" if error.status == 413 else error.reason

@@ -1,4 +1,4 @@
-"""The HTTP routes as a table: what each needs, takes and answers. Here rights are checked, and OpenAPI is made of it."""
+"""HTTP routes as a table: right, query, body, answers. Rights are checked here, and OpenAPI is generated from it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, Literal
@@ -16,7 +16,7 @@ from gateway.request_body import read_body
 from storage.database import AWAY
 
 JSON: Final = "application/json"
-VISITOR: Final = web.RequestKey("visitor", Caller)
+CALLER: Final = web.RequestKey("caller", Caller)
 DEVICE: Final = "device_id"
 """The part of a path that names a device."""
 
@@ -32,20 +32,20 @@ class PageRequest(Struct, frozen=True):
 
 
 class Content(Struct, frozen=True):
-    """What an answer means, and its body: one of these types of ours, or media types."""
+    """An answer's description and body: one of the contract's or gateway's types, or media types."""
 
     description: str
     body: type[Struct] | tuple[type[Struct], ...] | tuple[str, ...] | None = None
 
     @property
     def types(self) -> tuple[type[Struct], ...]:
-        """The types of ours that the body may have."""
-        return tuple(one for one in self._options if isinstance(one, type))
+        """The types that the body may have."""
+        return tuple(option for option in self._options if isinstance(option, type))
 
     @property
     def media(self) -> tuple[str, ...]:
-        """The media types of a body that is no type of ours."""
-        return tuple(one for one in self._options if isinstance(one, str))
+        """The media types of a body that is not JSON of a type."""
+        return tuple(option for option in self._options if isinstance(option, str))
 
     @property
     def _options(self) -> tuple[type[Struct] | str, ...]:
@@ -55,7 +55,7 @@ class Content(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """One route. `query` and `body` are types of ours; a request that does not fit is refused by name of the field."""
+    """A route. A request that is not of the types `query` and `body` is rejected, with the name of the field."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
@@ -69,10 +69,10 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, frozen=True):
-    """A request that may be answered. `device_id` is empty where the path names none."""
+    """A request that has passed the checks. `device_id` is empty if the path names no device."""
 
     request: web.Request
-    visitor: Caller
+    caller: Caller
     device_id: str
     query: Any
     body: Any
@@ -82,21 +82,21 @@ Handle = Callable[[Call], Awaitable[Struct | web.StreamResponse | None]]
 
 
 class Endpoints:
-    """Registers routes in `app`; every handler runs behind the checks."""
+    """Adds routes to `app`; every handler runs after the checks."""
 
     def __init__(self, app: web.Application, limits: Limits) -> None:
         self._app = app
         self._limits = limits
 
     def add(self, endpoint: Endpoint, handle: Handle) -> None:
-        """Register a route. What the handler returns is encoded; None is 204."""
+        """Add a route. The handler's result is encoded; None becomes 204."""
 
         async def checked(request: web.Request) -> web.StreamResponse:
-            visitor = visitor_of(request)
-            self._limits.count_login(visitor)
+            caller = caller_of(request)
+            self._limits.count_login(caller)
             device_id = _device_id(request)
-            check(visitor, endpoint.right, device_id)
-            call = Call(request, visitor, device_id or "", _query(endpoint, request), await _body(endpoint, request))
+            check(caller, endpoint.right, device_id)
+            call = Call(request, caller, device_id or "", _query(endpoint, request), await _body(endpoint, request))
             try:
                 answer = await handle(call)
             except AWAY as error:
@@ -110,20 +110,20 @@ class Endpoints:
             self._app.router.add_route(hdrs.METH_HEAD, endpoint.path, checked)
 
 
-def visitor_of(request: web.Request) -> Caller:
-    """Who asks, as the middleware found out."""
-    return request[VISITOR]
+def caller_of(request: web.Request) -> Caller:
+    """Return the caller that the middleware has authenticated."""
+    return request[CALLER]
 
 
-def check(visitor: Caller, right: Right, device_id: str | None = None) -> None:
-    """Raises `HttpError` where the visitor has not that right, for that device."""
-    if visitor.may(right, device_id):
+def check(caller: Caller, right: Right, device_id: str | None = None) -> None:
+    """Raise `HttpError` if the caller lacks a right, for `device_id` if it is given."""
+    if caller.may(right, device_id):
         return
-    if visitor.stranger:
+    if caller.unauthenticated:
         raise unauthorized("this needs a login")
-    if device_id is not None and visitor.may(right):
-        raise forbidden(f"{visitor.login} has nothing to do with {device_id}")
-    raise forbidden(f"{visitor.login} has not the right to {right.value}")
+    if device_id is not None and caller.may(right):
+        raise forbidden(f"{caller.login} has nothing to do with {device_id}")
+    raise forbidden(f"{caller.login} has not the right to {right.value}")
 
 
 def row_id(call: Call, name: str) -> int:
@@ -135,21 +135,21 @@ def row_id(call: Call, name: str) -> int:
 
 
 def json_response(body: Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """`body` as JSON."""
+    """Return a response with `body` as JSON."""
     return web.Response(body=encode(body), status=status, content_type=JSON, headers=headers)
 
 
 def error_response(error: HttpError) -> web.Response:
-    """What a refused request is answered with."""
+    """Return the response to a rejected request."""
     body = DataReceived(status="error", error=error.detail, message=error.detail.message)
     return json_response(body, error.status, error.headers)
 
 
 def _device_id(request: web.Request) -> str | None:
-    named = request.match_info.get(DEVICE)
-    if named is None:
+    segment = request.match_info.get(DEVICE)
+    if segment is None:
         return None
-    device_id = valid_device_id(named)
+    device_id = valid_device_id(segment)
     if device_id is None:
         raise HttpError(404, "not_found", "no device can have that name", DEVICE)
     return device_id

@@ -1,4 +1,4 @@
-"""What clients send that Socket.IO 5 would refuse, and what they are told instead.
+"""Clients that Socket.IO 5 would reject: Arduino sketches are served, old JavaScript clients get a readable error.
 
 arduinoWebSockets' SocketIOclient 2.7, as seen on the wire:
 
@@ -40,7 +40,7 @@ class Server(engine.Server):
         def allow(origin: str | None, request: web.Request) -> bool:
             if origin == DEVICE_ORIGIN:
                 return is_device(request)
-            return origins.allow(origin, request.get(HOST))
+            return origins.allows(origin, request.get(HOST))
 
         super().__init__(CLIENT_EVENTS, allow)
 
@@ -61,19 +61,19 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 def is_device(request: web.Request) -> bool:
-    """Whether the client says that it is an ESP32, or is known to be one."""
+    """Return True if the client says that it is an ESP32, or is known to be one."""
     return request.query.get("type") == "esp32" or request.headers.get(hdrs.USER_AGENT, "").startswith(_ARDUINO)
 
 
 def as_eio_4(request: web.Request) -> web.Request:
-    """A device's first request, with the protocol's version that it means; any other request as it is."""
+    """Return a device's first request with the protocol's version that it means; any other request as it is."""
     if "sid" in request.query or request.query.getall("EIO", []) == ["4"] or not is_device(request):
         return request
     return request.clone(rel_url=request.rel_url.update_query(EIO="4"))
 
 
 async def refuse_eio_3(request: web.Request) -> web.StreamResponse | None:
-    """The answer to a client that speaks Engine.IO 3; None for all others."""
+    """Answer a client that speaks Engine.IO 3; return None for all others."""
     if request.query.get("EIO") != "3" or is_device(request):
         return None
     socket = web.WebSocketResponse(max_msg_size=MAX_PAYLOAD_BYTES)

@@ -39,9 +39,9 @@ class Broadcast:
         for client in self._clients.joined:
             if channel.audience == "device":
                 if client.kind == "esp32" and device_id in client.devices:
-                    client.queue.offer((name, device_id), packet)
+                    client.queue.put((name, device_id), packet)
             elif client.kind == "frontend" and client.caller.may(channel.right, device_id):
-                self.skipped += client.queue.offer((name, device_id), packet)
+                self.skipped += client.queue.put((name, device_id), packet)
 
     async def run(self, lost: Callable[[], int]) -> None:
         """Let slow clients catch up and close sockets that must go, until cancelled.
@@ -58,7 +58,7 @@ class Broadcast:
             if self._clients.stats != self._sent_stats:
                 self._send_stats()
             for client in self._clients.joined:
-                if client.queue.behind:
+                if client.queue.lagging:
                     self._catch_up(client)
             if tick % SWEEP_TICKS == 0:
                 await self._server.close_idle()
@@ -68,12 +68,12 @@ class Broadcast:
         """Tell every client that the server goes, and when to connect again."""
         packet = self._server.packet(Name.SERVER_SHUTDOWN.value, encode(ServerShutdown("stopping", RECONNECT_AFTER_S)))
         for client in self._clients.joined:
-            client.queue.offer((Name.SERVER_SHUTDOWN.value, ""), packet)
+            client.queue.put((Name.SERVER_SHUTDOWN.value, ""), packet)
 
     def _add_lost(self, count: int) -> None:
         for client in self._clients.joined:
             if client.kind == "frontend":
-                client.queue.miss(count)
+                client.queue.add_dropped(count)
 
     def _catch_up(self, client: Client) -> None:
         skipped = client.queue.catch_up()
@@ -86,7 +86,7 @@ class Broadcast:
         packet = self._server.packet(Name.CLIENT_STATS.value, encode(self._sent_stats))
         for client in self._clients.joined:
             if client.kind == "frontend":
-                client.queue.offer((Name.CLIENT_STATS.value, ""), packet)
+                client.queue.put((Name.CLIENT_STATS.value, ""), packet)
 
 
 def _payload(message: Inbound) -> bytes:

@@ -17,7 +17,7 @@ from gateway.errors import HttpError
 from gateway.socketio.send_queue import SendQueue
 from gateway.socketio.server import NAMESPACE, WAITING_BYTES, JoinRejectedError, Server
 
-CLOSE_S: Final = 1.0
+CLOSE_ALL_TIMEOUT_S: Final = 1.0
 
 
 class Client(Struct, eq=False):
@@ -85,11 +85,11 @@ class Clients:
                 self._close(sid)
 
     async def close(self) -> None:
-        """Disconnect everybody, within `CLOSE_S`."""
+        """Disconnect all clients, within `CLOSE_ALL_TIMEOUT_S`."""
         for sid in self._joined:
             self._close(sid)
         if self._closing:
-            await asyncio.wait(self._closing, timeout=CLOSE_S)
+            await asyncio.wait(self._closing, timeout=CLOSE_ALL_TIMEOUT_S)
 
     def _close(self, sid: str) -> None:
         task = asyncio.create_task(self._server.disconnect(sid), name="socket disconnected")
@@ -103,7 +103,7 @@ class Clients:
         token = auth.get("token") if isinstance(auth, dict) else None
         try:
             if token is None:
-                caller = await self._authenticator.visitor(request, peer)
+                caller = await self._authenticator.authenticate(request, peer)
             else:
                 caller = self._authenticator.by_token(token, peer)
             _check_kind(caller, kind)
@@ -142,7 +142,7 @@ def _check_kind(caller: Caller, kind: ClientType) -> None:
     right = Right.SEND if kind == "esp32" else Right.WATCH
     if caller.may(right):
         return
-    if caller.stranger:
+    if caller.unauthenticated:
         raise HttpError(401, "unauthorized", 'this needs a login: connect with auth {"token": "..."}')
     hint = "; a device connects with ?type=esp32" if caller.may(Right.SEND) else ""
     raise HttpError(403, "forbidden", f"{caller.login} has not the right to {right.value}{hint}")

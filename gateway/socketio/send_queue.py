@@ -1,56 +1,59 @@
-"""What one frontend is sent live: everything, or, where it cannot keep up, the newest of each kind. No I/O."""
+"""A conflating queue of live events for one client: all of them, or the newest of each kind if it is slow. No I/O."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 
-MAX_BEHIND: Final = 1_000
-"""Kinds of news that are kept for one frontend; beyond it the oldest are dropped."""
+MAX_LAGGING: Final = 1_000
+"""Kinds of events that are kept for one client; beyond it the oldest are dropped."""
 
 Kind = tuple[str, str]
-"""An event and a device: a newer one makes an older one worthless."""
+"""The name of an event and a device: a newer event replaces an older one."""
 
 
 class SendQueue:
-    """Live events for one frontend.
+    """Live events for one client.
 
     Args:
-        room: whether another packet may wait for it.
-        put: lets a packet wait for it.
+        has_room: returns True if another packet may wait for the client.
+        send: lets a packet wait for it.
     """
 
-    def __init__(self, room: Callable[[], bool], put: Callable[[Any], None]) -> None:
-        self._room = room
-        self._put = put
+    def __init__(self, has_room: Callable[[], bool], send: Callable[[Any], None]) -> None:
+        self._has_room = has_room
+        self._send = send
         self._newest: OrderedDict[Kind, Any] = OrderedDict()
         self._skipped = 0
 
     @property
-    def behind(self) -> bool:
-        """Whether there is something to catch up with, or to be told of."""
+    def lagging(self) -> bool:
+        """True while events are kept back, or while the client has not been told that some were dropped."""
         return bool(self._newest or self._skipped)
 
-    def miss(self, count: int) -> None:
-        """So many events were lost before they came here."""
+    def add_dropped(self, count: int) -> None:
+        """Count events that were dropped before they came here."""
         self._skipped += count
 
-    def offer(self, kind: Kind, packet: Any) -> int:
-        """Send now, or keep as the newest of its kind; how many events were given up for it."""
-        if not self._newest and self._room():
-            self._put(packet)
+    def put(self, kind: Kind, packet: Any) -> int:
+        """Send at once, or keep as the newest of its kind; return how many events were dropped for it."""
+        if not self._newest and self._has_room():
+            self._send(packet)
             return 0
-        given_up = int(self._newest.pop(kind, None) is not None)
+        dropped = int(self._newest.pop(kind, None) is not None)
         self._newest[kind] = packet
-        if len(self._newest) > MAX_BEHIND:
+        if len(self._newest) > MAX_LAGGING:
             self._newest.popitem(last=False)
-            given_up += 1
-        self._skipped += given_up
-        return given_up
+            dropped += 1
+        self._skipped += dropped
+        return dropped
 
     def catch_up(self) -> int | None:
-        """Send the newest of each kind as far as there is room; once all are sent, how many events it was not sent."""
-        while self._newest and self._room():
-            self._put(self._newest.popitem(last=False)[1])
+        """Send the newest of each kind while there is room.
+
+        Return how many events were dropped, once all are sent; else None.
+        """
+        while self._newest and self._has_room():
+            self._send(self._newest.popitem(last=False)[1])
         if self._newest:
             return None
         skipped, self._skipped = self._skipped, 0

@@ -27,19 +27,19 @@ from gateway.errors import HttpError
 from gateway.request_body import read_body
 
 MAX_SOCKETS: Final = 10_000
-"""Sockets at once, joined or not."""
-IN_WORK: Final = 64
+"""Sockets at once, in the namespace or not."""
+MAX_IN_WORK: Final = 64
 """Events of one client that may be in work; it is not read further before one is done."""
 WAITING_BYTES: Final = 256 * 1024
-"""What may wait for a client; of live events beyond it only the newest are kept for it."""
+"""Bytes that may wait for a client; beyond it live events are conflated."""
 OVERRUN_BYTES: Final = 2 * 1024 * 1024
-"""A client for which more than this waits asks for answers and does not read them: it is cut off."""
-JOIN_S: Final = 30.0
-"""A socket that is not in the namespace for so long is closed: one that never joined, and one that has left."""
-FAREWELL_S: Final = 5.0
-"""How long a connection may take to end in good order."""
+"""A client for which more waits asks for answers and does not read them: it is disconnected."""
+CONNECT_TIMEOUT_S: Final = 30.0
+"""A socket that is outside the namespace for so long is closed: it never joined, or has left."""
+CLOSE_TIMEOUT_S: Final = 5.0
+"""How long a connection may take to close before it is aborted."""
 SEND_BUFFER: Final = 128 * 1024
-"""The system's own, which may else take megabytes for a client that does not read; what is in it is not news any more."""
+"""The kernel's send buffer of a socket, which might grow to megabytes for a client that does not read."""
 MAX_ATTACHMENTS: Final = 8
 MAX_BODY: Final = MAX_PAYLOAD_BYTES + 1024
 """Bytes of one message, or of one body of long polling: a payload and what Socket.IO adds around it."""
@@ -155,7 +155,7 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
             return await super().handle_request(request)
         except ValueError as error:
             # A packet that is none ends python-engineio's loop, which then forgets the socket.
-            await self._give_up(request.transport)
+            await self._abort(request.transport)
             raise HttpError(400, "invalid", f"not a packet of Engine.IO: {error}") from error
 
     async def _read(self, sid: str, request: web.Request) -> web.Request:
@@ -177,7 +177,7 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
         request[_BODY] = body
         return request
 
-    async def _give_up(self, transport: asyncio.Transport | None) -> None:
+    async def _abort(self, transport: asyncio.Transport | None) -> None:
         for sid in [sid for sid, known in self.connections.items() if known is transport]:
             await self.disconnect(sid)
         if transport is not None:
@@ -185,7 +185,7 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
 
 
 class _Body:
-    """A body that has been read, as the library reads one."""
+    """A body that has been read, in the form in which the library reads one."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -195,7 +195,7 @@ class _Body:
 
 
 def _environ(translate: Callable[[web.Request], dict[str, Any]], request: web.Request) -> dict[str, Any]:
-    """What the library is told of a request; of a body that has been read, the length is that of what came."""
+    """Return the library's environ of a request; for a body that has been read, with its true length."""
     environ, body = translate(request), request.get(_BODY)
     return environ if body is None else {**environ, "wsgi.input": _Body(body), "CONTENT_LENGTH": str(len(body))}
 
@@ -237,12 +237,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return len(self.eio.sockets)
 
     def waiting(self, eio_sid: str) -> Waiting | None:
-        """What waits for a socket; None where it is gone."""
+        """Return the packets that wait for a socket; None if it is gone."""
         known = self.eio.sockets.get(eio_sid)
         return None if known is None or known.closed else known.queue
 
     def packet(self, event: str, data: bytes) -> Any:
-        """An event, encoded once for all who are sent it."""
+        """Encode an event as a packet, once for all clients that it is sent to."""
         encoded = self.packet_class(2, namespace=NAMESPACE, data=[event, Raw(data)]).encode()
         return engineio.packet.Packet(engineio.packet.MESSAGE, encoded)
 
@@ -253,20 +253,20 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             waiting.put_nowait(self.packet(event, data))
 
     def left(self, eio_sid: str) -> None:
-        """A client has left the namespace; its socket may still be open."""
+        """Note that a client has left the namespace; its socket may still be open."""
         if self.waiting(eio_sid) is not None:
             self._outside_s[eio_sid] = asyncio.get_running_loop().time()
 
     async def close_idle(self) -> None:
-        """Close the sockets that are outside the namespace for too long."""
-        late_s = asyncio.get_running_loop().time() - JOIN_S
+        """Close the sockets that have been outside the namespace for too long."""
+        late_s = asyncio.get_running_loop().time() - CONNECT_TIMEOUT_S
         for eio_sid, since_s in list(self._outside_s.items()):
             if since_s < late_s:
                 del self._outside_s[eio_sid]
                 await self.close_socket(eio_sid)
 
     async def close_socket(self, eio_sid: str) -> None:
-        """Close a socket, whatever waits for it; one that is gone does not matter."""
+        """Close a socket, whatever waits for it; do nothing if it is gone."""
         known = self.eio.sockets.get(eio_sid)
         if known is not None:
             transport = self.eio.connections.get(eio_sid)
@@ -288,7 +288,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         transport = self.eio.connections.pop(eio_sid, None)
         if transport is not None:
             # One that is not read from can not be told that this is the end.
-            asyncio.get_running_loop().call_later(FAREWELL_S, transport.abort)
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, transport.abort)
         await super()._handle_eio_disconnect(eio_sid, reason)
         self._outside_s.pop(eio_sid, None)  # it has left the namespace with this
 
@@ -315,7 +315,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE)
         if sid is None or not self.manager.is_connected(sid, NAMESPACE):
             return
-        await self._in_work.setdefault(eio_sid, asyncio.Semaphore(IN_WORK)).acquire()
+        await self._in_work.setdefault(eio_sid, asyncio.Semaphore(MAX_IN_WORK)).acquire()
         await super()._handle_event(eio_sid, namespace, id, data)
 
     async def _handle_event_internal(

@@ -95,8 +95,8 @@ AUDIT: Final = Endpoint(
 class AccountRoutes:
     """Signs browsers in and out, and tells who asks."""
 
-    def __init__(self, door: Authenticator, sessions: Sessions, reader: Reader) -> None:
-        self._door = door
+    def __init__(self, authenticator: Authenticator, sessions: Sessions, reader: Reader) -> None:
+        self._authenticator = authenticator
         self._sessions = sessions
         self._reader = reader
 
@@ -108,37 +108,37 @@ class AccountRoutes:
         endpoints.add(AUDIT, self._audit)
 
     async def _sign_in(self, call: Call) -> web.Response:
-        session = self._door.sign_in(call.body.name, call.body.token, call.visitor.address)
+        session = self._authenticator.sign_in(call.body.name, call.body.token, call.caller.address)
         host = call.request.get(HOST)
-        if not (call.visitor.client.secure or (host is not None and host.loopback)):
+        if not (call.caller.peer.secure or (host is not None and host.loopback)):
             raise HttpError(400, "invalid", "a browser signs in over https, or on this machine itself")
-        cookie = await self._sessions.begin(session, call.visitor.address)
+        cookie = await self._sessions.begin(session, call.caller.address)
         response = web.Response(status=204)
         seconds = int(LIFETIME.total_seconds())
         response.set_cookie(COOKIE, cookie, max_age=seconds, path="/", secure=True, httponly=True, samesite="Strict")
         return response
 
     async def _sign_out(self, call: Call) -> web.Response:
-        if call.visitor.session is not None:
-            await self._sessions.end(call.visitor.session, call.visitor.login, call.visitor.address)
+        if call.caller.session is not None:
+            await self._sessions.end(call.caller.session, call.caller.login, call.caller.address)
         response = web.Response(status=204)
         response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Strict")
         return response
 
     async def _me(self, call: Call) -> Me:
-        return me(call.visitor)
+        return me(call.caller)
 
     async def _audit(self, call: Call) -> Audit:
         request: PageRequest = call.query
-        found = await self._reader.run(lambda connection: audit_events(connection, request.limit, request.before_id))
-        return Audit(tuple(map(_item, found)), len(found))
+        rows = await self._reader.run(lambda connection: audit_events(connection, request.limit, request.before_id))
+        return Audit(tuple(map(_item, rows)), len(rows))
 
 
-def me(visitor: Caller) -> Me:
-    """Who a visitor is."""
-    role = None if visitor.identity is None else visitor.identity.role
-    devices = None if visitor.devices is None else tuple(sorted(visitor.devices))
-    return Me(visitor.login, role, devices, visitor.csrf, auth=not visitor.free)
+def me(caller: Caller) -> Me:
+    """Describe a caller."""
+    role = None if caller.identity is None else caller.identity.role
+    devices = None if caller.devices is None else tuple(sorted(caller.devices))
+    return Me(caller.login, role, devices, caller.csrf, auth=not caller.free)
 
 
 def _item(entry: AuditEntry) -> AuditItem:

@@ -13,7 +13,7 @@ from broker.contract import (
     Right,
     StressLevel,
 )
-from gateway.access.audit import change, deed_of
+from gateway.access.audit import audit_event, change
 from gateway.errors import HttpError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest, row_id
 from storage import alerts as alert_rows
@@ -106,36 +106,36 @@ class AlertRoutes:
 
     async def _alerts(self, call: Call) -> AlertList:
         request: AlertsRequest = call.query
-        only = call.visitor.among(request.device_id)
-        found = await self._reader.run(
-            lambda connection: alert_rows.alerts(connection, request.limit, request.before_id, request.state, only)
+        visible = call.caller.among(request.device_id)
+        rows = await self._reader.run(
+            lambda connection: alert_rows.alerts(connection, request.limit, request.before_id, request.state, visible)
         )
-        return AlertList(tuple(map(_alert, found)), len(found))
+        return AlertList(tuple(map(_alert, rows)), len(rows))
 
     async def _act(self, call: Call) -> AlertInfo:
         request: ActionRequest = call.body
         if request.action == "comment" and request.text is None:
             raise HttpError(400, "missing", "a comment needs a text", "text")
         alert_id = row_id(call, "alert_id")
-        found = await self._reader.run(lambda connection: alert_rows.alert(connection, alert_id))
-        if found is None or not call.visitor.sees(found.raised.device_id):
+        alert = await self._reader.run(lambda connection: alert_rows.alert(connection, alert_id))
+        if alert is None or not call.caller.sees(alert.raised.device_id):
             raise HttpError(404, "not_found", "there is no such alert", "alert_id")
-        visitor, at = call.visitor, self._now()
-        done = alert_rows.NewAlertAction(alert_id, at, visitor.login, request.action, request.text)
-        deed = deed_of(visitor, at, f"alert_{request.action}", found.raised.device_id, str(alert_id))
+        caller, now = call.caller, self._now()
+        action = alert_rows.NewAlertAction(alert_id, now, caller.login, request.action, request.text)
+        event = audit_event(caller, now, f"alert_{request.action}", alert.raised.device_id, str(alert_id))
 
         def transaction(connection: Connection) -> alert_rows.StoredAlert | None:
-            alert_rows.add_action(connection, done)
+            alert_rows.add_action(connection, action)
             return alert_rows.alert(connection, alert_id)
 
-        changed = await change(self._writer, deed, transaction)
-        return _alert(changed or found)
+        changed = await change(self._writer, event, transaction)
+        return _alert(changed or alert)
 
 
-def _alert(found: alert_rows.StoredAlert) -> AlertInfo:
-    raised = found.raised
-    actions = tuple(ActionTaken(one.action, one.at, one.login, one.text) for one in found.actions)
-    is_open = found.cleared_at is None and all(one.action != "clear" for one in actions)
+def _alert(alert: alert_rows.StoredAlert) -> AlertInfo:
+    raised = alert.raised
+    actions = tuple(ActionTaken(action.action, action.at, action.login, action.text) for action in alert.actions)
+    is_open = alert.cleared_at is None and all(action.action != "clear" for action in actions)
     return AlertInfo(
         raised.id,
         raised.device_id,
@@ -143,7 +143,7 @@ def _alert(found: alert_rows.StoredAlert) -> AlertInfo:
         raised.late,
         raised.timestamp,
         raised.stress_probability,
-        found.cleared_at,
+        alert.cleared_at,
         is_open,
         actions,
     )

@@ -83,14 +83,14 @@ class AnnotationRoutes:
 
     async def _list(self, call: Call) -> AnnotationList:
         request: AnnotationsRequest = call.query
-        devices = call.visitor.among(request.device_id)
+        devices = call.caller.among(request.device_id)
         rows = await self._reader.run(
             lambda connection: annotation_rows.annotations(connection, request.limit, request.before_id, devices)
         )
         return AnnotationList(tuple(AnnotationInfo(row.id, *row.annotation) for row in rows), len(rows))
 
     async def _add(self, call: Call) -> web.Response:
-        return json_response(AnnotationSaved("success", await self._annotations.add(call.visitor, call.body)), 201)
+        return json_response(AnnotationSaved("success", await self._annotations.add(call.caller, call.body)), 201)
 
     async def _delete(self, call: Call) -> None:
-        await self._annotations.delete(call.visitor, row_id(call, "annotation_id"))
+        await self._annotations.delete(call.caller, row_id(call, "annotation_id"))

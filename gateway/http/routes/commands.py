@@ -23,7 +23,7 @@ from broker.contract import (
     Right,
     encode,
 )
-from gateway.access.audit import change, deed_of
+from gateway.access.audit import audit_event, change
 from gateway.errors import HttpError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, json_response
 from gateway.inbound import Inbound
@@ -98,7 +98,7 @@ class CommandRoutes:
         endpoints.add(COMMAND, self._state)
 
     async def note_result(self, message: Inbound) -> None:
-        """Keep a device's answer to an order, and tell who waits for it here."""
+        """Store a device's result, and resume the request that waits for it here."""
         device_id = message.device_id
         result: CommandResult = message.payload
         at = self._now()
@@ -109,7 +109,7 @@ class CommandRoutes:
                 )
             )
         except WriterStoppedError:
-            return  # the database is away and so are we; the order stays without an answer
+            return  # the database is away and so are we; the command stays without a result
         waiting = self._waiting.get(result.command_id)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
@@ -119,12 +119,12 @@ class CommandRoutes:
         query: CommandQuery = call.query
         device_id, command_id = call.device_id, secrets.token_hex(8)
         value = None if request.value is None else json.dumps(request.value)
-        given = command_rows.NewCommand(command_id, device_id, request.command, value, self._now(), call.visitor.login)
-        deed = deed_of(call.visitor, given.at, "command", device_id, request.command)
+        new = command_rows.NewCommand(command_id, device_id, request.command, value, self._now(), call.caller.login)
+        event = audit_event(call.caller, new.at, "command", device_id, request.command)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[command_id] = answer
         try:
-            await change(self._writer, deed, lambda connection: command_rows.add_command(connection, given))
+            await change(self._writer, event, lambda connection: command_rows.add_command(connection, new))
             command = DeviceCommand(command_id, request.command, request.value)
             await self._bus.publish(DEVICE_COMMAND.topic(device_id), encode(command), qos=DEVICE_COMMAND.qos)
             async with asyncio.timeout(query.wait_s):
@@ -139,19 +139,19 @@ class CommandRoutes:
         return await self._find(call.device_id, call.request.match_info["command_id"])
 
     async def _find(self, device_id: str, command_id: str) -> CommandState:
-        found = await self._reader.run(lambda connection: command_rows.find_command(connection, device_id, command_id))
-        if found is None:
+        row = await self._reader.run(lambda connection: command_rows.find_command(connection, device_id, command_id))
+        if row is None:
             raise HttpError(404, "not_found", f"that was not ordered from {device_id}", "command_id")
-        order = found.command
-        value = None if order.value is None else json.loads(order.value)
+        command = row.command
+        value = None if command.value is None else json.loads(command.value)
         return CommandState(
-            order.command_id,
-            order.device_id,
-            order.command,
+            command.command_id,
+            command.device_id,
+            command.command,
             value,
-            order.at,
-            order.login,
-            found.answered_at,
-            found.status,
-            found.message,
+            command.at,
+            command.login,
+            row.answered_at,
+            row.status,
+            row.message,
         )

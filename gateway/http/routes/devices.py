@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from broker.contract import DeviceId, DeviceStatus, NewSensorData, Right
-from gateway.access.audit import change, deed_of
+from gateway.access.audit import audit_event, change
 from gateway.errors import HttpError
 from gateway.http.routing import Call, Content, Endpoint, Endpoints
 from gateway.inbound import Inbound
@@ -116,7 +116,7 @@ class DeviceRoutes:
         endpoints.add(RESET_BASELINE, self._reset_baseline)
 
     def note_status(self, message: Inbound) -> None:
-        """Remember a device's status, or forget it where the retained message was cleared."""
+        """Remember a device's status, or forget it if the retained message was cleared."""
         device_id, status = message.device_id, message.payload
         if status is None:
             self._statuses.pop(device_id, None)
@@ -128,25 +128,25 @@ class DeviceRoutes:
 
     async def _list(self, call: Call) -> DeviceList:
         request: DevicesRequest = call.query
-        only = call.visitor.devices
-        found = await self._reader.run(
-            lambda connection: device_rows.devices(connection, request.limit, request.after, only)
+        visible = call.caller.devices
+        rows = await self._reader.run(
+            lambda connection: device_rows.devices(connection, request.limit, request.after, visible)
         )
-        return DeviceList(tuple(map(self._info, found)), len(found))
+        return DeviceList(tuple(map(self._info, rows)), len(rows))
 
     async def _device(self, call: Call) -> DeviceInfo:
         device_id = call.device_id
-        found = await self._reader.run(lambda connection: device_rows.device(connection, device_id))
-        if found is None:
-            raise _nothing_of(device_id)
-        return self._info(found)
+        row = await self._reader.run(lambda connection: device_rows.device(connection, device_id))
+        if row is None:
+            raise _unknown_device(device_id)
+        return self._info(row)
 
     async def _reset_baseline(self, call: Call) -> None:
-        device_id, at = call.device_id, self._now()
+        device_id, now = call.device_id, self._now()
         if await self._reader.run(lambda connection: device_rows.device(connection, device_id)) is None:
-            raise _nothing_of(device_id)
-        deed = deed_of(call.visitor, at, "baseline_reset", device_id)
-        await change(self._writer, deed, lambda connection: device_state.reset_baseline(connection, device_id, at))
+            raise _unknown_device(device_id)
+        event = audit_event(call.caller, now, "baseline_reset", device_id)
+        await change(self._writer, event, lambda connection: device_state.reset_baseline(connection, device_id, now))
 
     def _info(self, device: device_rows.Device) -> DeviceInfo:
         status = self._statuses.get(device.device_id)
@@ -164,5 +164,5 @@ class DeviceRoutes:
         )
 
 
-def _nothing_of(device_id: str) -> HttpError:
+def _unknown_device(device_id: str) -> HttpError:
     return HttpError(404, "not_found", f"nothing ever came of {device_id}", "device_id")

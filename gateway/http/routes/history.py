@@ -77,17 +77,17 @@ class HistoryRoutes:
 
     async def _page(self, call: Call) -> web.Response:
         try:
-            answer = await self._history.answer(call.query, call.visitor.devices)
+            answer = await self._history.answer(call.query, call.caller.devices)
         except HistoryError as error:
             raise history_rejected(error) from error
         return _tagged(call.request, encode(answer))
 
     async def _export(self, call: Call) -> web.StreamResponse:
-        wanted: ExportRequest = call.query
-        request = HistoryRequest(start_date=wanted.start_date, end_date=wanted.end_date, device_id=wanted.device_id)
+        query: ExportRequest = call.query
+        request = HistoryRequest(start_date=query.start_date, end_date=query.end_date, device_id=query.device_id)
         try:
-            scope = scope_of(request, call.visitor.devices)
-            encoder = await asyncio.to_thread(encoder_of, wanted.format)
+            scope = scope_of(request, call.caller.devices)
+            encoder = await asyncio.to_thread(encoder_of, query.format)
         except HistoryError as error:
             raise history_rejected(error) from error
         except ExportError as error:
@@ -96,12 +96,12 @@ class HistoryRoutes:
             raise too_many(f"{EXPORTS_AT_ONCE} exports are under way", 10)
         self._exports += 1
         try:
-            return await self._stream(call.request, scope, encoder, wanted.format)
+            return await self._stream(call.request, scope, encoder, query.format)
         finally:
             self._exports -= 1
 
     async def _stream(self, request: web.Request, scope: Scope, encoder: Encoder, kind: Format) -> web.StreamResponse:
-        """The first chunk is read before anything is said, so that a database that is away is a status."""
+        """Stream the rows. The first chunk is read before the status is sent: if the database is away, that is 503."""
         response = web.StreamResponse()
         response.content_type = MEDIA_TYPES[kind]
         response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="stresswire.{kind}"'
@@ -121,7 +121,7 @@ class HistoryRoutes:
             await response.write(await asyncio.to_thread(encoder.end))
             await response.write_eof()
         except AWAY:
-            # It cannot be said any more: a connection that is cut off tells that the file is not whole.
+            # The status is sent already: only a connection that is cut off shows that the file is not whole.
             if request.transport is not None:
                 request.transport.abort()
         except ConnectionError:
@@ -132,10 +132,10 @@ class HistoryRoutes:
 
 
 def _tagged(request: web.Request, body: bytes) -> web.Response:
-    """JSON with an ETag, compressed where it is worth it; 304 where the client has it already."""
+    """Return JSON with an ETag, compressed if it is long; 304 if the client has it already."""
     tag = hashlib.sha256(body).hexdigest()[:32]
     known = request.if_none_match
-    if known and any(one.value in (tag, "*") for one in known):
+    if known and any(etag.value in (tag, "*") for etag in known):
         response = web.Response(status=304)
     else:
         response = web.Response(body=body, content_type=JSON)

@@ -12,7 +12,7 @@ from broker.address import MqttAddress
 from broker.authority import Authority
 from broker.contract import Right
 from gateway.headers import HOST
-from gateway.http.api_documents import Asked, Document, Documents
+from gateway.http.api_documents import Document, Documents, ReachedAt
 from gateway.http.middleware import POLICY
 from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, Handle
 
@@ -71,23 +71,23 @@ class PageRoutes:
         return handle
 
     async def _openapi(self, call: Call) -> web.Response:
-        return _not_built() if self._documents is None else _json(self._documents.openapi_for(_asked(call)))
+        return _not_built() if self._documents is None else _json(self._documents.openapi_for(_reached_at(call)))
 
     async def _asyncapi(self, call: Call) -> web.Response:
         if self._documents is None:
             return _not_built()
-        return _json(self._documents.asyncapi_for(_asked(call), self._broker()))
+        return _json(self._documents.asyncapi_for(_reached_at(call), self._broker()))
 
 
-def _asked(call: Call) -> Asked:
+def _reached_at(call: Call) -> ReachedAt:
     host = call.request.get(HOST)
     if host is None:  # HTTP/1.0: by the address that the client reached
         host = Authority(*call.request.get_extra_info("sockname", ("127.0.0.1", None))[:2])
-    return Asked(host, call.visitor.client.secure)
+    return ReachedAt(host, call.caller.peer.secure)
 
 
 def _json(document: Document) -> web.Response:
-    headers = {hdrs.CACHE_CONTROL: "no-cache"}  # the servers in it depend on who asks
+    headers = {hdrs.CACHE_CONTROL: "no-cache"}  # the servers in it depend on the request
     return web.Response(body=msgspec.json.encode(document), content_type=JSON, headers=headers)
 
 

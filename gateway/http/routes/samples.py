@@ -40,8 +40,8 @@ POST_DATA: Final = Endpoint(
 class SampleRoutes:
     """Takes samples from devices that speak HTTP."""
 
-    def __init__(self, uplink: SampleRequests, metrics: Metrics) -> None:
-        self._uplink = uplink
+    def __init__(self, requests: SampleRequests, metrics: Metrics) -> None:
+        self._requests = requests
         self._metrics = metrics
 
     def add_to(self, endpoints: Endpoints) -> None:
@@ -54,7 +54,7 @@ class SampleRoutes:
             message = f"Content-Type must be {JSON}, got {request.content_type}"
             return json_response(rejected(ErrorDetail("not_json", message)), 415)
         body = await read_body(request)
-        answer = await self._uplink.send(JsonText(body), call.visitor.sends_as, request.headers.get(IDEMPOTENCY_KEY))
+        answer = await self._requests.send(JsonText(body), call.caller.sends_as, request.headers.get(IDEMPOTENCY_KEY))
         self._metrics.count("http", answer.received)
         status = status_of(answer.received)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)} if status == 503 else None

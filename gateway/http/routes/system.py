@@ -83,7 +83,8 @@ INFO_BODY: Final = WebSocketInfo(
     path=SOCKET_IO,
     client_types=("esp32", "frontend"),
     events=tuple(
-        EventInfo(one.name.value, "client" if one.name in CLIENT_EVENTS else "server", one.summary) for one in MESSAGES
+        EventInfo(message.name.value, "client" if message.name in CLIENT_EVENTS else "server", message.summary)
+        for message in MESSAGES
     ),
 )
 
@@ -124,7 +125,7 @@ class SystemRoutes:
 
     async def _ready(self, call: Call) -> web.Response:
         health = await self._health()
-        shown = health if call.visitor.may(Right.WATCH) else Readiness(health.status)
+        shown = health if call.caller.may(Right.WATCH) else Readiness(health.status)
         return json_response(shown, 200 if health.status == "ok" else 503)
 
     async def _metrics(self, _call: Call) -> web.Response:
@@ -132,5 +133,5 @@ class SystemRoutes:
 
 
 def figures(registry: CollectorRegistry) -> web.Response:
-    """What Prometheus is answered."""
+    """Return the metrics in the text format of Prometheus."""
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -13,7 +13,7 @@ from gateway.access.forwarded import Peer
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
 from gateway.http.routes.history import HistoryRoutes
-from gateway.http.routing import VISITOR, Endpoints
+from gateway.http.routing import CALLER, Endpoints
 from storage.database import Database
 from storage.history import History
 from storage.readings import insert_readings
@@ -26,7 +26,7 @@ CUT_OFF = 5
 
 @web.middleware
 async def known(request: web.Request, handler: Any) -> web.StreamResponse:
-    request[VISITOR] = Caller(Peer("127.0.0.1", secure=False), free=True)
+    request[CALLER] = Caller(Peer("127.0.0.1", secure=False), free=True)
     response: web.StreamResponse = await handler(request)
     return response
 

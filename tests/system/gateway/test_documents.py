@@ -9,7 +9,7 @@ import yaml
 
 from broker.address import MqttAddress
 from broker.authority import Authority
-from gateway.http.api_documents import Asked, Documents
+from gateway.http.api_documents import Documents, ReachedAt
 from gateway.http.middleware import POLICY
 from gateway.http.routes.pages import ASYNCAPI, DOCS, INDEX, LOGIN, OPENAPI, STATIC_FOLDER, TEST_PAGE
 from tests.support.harness import Stack
@@ -26,35 +26,35 @@ NO_SERVERS: dict[str, Any] = {
     ("asked", "broker", "http", "mqtt", "own"),
     [
         (
-            Asked(Authority("127.0.0.1", 5000), False),
+            ReachedAt(Authority("127.0.0.1", 5000), False),
             LOCAL,
             "http://127.0.0.1:5000",
             "mqtt://127.0.0.1:1883",
             "ws://127.0.0.1:5000",
         ),
         (
-            Asked(Authority("localhost", 5000), False),
+            ReachedAt(Authority("localhost", 5000), False),
             LOCAL,
             "http://localhost:5000",
             "mqtt://localhost:1883",
             "ws://localhost:5000",
         ),
         (
-            Asked(Authority("lab.example"), True),
+            ReachedAt(Authority("lab.example"), True),
             MqttAddress("127.0.0.1", 8883, tls=True),
             "https://lab.example",
             "secure-mqtt://lab.example:8883",
             "wss://lab.example",
         ),
         (
-            Asked(Authority("::1", 80), False),
+            ReachedAt(Authority("::1", 80), False),
             MqttAddress("::1", 1, tls=False),
             "http://[::1]:80",
             "mqtt://[::1]:1",
             "ws://[::1]:80",
         ),
         (
-            Asked(Authority("lab.example", 5000), False),
+            ReachedAt(Authority("lab.example", 5000), False),
             MqttAddress("broker.example", 1883, tls=False, username="gateway", password="secret"),
             "http://lab.example:5000",
             "mqtt://broker.example:1883",
@@ -62,7 +62,7 @@ NO_SERVERS: dict[str, Any] = {
         ),
     ],
 )
-def test_servers_are_those_of_who_asks(asked: Asked, broker: MqttAddress, http: str, mqtt: str, own: str) -> None:
+def test_servers_are_those_of_who_asks(asked: ReachedAt, broker: MqttAddress, http: str, mqtt: str, own: str) -> None:
     documents = Documents({"openapi": "3.1.0"}, NO_SERVERS)
     assert documents.openapi_for(asked) == {"openapi": "3.1.0", "servers": [{"url": http}]}
     servers = documents.asyncapi_for(asked, broker)["servers"]

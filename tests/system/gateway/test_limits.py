@@ -25,7 +25,7 @@ from gateway.access.rate_limit import Limits
 from gateway.errors import HttpError
 from gateway.http.listener import Listener
 from gateway.http.routes.catalogue import ENDPOINTS
-from gateway.http.routing import VISITOR, Call, Content, Endpoint, Endpoints, error_response
+from gateway.http.routing import CALLER, Call, Content, Endpoint, Endpoints, error_response
 from gateway.request_body import read_body
 from tests.support.harness import Frontend, Stack, wait_until
 from tests.support.people import ask
@@ -97,7 +97,7 @@ def served(handle: Callable[[Call], Any], talk: Callable[[int], None], most: int
     async def main() -> None:
         @web.middleware
         async def known(request: web.Request, handler: Any) -> web.StreamResponse:
-            request[VISITOR] = Caller(Peer("127.0.0.1", secure=False), free=True)
+            request[CALLER] = Caller(Peer("127.0.0.1", secure=False), free=True)
             try:
                 return await handler(request)  # type: ignore[no-any-return]
             except HttpError as error:
@@ -111,7 +111,7 @@ def served(handle: Callable[[Call], Any], talk: Callable[[int], None], most: int
         runner = web.AppRunner(app)
         await runner.setup()
         assert runner.server is not None
-        listener = Listener(runner.server, logging.getLogger("tests"), most=most)
+        listener = Listener(runner.server, logging.getLogger("tests"), max_connections=most)
         port = await listener.open("127.0.0.1", 0)
         try:
             await asyncio.to_thread(talk, port)
@@ -249,7 +249,7 @@ def test_the_word_of_a_trusted_proxy_alone_counts(peer: str, headers: dict[str, 
             return (peer, 1) if name == "peername" else default
 
     request = make_mocked_request("GET", "/", headers=headers, transport=Transport())
-    assert Forwarded(NETWORKS).client(request) == Peer(address, secure)
+    assert Forwarded(NETWORKS).peer(request) == Peer(address, secure)
 
 
 # --- how often

@@ -9,9 +9,9 @@ import pytest
 from broker.contract import MAX_BATCH
 from broker.contract.samples import RejectedSample, Sample, decode, sha256_of
 from gateway.json_codec import JsonText, Malformed
-from gateway.sample_requests import Stamp, prepare
+from gateway.sample_requests import KeySource, prepare
 
-STAMP = Stamp("~process", 5, None)
+KEYS = KeySource("~process", 5, None)
 NOW = datetime(2024, 12, 10, 12, tzinfo=UTC)
 KEY = b'"boot":"~process","seq":5}'
 KEYED = b'{"hr": 70, "boot": "b", "seq": 1, "device_id": "d"}'
@@ -33,7 +33,7 @@ def text(payload: bytes) -> JsonText:
     ],
 )
 def test_what_has_its_keys_is_published_as_it_came(payload: bytes) -> None:
-    prepared = prepare(text(payload), STAMP)
+    prepared = prepare(text(payload), KEYS)
     assert prepared == ("d", payload, sha256_of(payload))
 
 
@@ -65,13 +65,13 @@ def test_what_has_its_keys_is_published_as_it_came(payload: bytes) -> None:
     ],
 )
 def test_what_has_none_is_given_one(payload: bytes, published: bytes) -> None:
-    assert prepare(text(payload), STAMP).payload == published
+    assert prepare(text(payload), KEYS).payload == published
 
 
 @pytest.mark.parametrize("boot", [b'"~x"', b'"\\u007ex"'])
 @pytest.mark.parametrize("payload", [b'{"hr":70,"boot":%b,"seq":1}', b'[{"hr":70,"boot":%b,"seq":1},{"hr":70}]'])
 def test_a_generated_key_from_outside_is_marked_so_that_ingest_refuses_it(payload: bytes, boot: bytes) -> None:
-    prepared = prepare(text(payload % boot), STAMP)
+    prepared = prepare(text(payload % boot), KEYS)
     assert b'"boot":"~~x"' in prepared.payload
     assert isinstance(decode(prepared.payload, "unknown", now=NOW, trusted=True).elements[0], RejectedSample)
 
@@ -91,7 +91,7 @@ def test_a_generated_key_from_outside_is_marked_so_that_ingest_refuses_it(payloa
 def test_the_topic_is_of_the_login_or_of_the_first_device_that_is_named(
     payload: bytes, sender: str | None, device_id: str
 ) -> None:
-    assert prepare(text(payload), STAMP, sender).device_id == device_id
+    assert prepare(text(payload), KEYS, sender).device_id == device_id
 
 
 @pytest.mark.parametrize(
@@ -109,19 +109,19 @@ def test_the_topic_is_of_the_login_or_of_the_first_device_that_is_named(
     ],
 )
 def test_decoded_arguments_of_socket_io(data: object, published: bytes) -> None:
-    assert prepare(data, STAMP).payload == published
+    assert prepare(data, KEYS).payload == published
 
 
 def test_what_is_too_deep_goes_to_ingest_which_says_so() -> None:
     for payload in (b"[" * 100_000, b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"):
-        published = prepare(text(payload), STAMP).payload
+        published = prepare(text(payload), KEYS).payload
         (element,) = decode(published, "unknown", now=NOW).elements
         assert isinstance(element, RejectedSample)
 
 
 def test_an_idempotency_key_gives_each_element_of_a_device_the_same_key_again() -> None:
     def keys(payload: bytes, idempotency_key: str) -> list[tuple[Any, Any]]:
-        prepared = prepare(text(payload), Stamp(None, 0, idempotency_key))
+        prepared = prepare(text(payload), KeySource(None, 0, idempotency_key))
         elements = json.loads(prepared.payload)
         return [(one["boot"], one["seq"]) for one in (elements if isinstance(elements, list) else [elements])]
 
@@ -130,11 +130,11 @@ def test_an_idempotency_key_gives_each_element_of_a_device_the_same_key_again() 
     assert keys(batch, "k") != keys(batch, "other")
     assert keys(batch, "k")[:1] == keys(b'{"device_id":"d"}', "k") != keys(b'{"device_id":"e"}', "k")
     assert len(set(keys(batch, "k"))) == 2
-    payload = prepare(text(batch), Stamp(None, 0, "k")).payload
+    payload = prepare(text(batch), KeySource(None, 0, "k")).payload
     assert all(isinstance(one, Sample) for one in decode(payload, "d", now=NOW, trusted=True).elements)
 
 
 def test_a_batch_that_is_as_long_as_may_be_has_keys_of_its_own() -> None:
     payload = json.dumps([{"hr": 70}] * MAX_BATCH).encode()
-    elements = json.loads(prepare(text(payload), STAMP).payload)
+    elements = json.loads(prepare(text(payload), KEYS).payload)
     assert len({(one["boot"], one["seq"]) for one in elements}) == MAX_BATCH
