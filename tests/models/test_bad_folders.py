@@ -175,6 +175,27 @@ def test_arrays_of_another_kind(folder: Path, name: str, change: Callable[[np.nd
     said(raised, path)
 
 
+WRONG_NUMBERS: dict[str, dict[str, Callable[[np.ndarray], Any]]] = {
+    "it has no trees": {
+        name: lambda old: old[:0] for name in ("feature", "threshold", "missing_left", "left", "right", "share")
+    },
+    "or no rows to check": {name: lambda old: old[:0] for name in ("check_x", "check_scores")},
+    "a calibration that is no number": {"calibration": lambda old: old * np.nan},
+}
+
+
+@pytest.mark.parametrize(("reason", "changes"), WRONG_NUMBERS.items(), ids=WRONG_NUMBERS)
+def test_arrays_that_say_nothing(folder: Path, reason: str, changes: dict[str, Callable[[np.ndarray], Any]]) -> None:
+    path = folder / ARTEFACT_NAME
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **arrays | {name: change(arrays[name]) for name, change in changes.items()})
+    pin(folder)
+    with pytest.raises(ModelError, match=reason) as raised:
+        in_use(folder)
+    said(raised, path)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04" + bytes(99), b"\x80\x04K\x01.", b"\x93NUMPY\x01\x00"], ids=str)
 def test_an_artefact_that_is_no_archive(folder: Path, content: bytes) -> None:
     path = folder / ARTEFACT_NAME

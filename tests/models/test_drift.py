@@ -39,6 +39,7 @@ def test_what_is_old_counts_less() -> None:
     drift.add({"hr": [60.0] * HALF_LIFE})
     counts = drift._counts["hr"]
     assert counts[0] / counts[1] == pytest.approx(0.5)
+    assert drift.count("hr") == counts.sum() == pytest.approx(1.5 * HALF_LIFE)
 
 
 def test_too_few_and_nothing_at_all() -> None:

@@ -228,6 +228,11 @@ def test_time_must_increase_and_a_refusal_changes_nothing() -> None:
     assert other.newest_s is None
 
 
+def test_no_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="no samples"):
+        advance_all([], [], channel_values([]))
+
+
 def test_one_wild_sample_moves_nothing() -> None:
     samples = calm(400)
     wild = [*samples[:300], (300.0, 240.0, 45.0, 100.0), *samples[301:]]
@@ -296,3 +301,17 @@ def test_a_sample_is_in_the_worlds_order_and_the_features_in_theirs() -> None:
         "temp": 33.0,
     }
     assert channel_values([]).shape == (0, 3)
+
+
+def test_states_with_more_and_fewer_samples_are_taken_together() -> None:
+    few, many = lively(3, seed=1), lively(9, seed=2)
+    first, second = FeatureState(), FeatureState()
+    samples = [(second, sample) for sample in many[:5]] + [(first, sample) for sample in few]
+    samples += [(second, sample) for sample in many[5:]]
+    together = advance_all(
+        [state for state, _ in samples],
+        [sample[0] for _, sample in samples],
+        channel_values([sample[1:] for _, sample in samples]),
+    ).x
+    alone = [*features_of(many)[:5], *features_of(few), *features_of(many)[5:]]
+    assert np.array_equal(together, np.array(alone), equal_nan=True)

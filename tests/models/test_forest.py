@@ -59,6 +59,13 @@ def test_a_tree_with_too_many_leaves_is_refused() -> None:
         pack([[*chain, leaf(9.0, 1)]], 0.0, [0], 1)
 
 
+def test_comparisons_that_lead_back_are_refused() -> None:
+    forest = pack([tree()], 0.0, [0, 1], 2)
+    forest.left[0, 0] = 0
+    with pytest.raises(ValueError, match="more comparisons than it may have"):
+        Evaluator(forest)
+
+
 def test_every_order_of_comparisons_has_its_leaf() -> None:
     """A chain, the deepest tree there is."""
     chain: list[Node] = []

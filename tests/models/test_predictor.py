@@ -15,18 +15,29 @@ import pytest
 from models.features.state import FeatureState
 from models.serving.alerts import AlertState, step
 from models.serving.artefact import load_artefact, pin, pin_path, save_artefact
-from models.serving.card import ARTEFACT_NAME, CARD_NAME, TEXT_NAME, Card, read_card, write_card
-from models.serving.levels import NO_ALERT, Thresholds, level_of, log_odds, may_alert, probabilities
+from models.serving.card import ARTEFACT_NAME, CARD_NAME, TEXT_NAME, Card, read_card, version_of, write_card
+from models.serving.levels import (
+    FLAGS,
+    NO_ALERT,
+    Thresholds,
+    level_of,
+    log_odds,
+    may_alert,
+    may_alert_rows,
+    named,
+    probabilities,
+)
 from models.serving.predictor import SHIPPED, ModelError, Prediction, Predictor, Reading
 from stresswire.simulate import person
 from tests.models.streams import Sample, calm, lively
 
 
 @pytest.fixture
-def directory(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the model that a test may spoil."""
-    shutil.copy(pin_path(trained), tmp_path)
-    return Path(shutil.copytree(trained, tmp_path / trained.name))
+def directory(tmp_path: Path) -> Path:
+    """A copy of the shipped model that a test may spoil."""
+    copy = Path(shutil.copytree(SHIPPED, tmp_path / "model"))
+    pin(copy)
+    return copy
 
 
 def change_card(directory: Path, **fields: Any) -> None:
@@ -222,6 +233,16 @@ def test_bad_contact_is_named_and_never_alerts(shipped: Predictor, spoil: Callab
     assert flag in NO_ALERT
     assert said[169].quality == ()
     assert [kind for at, kind in alerts(shipped, bad) if at >= 290] == []
+
+
+def test_rows_may_alert_as_single_readings_may() -> None:
+    flags = np.array([0, *(1 << np.arange(len(FLAGS))), (1 << len(FLAGS)) - 1])
+    assert may_alert_rows(flags).tolist() == [may_alert(named(bits)) for bits in flags.tolist()]
+    assert {quality for quality in FLAGS if not may_alert([quality])} == NO_ALERT
+
+
+def test_a_version_is_its_release_and_the_start_of_its_digest() -> None:
+    assert version_of("2", "9d2220f172cf") == "2-9d2220f1"
 
 
 def test_a_silence_is_named(shipped: Predictor) -> None:
