@@ -61,6 +61,7 @@ PURE = (
     "broker/contract",
     "broker/protocol",
     "broker/auth",
+    "broker/embedded/life_cycle.py",
     "broker/pacing/fair_queue.py",
     "broker/pacing/token_bucket.py",
     "gateway/access/permissions.py",
