@@ -8,7 +8,7 @@ import uvloop
 
 PATIENCE_S = 20.0
 END_S = 5.0
-"""How long what was cancelled may take to end."""
+"""Seconds that a cancelled task may take to end."""
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]], patience_s: float = PATIENCE_S, end_s: float = END_S) -> None:

@@ -23,7 +23,7 @@ from tests.support.mqtt.wire import (
 )
 
 END_S = 3.0
-"""How long the broker may take to end."""
+"""Seconds that the broker may take to end."""
 Case = ParamSpec("Case")
 KEPT = connect("kept", clean=False)
 

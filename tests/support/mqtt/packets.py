@@ -32,7 +32,7 @@ def frames(*chunks: bytes, limit: int = LIMIT) -> list[Frame]:
 
 
 def read(frame: Frame) -> object:
-    """What a connection does with a frame."""
+    """Read a frame as a connection does."""
     if frame.type is Type.CONNECT:
         return packets_in.read_connect(frame)
     if frame.type is Type.PUBLISH:

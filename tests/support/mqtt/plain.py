@@ -22,7 +22,7 @@ class Logins(BaseAuthPlugin):  # type: ignore[misc]
         """amqtt wants one."""
 
     async def authenticate(self, *, session: Any) -> bool:
-        """Whether the password is right."""
+        """Return True if the password is right."""
         if session.username is None:
             return True
         password = session.password.encode() if isinstance(session.password, str) else session.password

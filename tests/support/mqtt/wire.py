@@ -10,9 +10,9 @@ from typing import NamedTuple, Self
 
 HOST = "127.0.0.1"
 WAIT_S = 2.0
-"""How long an answer may take before a test gives up on it."""
+"""Seconds that an answer may take before a test gives up on it."""
 QUIET_S = 0.2
-"""How long nothing must come, where a test says that nothing comes."""
+"""Seconds in which nothing must come, if a test says that nothing comes."""
 
 CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, PINGRESP = 2, 3, 4, 5, 6, 7, 9, 11, 13
 
