@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from broker.auth.acl import may_publish
+from broker.auth.failed_logins import FailedLogins
 from broker.auth.identity import Authenticate, Credentials, Identity
 from broker.contract import DEVICE_STATUS, MAX_DEVICE_ID, parse_topic
-from broker.pacing.token_bucket import FailedLogins
 from broker.protocol.packet_types import ReturnCode
 from broker.protocol.packets_in import Connect
 from broker.protocol.topic_filters import too_deep

@@ -11,9 +11,10 @@ from broker.auth.identity import Identity
 from broker.contract import Topic, parse_topic
 from broker.embedded.session import Recipient, Session
 from broker.message import Message
+from broker.protocol.filter_index import FilterIndex
 from broker.protocol.outbound import Outgoing
+from broker.protocol.retained import RetainedMessages
 from broker.protocol.topic_filters import cost_bytes
-from broker.protocol.topic_tree import FilterIndex, RetainedMessages
 from broker.subscription import Subscription
 
 log = logging.getLogger(__name__)

@@ -31,20 +31,3 @@ class TokenBucket:
     def _level(self, key: str) -> float:
         level, at_s = self._used.get(key, (0.0, 0.0))
         return max(0.0, level - (self._now_s() - at_s) / self._every_s)
-
-
-class FailedLogins:
-    """Failed logins, by address, and by address and name: beyond the limit a guess is not even told that it is wrong."""
-
-    def __init__(self, now_s: Callable[[], float]) -> None:
-        self._by_address = TokenBucket(100, 0.1, now_s)
-        self._by_name = TokenBucket(5, 5.0, now_s)
-
-    def wait_s(self, address: str, name: str) -> float:
-        """Return the seconds until another guess is looked at; 0: it is looked at now."""
-        return max(self._by_address.wait_s(address), self._by_name.wait_s(f"{address} {name}"))
-
-    def count(self, address: str, name: str) -> None:
-        """Count a guess that was wrong."""
-        self._by_address.count(address)
-        self._by_name.count(f"{address} {name}")

@@ -8,9 +8,9 @@ from typing import Final, Protocol
 from aiohttp import hdrs, web
 from sqlalchemy.exc import SQLAlchemyError
 
+from broker.auth.failed_logins import FailedLogins
 from broker.auth.identity import Credentials, Identity
 from broker.contract import MAX_DEVICE_ID
-from broker.pacing.token_bucket import FailedLogins
 from gateway.access.browser_sessions import COOKIE, Sessions, csrf_of, id_of
 from gateway.access.forwarded import Peer
 from gateway.access.origins import Origins

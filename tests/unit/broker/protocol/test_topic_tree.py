@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.protocol.filter_index import FilterIndex
+from broker.protocol.retained import RetainedMessages
 from broker.protocol.topic_filters import topic_matches
-from broker.protocol.topic_tree import FilterIndex, RetainedMessages
 
 LEVELS = st.sampled_from(["", "a", "b", "$x"])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map("/".join).filter(bool)
