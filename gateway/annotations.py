@@ -28,7 +28,7 @@ class Annotations:
         if device_id is None:
             raise HttpError(400, "missing", "device_id is missing", "device_id")
         if request.device_id not in (None, device_id) or not caller.may(Right.ANNOTATE, device_id):
-            raise forbidden(f"{caller.login} may not speak of {request.device_id}")
+            raise forbidden(f"{caller.login} may not annotate {request.device_id}")
         start, end = _time("start", request.start), None if request.end is None else _time("end", request.end)
         if end is not None and end < start:
             raise HttpError(400, "invalid", "end must not be before start", "end")
@@ -42,9 +42,9 @@ class Annotations:
         """Delete an annotation of the caller's own, or as an admin any. Raises `HttpError`."""
         row = await self._reader.run(lambda connection: annotation_rows.annotation(connection, annotation_id))
         if row is None or not caller.sees(row.annotation.device_id):
-            raise HttpError(404, "not_found", "there is no such annotation", "annotation_id")
+            raise HttpError(404, "not_found", "no such annotation", "annotation_id")
         if row.annotation.login != caller.login and not caller.may(Right.ADMINISTER):
-            raise forbidden(f"it is not {caller.login}'s")
+            raise forbidden(f"the annotation is not of {caller.login}")
         event = audit_event(caller, self._now(), "annotation_delete", row.annotation.device_id, str(annotation_id))
         await change(self._writer, event, lambda connection: annotation_rows.delete_annotation(connection, annotation_id))
 

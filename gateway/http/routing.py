@@ -122,8 +122,8 @@ def check(caller: Caller, right: Right, device_id: str | None = None) -> None:
     if caller.unauthenticated:
         raise unauthorized("this needs a login")
     if device_id is not None and caller.may(right):
-        raise forbidden(f"{caller.login} has nothing to do with {device_id}")
-    raise forbidden(f"{caller.login} has not the right to {right.value}")
+        raise forbidden(f"{caller.login} has no access to {device_id}")
+    raise forbidden(f"{caller.login} does not have the right to {right.value}")
 
 
 def row_id(call: Call, name: str) -> int:

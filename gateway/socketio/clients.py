@@ -145,4 +145,4 @@ def _check_kind(caller: Caller, kind: ClientType) -> None:
     if caller.unauthenticated:
         raise HttpError(401, "unauthorized", 'this needs a login: connect with auth {"token": "..."}')
     hint = "; a device connects with ?type=esp32" if caller.may(Right.SEND) else ""
-    raise HttpError(403, "forbidden", f"{caller.login} has not the right to {right.value}{hint}")
+    raise HttpError(403, "forbidden", f"{caller.login} does not have the right to {right.value}{hint}")

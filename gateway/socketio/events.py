@@ -123,7 +123,7 @@ class SocketEvents:
                 raise HttpError(401, "unauthorized", "not connected")
             self._limits.count_login(client.caller)
             if not client.caller.may(right):
-                raise HttpError(403, "forbidden", f"{client.caller.login} has not the right to {right.value}")
+                raise HttpError(403, "forbidden", f"{client.caller.login} does not have the right to {right.value}")
             return encode(await handle(client, data))
         except HttpError as error:
             return encode(rejected(error.detail))

@@ -25,9 +25,9 @@ class SignIn(Struct, frozen=True):
 
 
 class Me(Struct, frozen=True):
-    """Who asks. `auth`: whether logins are needed; `devices`: the only ones that this login may see, null: every one.
+    """The caller. `auth`: true if logins are required; `devices`: the devices that this login may see, null: all.
 
-    `csrf` is for a browser that is signed in: what it sends as X-CSRF-Token with all that changes anything.
+    `csrf` is for a browser that is signed in: it sends it as X-CSRF-Token with every request that changes something.
     """
 
     login: str | None
@@ -38,7 +38,7 @@ class Me(Struct, frozen=True):
 
 
 class AuditItem(Struct, frozen=True):
-    """Who did what, when, from where. `login` is null where no logins are needed, `address` at the command line."""
+    """An audit event. `login` is null if logins are off, `address` is null for the command line."""
 
     id: int
     at: datetime
@@ -50,7 +50,7 @@ class AuditItem(Struct, frozen=True):
 
 
 class Audit(Struct, frozen=True):
-    """A page of the audit."""
+    """A page of audit events."""
 
     data: tuple[AuditItem, ...]
     count: int
@@ -60,7 +60,7 @@ SIGN_IN: Final = Endpoint(
     method="POST",
     path="/api/session",
     operation="sign_in",
-    summary="Signs a browser in: sets a cookie that no script can read.",
+    summary="Sign a browser in: sets a cookie that scripts cannot read.",
     right=Right.NONE,
     body=SignIn,
     answers={204: Content("Signed in.")},
@@ -69,7 +69,7 @@ SIGN_OUT: Final = Endpoint(
     method="DELETE",
     path="/api/session",
     operation="sign_out",
-    summary="Ends the session of the browser that asks.",
+    summary="Sign the browser out: ends its session.",
     right=Right.NONE,
     answers={204: Content("Signed out.")},
 )
@@ -77,18 +77,18 @@ ME: Final = Endpoint(
     method="GET",
     path="/api/me",
     operation="me",
-    summary="Who asks, and what that login may see.",
+    summary="Show the caller's login, role and devices.",
     right=Right.NONE,
-    answers={200: Content("Who asks.", Me)},
+    answers={200: Content("The caller.", Me)},
 )
 AUDIT: Final = Endpoint(
     method="GET",
     path="/api/audit",
     operation="audit",
-    summary="Who did what, newest first.",
+    summary="List audit events, newest first.",
     right=Right.ADMINISTER,
     query=PageRequest,
-    answers={200: Content("A page of the audit.", Audit)},
+    answers={200: Content("A page of audit events.", Audit)},
 )
 
 

@@ -32,7 +32,7 @@ class AlertsRequest(PageRequest, frozen=True):
 
 
 class ActionTaken(Struct, frozen=True):
-    """What somebody did with an alert; `login` is null where no logins are needed."""
+    """An action on an alert; `login` is null if logins are off."""
 
     action: Action
     at: datetime
@@ -41,9 +41,9 @@ class ActionTaken(Struct, frozen=True):
 
 
 class AlertInfo(Struct, frozen=True):
-    """An alert. `cleared_at`: the readings ended it; `open`: neither they nor a person did.
+    """An alert. `cleared_at`: time at which the readings ended it; `open`: neither the readings nor a person ended it.
 
-    A person who clears an alert closes it in the record; the model's watch over the readings goes on by itself.
+    If a person clears an alert, it is closed in the record; the model goes on to evaluate readings as before.
     """
 
     id: int
@@ -65,7 +65,7 @@ class AlertList(Struct, frozen=True):
 
 
 class ActionRequest(Struct, frozen=True):
-    """What to do with an alert; a comment needs a text."""
+    """An action on an alert; a comment needs a text."""
 
     action: Action
     text: Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)] | None = None
@@ -75,7 +75,7 @@ ALERTS: Final = Endpoint(
     method="GET",
     path="/api/alerts",
     operation="alerts",
-    summary="Alerts, newest first.",
+    summary="List alerts, newest first.",
     right=Right.WATCH,
     query=AlertsRequest,
     answers={200: Content("A page of alerts.", AlertList)},
@@ -84,10 +84,10 @@ ACT: Final = Endpoint(
     method="POST",
     path="/api/alerts/{alert_id}/actions",
     operation="act_on_alert",
-    summary="Acknowledges, clears or comments an alert; a second acknowledgement changes nothing.",
+    summary="Acknowledge, clear or comment an alert; a second acknowledgement changes nothing.",
     right=Right.OPERATE,
     body=ActionRequest,
-    answers={200: Content("The alert as it is now.", AlertInfo), 404: Content("There is no such alert.")},
+    answers={200: Content("The alert after the action.", AlertInfo), 404: Content("No such alert.")},
 )
 
 
@@ -119,7 +119,7 @@ class AlertRoutes:
         alert_id = row_id(call, "alert_id")
         alert = await self._reader.run(lambda connection: alert_rows.alert(connection, alert_id))
         if alert is None or not call.caller.sees(alert.raised.device_id):
-            raise HttpError(404, "not_found", "there is no such alert", "alert_id")
+            raise HttpError(404, "not_found", "no such alert", "alert_id")
         caller, now = call.caller, self._now()
         action = alert_rows.NewAlertAction(alert_id, now, caller.login, request.action, request.text)
         event = audit_event(caller, now, f"alert_{request.action}", alert.raised.device_id, str(alert_id))

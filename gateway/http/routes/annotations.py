@@ -20,7 +20,7 @@ class AnnotationsRequest(PageRequest, frozen=True):
 
 
 class AnnotationInfo(Struct, frozen=True):
-    """An annotation; `source` is `self_report` where the device's own login said it, else `operator`."""
+    """An annotation; `source` is `self_report` if the device's own login sent it, else `operator`."""
 
     id: int
     device_id: DeviceId
@@ -44,7 +44,7 @@ ANNOTATIONS: Final = Endpoint(
     method="GET",
     path="/api/annotations",
     operation="annotations",
-    summary="What people said of spans of time, newest first.",
+    summary="List annotations, newest first.",
     right=Right.WATCH,
     query=AnnotationsRequest,
     answers={200: Content("A page of annotations.", AnnotationList)},
@@ -53,18 +53,18 @@ ANNOTATE: Final = Endpoint(
     method="POST",
     path="/api/annotations",
     operation="annotate",
-    summary="Says what a span of time was; a device's login may report of itself.",
+    summary="Add an annotation; a device's login may annotate its own data.",
     right=Right.ANNOTATE,
     body=AnnotationRequest,
-    answers={201: Content("Kept.", AnnotationSaved)},
+    answers={201: Content("Stored.", AnnotationSaved)},
 )
 DELETE: Final = Endpoint(
     method="DELETE",
     path="/api/annotations/{annotation_id}",
     operation="take_back_annotation",
-    summary="Deletes an annotation: one's own, or as an admin any.",
+    summary="Delete an annotation of the same login; an admin may delete any.",
     right=Right.ANNOTATE,
-    answers={204: Content("Deleted."), 404: Content("There is no such annotation.")},
+    answers={204: Content("Deleted."), 404: Content("No such annotation.")},
 )
 
 

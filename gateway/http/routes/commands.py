@@ -33,20 +33,20 @@ from storage.writer import Writer, WriterStoppedError
 
 
 class CommandRequest(Struct, frozen=True):
-    """An order to a device; what it understands is for the device to say."""
+    """A command to a device; the device decides which commands it understands."""
 
     command: Command
     value: CommandValue | None = None
 
 
 class CommandQuery(Struct, frozen=True):
-    """How many seconds to wait for the device's answer."""
+    """Seconds to wait for the device's result."""
 
     wait_s: Annotated[float, Meta(ge=0, le=ANSWER_TIMEOUT_S)] = ANSWER_TIMEOUT_S
 
 
 class CommandState(Struct, frozen=True):
-    """An order and what came back; `status` and `message` are the device's, null until it has answered."""
+    """A command and its result; `status` and `message` are the device's, null until it has answered."""
 
     command_id: CommandId
     device_id: DeviceId
@@ -63,22 +63,22 @@ SEND_COMMAND: Final = Endpoint(
     method="POST",
     path="/api/devices/{device_id}/commands",
     operation="command_device",
-    summary="Orders something from a device, and waits for its answer.",
+    summary="Send a command to a device, and wait for its result.",
     right=Right.OPERATE,
     query=CommandQuery,
     body=CommandRequest,
     answers={
         200: Content("The device has answered.", CommandState),
-        202: Content("Sent; no answer yet.", CommandState),
+        202: Content("Sent; no result yet.", CommandState),
     },
 )
 COMMAND: Final = Endpoint(
     method="GET",
     path="/api/devices/{device_id}/commands/{command_id}",
     operation="command",
-    summary="An order and what came back.",
+    summary="Show a command and its result.",
     right=Right.OPERATE,
-    answers={200: Content("The order.", CommandState), 404: Content("It was not ordered from this device.")},
+    answers={200: Content("The command.", CommandState), 404: Content("No such command was sent to this device.")},
 )
 
 
@@ -141,7 +141,7 @@ class CommandRoutes:
     async def _find(self, device_id: str, command_id: str) -> CommandState:
         row = await self._reader.run(lambda connection: command_rows.find_command(connection, device_id, command_id))
         if row is None:
-            raise HttpError(404, "not_found", f"that was not ordered from {device_id}", "command_id")
+            raise HttpError(404, "not_found", f"no such command was sent to {device_id}", "command_id")
         command = row.command
         value = None if command.value is None else json.loads(command.value)
         return CommandState(

@@ -25,7 +25,7 @@ STATUSES_KEPT: Final = 20_000
 
 
 class DevicesRequest(Struct, frozen=True):
-    """A page of devices by name; `after` is the last name of the page before."""
+    """A page of devices by name; `after` is the last name of the previous page."""
 
     limit: Annotated[int, Meta(ge=1, le=DEVICES_MAX)] = 50
     after: DeviceId | None = None
@@ -48,10 +48,10 @@ class UsualValues(Struct, frozen=True):
 
 
 class DeviceInfo(Struct, frozen=True):
-    """How a device is. `state` is its last `device_status`, `unknown` where none was heard; `battery` is in percent.
+    """State of a device. `state` is that of its last `device_status`, or `unknown` without one; `battery` is in percent.
 
-    `firmware`, and how many samples are `waiting` on the device or were `dropped` there, are its last word too.
-    `baseline` is at most a minute old while readings come.
+    `firmware`, and how many samples are `waiting` on the device or were `dropped` there, come from that status too.
+    `baseline` is at most a minute old while readings arrive.
     """
 
     device_id: DeviceId
@@ -77,7 +77,7 @@ DEVICES: Final = Endpoint(
     method="GET",
     path="/api/devices",
     operation="devices",
-    summary="The devices, by name.",
+    summary="List devices, by name.",
     right=Right.WATCH,
     query=DevicesRequest,
     answers={200: Content("A page of devices.", DeviceList)},
@@ -86,17 +86,17 @@ DEVICE: Final = Endpoint(
     method="GET",
     path="/api/devices/{device_id}",
     operation="device",
-    summary="How a device is.",
+    summary="Show a device.",
     right=Right.WATCH,
-    answers={200: Content("How it is.", DeviceInfo)},
+    answers={200: Content("The device.", DeviceInfo)},
 )
 RESET_BASELINE: Final = Endpoint(
     method="DELETE",
     path="/api/devices/{device_id}/baseline",
     operation="reset_baseline",
-    summary="Lets the personal baseline begin anew with the next reading: another person wears the device.",
+    summary="Reset the personal baseline with the next reading, since another person wears the device.",
     right=Right.OPERATE,
-    answers={204: Content("It will.")},
+    answers={204: Content("The baseline will be reset.")},
 )
 
 
@@ -165,4 +165,4 @@ class DeviceRoutes:
 
 
 def _unknown_device(device_id: str) -> HttpError:
-    return HttpError(404, "not_found", f"nothing ever came of {device_id}", "device_id")
+    return HttpError(404, "not_found", f"no readings of {device_id}", "device_id")

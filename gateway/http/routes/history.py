@@ -30,7 +30,7 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = {
 
 
 class ExportRequest(Struct, frozen=True):
-    """Which readings, and as what; `end_date` is included (a date means its whole day), both in UTC."""
+    """Selection and format of an export; `end_date` is included (a date means its whole day), both in UTC."""
 
     format: Format = "csv"
     start_date: Annotated[str, Meta(max_length=40)] | None = None
@@ -42,11 +42,11 @@ HISTORY: Final = Endpoint(
     method="GET",
     path="/api/history",
     operation="history",
-    summary="A page of the record, what came after a reading, or an overview in buckets.",
+    summary="A page of readings, the readings after a given one, or an overview in buckets.",
     description=HistoryRequest.__doc__,
     right=Right.WATCH,
     query=HistoryRequest,
-    answers={200: Content("The readings, or the buckets.", HistoryData), 304: Content("What the ETag says is still so.")},
+    answers={200: Content("The readings, or the buckets.", HistoryData), 304: Content("Not modified since the ETag.")},
 )
 EXPORT: Final = Endpoint(
     method="GET",

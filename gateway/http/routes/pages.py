@@ -31,11 +31,11 @@ _page: Final = partial(_open, answer=Content("The page.", ("text/html",)))
 _document: Final = partial(_open, answer=Content("The document.", (JSON,)))
 
 
-INDEX: Final = _page("/", "index", "A page that says what is here.")
-TEST_PAGE: Final = _page("/api/websocket/test", "websocket_test", "A page that tries the connection.")
-LOGIN: Final = _page("/login", "login", "A page to sign in; goes on to the path that the query parameter `next` names.")
-DOCS: Final = _page("/docs", "docs", "A page that shows both documents.")
-OPENAPI: Final = _document("/openapi.json", "openapi", "What HTTP clients may ask: this document.")
+INDEX: Final = _page("/", "index", "The index page.")
+TEST_PAGE: Final = _page("/api/websocket/test", "websocket_test", "A page to test the connection.")
+LOGIN: Final = _page("/login", "login", "The login page; continues to the path in the query parameter `next`.")
+DOCS: Final = _page("/docs", "docs", "A page that shows both API documents.")
+OPENAPI: Final = _document("/openapi.json", "openapi", "The HTTP interface: this document.")
 ASYNCAPI: Final = _document("/asyncapi.json", "asyncapi", "The messages of MQTT and Socket.IO, as AsyncAPI 3.0.")
 
 

@@ -24,13 +24,13 @@ from gateway.paths import SOCKET_IO
 
 
 class Alive(Struct, frozen=True):
-    """The process lives."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(Struct, frozen=True):
-    """What strangers are told: whether every part can work, and no more."""
+    """Shown without a login: `ok` if every part works."""
 
     status: Literal["ok", "degraded"]
 
@@ -39,7 +39,7 @@ INFO: Final = Endpoint(
     method="GET",
     path="/api/websocket/info",
     operation="websocket_info",
-    summary="How to connect with Socket.IO, and the events there are.",
+    summary="How to connect with Socket.IO, and its events.",
     right=Right.NONE,
     answers={200: Content("The events.", WebSocketInfo)},
 )
@@ -47,37 +47,37 @@ STATUS: Final = Endpoint(
     method="GET",
     path="/api/system/status",
     operation="system_status",
-    summary="How the parts are, and who is connected.",
+    summary="State of each part, and the number of connected clients.",
     right=Right.WATCH,
-    answers={200: Content("How the parts are.", SystemStatus)},
+    answers={200: Content("State of each part.", SystemStatus)},
 )
 HEALTH: Final = Endpoint(
     method="GET",
     path="/healthz",
     operation="alive",
-    summary="Whether the process lives.",
+    summary="Liveness of the process.",
     right=Right.NONE,
-    answers={200: Content("It does.", Alive)},
+    answers={200: Content("The process is alive.", Alive)},
 )
 READY: Final = Endpoint(
     method="GET",
     path="/readyz",
     operation="ready",
-    summary="Whether every part can work.",
-    description="Where logins are required, strangers are told `status` alone.",
+    summary="Readiness of every part.",
+    description="If logins are required, callers without one see only `status`.",
     right=Right.NONE,
     answers={
-        200: Content("Every part can work.", (HealthStatus, Readiness)),
-        503: Content("A part cannot work.", (HealthStatus, Readiness)),
+        200: Content("Every part works.", (HealthStatus, Readiness)),
+        503: Content("A part does not work.", (HealthStatus, Readiness)),
     },
 )
 METRICS: Final = Endpoint(
     method="GET",
     path="/metrics",
     operation="metrics",
-    summary="Figures in the text format of Prometheus.",
+    summary="Metrics in the text format of Prometheus.",
     right=Right.WATCH,
-    answers={200: Content("The figures.", ("text/plain",))},
+    answers={200: Content("The metrics.", ("text/plain",))},
 )
 INFO_BODY: Final = WebSocketInfo(
     path=SOCKET_IO,
