@@ -35,7 +35,7 @@ def unauthorized(message: str) -> HttpError:
 
 
 def forbidden(message: str) -> HttpError:
-    """403: the caller is known and has not the right."""
+    """403: the caller is known and lacks the right."""
     return HttpError(403, "forbidden", message)
 
 

@@ -8,7 +8,7 @@ from aiohttp import ClientPayloadError, web
 from gateway.errors import HttpError
 
 BODY_TIMEOUT_S: Final = 20.0
-"""How long a body may take; a device on a weak link sends 256 KiB in it."""
+"""Time limit of a body; a device on a weak link sends 256 KiB in it."""
 
 
 async def read_body(request: web.Request) -> bytes:

@@ -29,7 +29,7 @@ class GatewayError(Exception):
 
 
 class Address(Struct, frozen=True):
-    """Where the listener opens; port 0 takes a free one. With `tls` it speaks TLS only."""
+    """The listener's address; port 0 takes a free one. With `tls` it speaks TLS only."""
 
     host: str
     port: int

@@ -60,7 +60,7 @@ def watched_supervisor(registry: CollectorRegistry) -> Supervisor:
 
 @contextlib.asynccontextmanager
 async def served(bind: Bind | None, registry: CollectorRegistry) -> AsyncIterator[None]:
-    """Serve `/metrics` and `/healthz` on a listener of their own, where there is one. Raises `SettingsError`."""
+    """Serve `/metrics` and `/healthz` on a listener of their own, if `bind` is given. Raises `SettingsError`."""
     if bind is None:
         yield
         return

@@ -12,7 +12,7 @@ from gateway.socketio.clients import Client, Clients
 from gateway.socketio.server import Server
 
 TICK_S: Final = 0.25
-"""How often slow frontends are sent what they lag behind, and all of them changed numbers of clients."""
+"""Interval at which slow clients catch up, and changed numbers of clients are sent to frontends."""
 SWEEP_TICKS: Final = 4
 RECONNECT_AFTER_S: Final = 2
 """After this time another instance may be there, or this one again."""

@@ -57,7 +57,7 @@ class Clients:
 
     @property
     def stats(self) -> ClientStats:
-        """How many clients are connected."""
+        """The numbers of connected clients."""
         devices = sum(client.kind == "esp32" for client in self._joined.values())
         return ClientStats(total=len(self._joined), esp32=devices, frontend=len(self._joined) - devices)
 

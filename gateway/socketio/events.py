@@ -37,7 +37,7 @@ from storage.history import History, HistoryError, parse_request
 log = logging.getLogger(__name__)
 
 MAX_DEVICES: Final = 16
-"""Devices that one socket may speak for where there are no logins."""
+"""Devices that one socket may speak for if logins are off."""
 
 Answer = Struct | Raw | None
 Handle = Callable[[Client, Any], Awaitable[Answer]]

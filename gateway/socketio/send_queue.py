@@ -27,7 +27,7 @@ class SendQueue:
 
     @property
     def lagging(self) -> bool:
-        """True while events are kept back, or while the client has not been told that some were dropped."""
+        """True while events are kept back, or while the client does not know yet that some were dropped."""
         return bool(self._newest or self._skipped)
 
     def add_dropped(self, count: int) -> None:

@@ -37,7 +37,7 @@ OVERRUN_BYTES: Final = 2 * 1024 * 1024
 CONNECT_TIMEOUT_S: Final = 30.0
 """A socket that is outside the namespace for so long is closed: it never joined, or has left."""
 CLOSE_TIMEOUT_S: Final = 5.0
-"""How long a connection may take to close before it is aborted."""
+"""Time that a connection may take to close before it is aborted."""
 SEND_BUFFER: Final = 128 * 1024
 """The kernel's send buffer of a socket, which might grow to megabytes for a client that does not read."""
 MAX_ATTACHMENTS: Final = 8
@@ -228,12 +228,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         """Since when a socket has not been in the namespace."""
 
     def when_joined(self, call: Callable[[str], Awaitable[None]]) -> None:
-        """Call with a client's `sid` once it was told that it is in the namespace, before anything that it sends then."""
+        """Call with a client's `sid` once the client knows that it is in the namespace, before its first event."""
         self._on_joined = call
 
     @property
     def sockets(self) -> int:
-        """How many sockets are open, in the namespace or not."""
+        """The number of open sockets, in the namespace or not."""
         return len(self.eio.sockets)
 
     def waiting(self, eio_sid: str) -> Waiting | None:
@@ -287,7 +287,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self._binary_packet.pop(eio_sid, None)
         transport = self.eio.connections.pop(eio_sid, None)
         if transport is not None:
-            # One that is not read from can not be told that this is the end.
+            # A client that does not read cannot be sent the close frame.
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, transport.abort)
         await super()._handle_eio_disconnect(eio_sid, reason)
         self._outside_s.pop(eio_sid, None)  # it has left the namespace with this
