@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from stresswire.simulate import person
-from tests.models.streams import write_exercise, write_recording
 from tests.support.command_line import assert_one_line
 from tests.support.command_server import stresswire
 from tests.support.harness import Stack, free_port
 from tests.support.people import ask
+from tests.support.streams import write_exercise, write_recording
 
 START_S = 1_700_000_000
 CALM_S, STRESS_S, CYCLES = 150, 120, 5

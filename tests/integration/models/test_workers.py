@@ -14,7 +14,8 @@ import pytest
 
 from models.errors import ModelError
 from models.training.workers import Workers
-from tests.models.streams import write_recording
+from tests.support.paths import REPOSITORY
+from tests.support.streams import write_recording
 
 
 def slow_first(number: int) -> tuple[int, int]:
@@ -87,7 +88,7 @@ def test_no_process_is_left(tmp_path: Path, when: str, to_all: bool, sent: signa
     """Ctrl-C, which a terminal sends to all processes, ends in one line; and nobody is left if the first is killed."""
     recording = write_recording(tmp_path / "small.csv.gz")
     command = (sys.executable, "-m", "stresswire", "train", recording.name, "--jobs", "2")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:

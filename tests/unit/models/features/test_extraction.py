@@ -13,8 +13,8 @@ from models.features.moments import CHANNELS, EDA, HR, TEMP, Matrix
 from models.features.names import FEATURES, channel_of
 from models.features.row import WIDTH
 from models.features.state import SAMPLE_CHANNELS, FeatureState, advance_all, channel_values
-from tests.models import reference
-from tests.models.streams import Sample, calm, lively, rise
+from tests.support.streams import Sample, calm, lively, rise
+from tests.unit.models.features import reference
 
 
 def features_of(samples: list[Sample], state: FeatureState | None = None) -> Matrix:

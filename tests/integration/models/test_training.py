@@ -32,7 +32,7 @@ from models.training.progress import Steps
 from models.training.scores import calibration_error, reliability
 from models.training.train import Sources, train
 from models.training.workers import Workers
-from tests.models.streams import write_recording
+from tests.support.streams import write_recording
 
 
 def quiet(*_: object) -> None:

@@ -29,7 +29,7 @@ from models.serving.levels import (
 )
 from models.serving.predictor import SHIPPED, ModelError, Prediction, Predictor, Reading
 from stresswire.simulate import person
-from tests.models.streams import Sample, calm, lively
+from tests.support.streams import Sample, calm, lively
 
 
 @pytest.fixture

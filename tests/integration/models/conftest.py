@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.training.train import Sources, train
-from tests.models.streams import write_exercise, write_recording
+from tests.support.streams import write_exercise, write_recording
 
 
 @pytest.fixture(scope="session")
