@@ -1,4 +1,4 @@
-"""What can go wrong with a model, as one line for the user."""
+"""The error of a model that cannot be used or trained."""
 
 
 class ModelError(Exception):

@@ -1,4 +1,4 @@
-"""Reading a file that anybody may have put there: whatever it is, it is read whole and soon, or an OSError says why."""
+"""Reading of untrusted files: bounded in size and time, and of regular files or pipes only."""
 
 import errno
 import os

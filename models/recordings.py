@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
     @property
     def stream(self) -> tuple[str, str]:
-        """What the row belongs to: the subject and the session."""
+        """The subject and the session: the key of the row's recording."""
         return self.subject, self.session
 
 

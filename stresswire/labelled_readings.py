@@ -18,11 +18,11 @@ from storage.readings import readings_between
 BEFORE: Final = timedelta(hours=1)
 """So much of the record before the first label is read as well: a baseline needs a past."""
 MOMENT: Final = timedelta(minutes=2)
-"""What is said of a moment holds for the time up to it."""
+"""An annotation of an instant labels so much time before it."""
 
 
 def labelled_readings(database: Database, devices: Sequence[str]) -> list[Labelled]:
-    """What is labelled as stress or as calm, of `devices` or of all. Raises ModelError where nothing is, DatabaseError."""
+    """Return the labelled readings of `devices`, or of all. Raises ModelError if no label is of stress or calm."""
     with database.reading() as connection:
         rows = labelled_spans(connection, frozenset(devices) or None)
         spans = [row for row in rows if label_of(row.annotation.label) is not None]

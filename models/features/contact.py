@@ -14,7 +14,7 @@ FROZEN_S: Final = np.array([120.0, 120.0, 600.0])
 
 
 class Contact(NamedTuple):
-    """What is wrong with a sample's channels, each of shape (rows, channels)."""
+    """Faults of a sample's channels, each of shape (rows, channels)."""
 
     missing: Flags
     frozen: Flags
@@ -23,7 +23,7 @@ class Contact(NamedTuple):
 
 
 def take_contact(rows: Matrix, t_s: Matrix, second: Matrix, values: Matrix) -> Contact:
-    """Return the contact of one sample of each stream, and note in `rows` what was measured last (as `advance`)."""
+    """Return the contact of one sample of each stream, and keep its values in `rows`; arguments as in `advance`."""
     here = ~np.isnan(values)
     fresh = ~(second[:, None] - rows[:, HEARD] <= GAP_S)
     moved = here & (fresh | (values != rows[:, LAST]))

@@ -98,7 +98,7 @@ def _features(part: Matrix, second: Matrix, frozen: Flags) -> Matrix:
     base, base_sd = mean[:, :, BASELINE, None], sd[:, :, BASELINE]
     reach = PART.get(part, "peak") - rest
     lift = mean[:, : len(_RANGE_FLOORS), _S] - rest[:, :, None]
-    # math.exp as in `state`: the same bits for any number of rows.
+    # math.exp as math.log in `moments`: the same bits for any number of rows.
     tonic = np.array([exp(each) for each in mean[:, EDA, _TONIC_TAU].tolist()])
     short = len(SHORT_TAUS_S)
     x = (

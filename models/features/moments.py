@@ -38,7 +38,7 @@ CHANGES: Final = (
     "hr_change",  # |change| of the heart rate's mean over 10 s, bpm a second
     "hr_change_power",  # its square
 )
-"""What moves from second to second; each has means over `CHANGE_TAUS_S`."""
+"""Changes from second to second; each has means over `CHANGE_TAUS_S`."""
 GAP_S: Final = 30
 """A channel's longer silence restarts its means of up to `KEPT_FROM_S`; the slower ones stay as they were."""
 KEPT_FROM_S: Final = 600
@@ -49,7 +49,7 @@ REST_TAUS_S: Final = (60, 1800)
 
 
 class _Layout:
-    """Where each field of a part stands; built once, then only read."""
+    """Position and shape of each field of a part; immutable after construction."""
 
     def __init__(self, **shapes: tuple[int, ...]) -> None:
         self.width = 0
@@ -202,7 +202,7 @@ def _take_changes(
 def _take_response(
     part: Matrix, new: Matrix, eda_before: Matrix, eda: Matrix, change: Matrix, fresh: Flags
 ) -> tuple[Flags, Matrix]:
-    """Which rows end a skin conductance response (a rise of more than `SCR_RISE_US` that now falls), and its height."""
+    """Return the rows that end a skin conductance response (a rise over `SCR_RISE_US` that now falls), and its height."""
     trough = np.where(fresh, eda, PART.get(part, "trough")[:, 0])
     crest = np.where(fresh, eda, PART.get(part, "crest")[:, 0])
     rising = np.where(fresh, 0.0, PART.get(part, "rising")[:, 0]) != 0

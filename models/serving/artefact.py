@@ -40,7 +40,7 @@ _NOT_ARRAYS: Final = (
     ValueError,
     zlib.error,
 )
-"""What zipfile, zlib and numpy raise for bytes that are something else."""
+"""Exceptions of zipfile, zlib and numpy for content that is not an archive of arrays."""
 
 
 class Artefact(NamedTuple):
@@ -59,7 +59,7 @@ def sha256_of(path: Path) -> str:
 
 
 def pin_path(directory: Path) -> Path:
-    """Where the pin of a model's folder stands: outside it. Raises ModelError for what is no folder of a model."""
+    """Return the path of the pin of a model's folder, beside it. Raises ModelError if there can be none."""
     directory = _resolved(directory)
     return directory.with_name(f"{directory.name}.sha256")
 

@@ -1,4 +1,4 @@
-"""The machine-readable half of the model card: what an artefact is, and the figures that came with it."""
+"""The machine-readable half of the model card: description and figures of an artefact."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +20,11 @@ CARD_MOST: Final = 1 << 20
 VERSION: Final = r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 """A version is the plain name of a folder."""
 INPUTS: Final = (*SAMPLE_CHANNELS, "p")
-"""What has a reference in the card: the three channels and the probability."""
+"""Values with a reference distribution in the card: the three channels and the probability."""
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """How a figure differs between people."""
+    """The spread of a figure between people."""
 
     people: int
     mean: float
@@ -99,7 +99,7 @@ class CrossStudy(msgspec.Struct, frozen=True):
 
 
 class Exercise(msgspec.Struct, frozen=True):
-    """What is said of people who exercise, out of fold: shares of the seconds, and alerts raised in an hour."""
+    """Predictions for people who exercise, out of fold: shares of the seconds, and alerts in an hour."""
 
     rows: int
     people: int
@@ -110,7 +110,7 @@ class Exercise(msgspec.Struct, frozen=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """How an input or score was distributed in the training data: `shares` of the bins between and outside `edges`."""
+    """Distribution of an input or score in the training data: `shares` of the bins between and outside `edges`."""
 
     edges: tuple[float, ...]
     shares: tuple[float, ...]
@@ -120,7 +120,7 @@ class Reference(msgspec.Struct, frozen=True):
             raise ValueError("a distribution has edges that rise, and a share more than edges")
 
     def counts(self, values: Sequence[float]) -> list[float]:
-        """How many of the values fall into each bin; one on an edge falls above it."""
+        """Return the number of values in each bin; a value on an edge belongs to the bin above."""
         bins = np.searchsorted(np.array(self.edges), np.array(values, dtype=np.float64), side="right")
         found: list[float] = np.bincount(bins, minlength=len(self.shares)).astype(np.float64).tolist()
         return found
@@ -157,7 +157,7 @@ class Adaptation(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about an artefact that a program may want to know; `prior` is the share of stress in the data.
 
-    `scores`, `without` (sensors), `by_sensor` (see `sensors`) and `alerts_held_out` are out of fold by person, with
+    `scores`, `without` (sensors), `by_sensor` (see `perturbations`) and `alerts_held_out` are out of fold by person, with
     calibration, thresholds and policy chosen on the other people. `by_task` is the ROC-AUC of a task against everybody's
     rows of label 0 in the same source. `reference` is by input, and of the probability as `p`.
     """
@@ -193,7 +193,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def version_of(release: str, artefact_sha256: str) -> str:
-    """What a model is called: the release of the training, and the start of the artefact's SHA-256."""
+    """Return a model's version: the release of the training, and the start of the artefact's SHA-256."""
     return f"{release}-{artefact_sha256[:8]}"
 
 
@@ -215,7 +215,7 @@ def read_card(directory: Path) -> Card:
 
 
 def decode_card(path: Path, content: bytes) -> Card:
-    """The card that these bytes of `path` are. Raises ModelError if they are none."""
+    """Decode the content of `path`. Raises ModelError if it is not a card."""
     try:
         return msgspec.json.decode(content, type=Card)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Drift: how far what is measured now is distributed from what the model was trained on.
+"""Drift: the distance of the newest values' distribution from that of the training data.
 
 Population stability index: the sum over bins of (now - then) * ln(now / then), of shares. By custom below .1 is stable,
 from .25 on a large shift (N. Siddiqi, Credit Risk Scorecards, 2006).
@@ -24,7 +24,7 @@ _FLOOR: Final = 1e-4
 
 
 def reference_of(values: Matrix) -> Reference:
-    """The distribution of values, in bins of equal share; unknown ones (NaN) count for nothing."""
+    """Return the distribution of values in bins of equal share; NaN is left out."""
     known = values[~np.isnan(values)]
     if not len(known):
         return Reference((), (1.0,))
@@ -43,21 +43,21 @@ def stability(reference: Reference, counts: Sequence[float]) -> float | None:
 
 
 def verdict(index: float | None) -> str:
-    """What an index means, in a word."""
+    """Return an index in words: `stable`, `moderate shift`, `large shift` or `too few readings`."""
     if index is None:
         return "too few readings"
     return "stable" if index < STABLE else "moderate shift" if index < LARGE else "large shift"
 
 
 class Drift:
-    """Counts of what came lately, by input; the older a value, the less it counts."""
+    """Exponentially weighted histograms of the newest values, by input."""
 
     def __init__(self, reference: Mapping[str, Reference]) -> None:
         self._reference = reference
         self._counts = {name: np.zeros(len(one.shares)) for name, one in reference.items()}
 
     def add(self, values: Mapping[str, Sequence[float | None]]) -> None:
-        """Values of the inputs, in any number; None is a sensor without contact."""
+        """Count values of the inputs, any number of each; None is a sensor without contact."""
         for name, each in values.items():
             known = [value for value in each if value is not None]
             counts = self._counts[name]
@@ -65,9 +65,9 @@ class Drift:
             counts += self._reference[name].counts(known)
 
     def count(self, name: str) -> float:
-        """How many values of an input count."""
+        """Return the weighted count of an input's values."""
         return float(self._counts[name].sum())
 
     def index(self, name: str) -> float | None:
-        """The stability index of an input."""
+        """Return the stability index of an input; None with too few values."""
         return stability(self._reference[name], self._counts[name].tolist())

@@ -58,13 +58,13 @@ class Evaluator:
         self._first_answer = np.arange(self._trees, dtype=np.intp) * (1 << LEAVES)
 
     def shares(self, x: Inputs | Matrix) -> Matrix:
-        """What each group adds, of shape (rows, groups); `x` is (rows, features), NaN where unknown."""
+        """Return what each group adds, (rows, groups), in log-odds; `x` is (rows, features), NaN for unknown."""
         if len(x) <= CHUNK:
             return self._shares(x)
         return np.concatenate([self._shares(x[at : at + CHUNK]) for at in range(0, len(x), CHUNK)])
 
     def scores(self, x: Inputs | Matrix) -> Matrix:
-        """The log-odds, of shape (rows,)."""
+        """Return the log-odds, of shape (rows,)."""
         found: Matrix = self.base + self.shares(x).sum(1)
         return found
 

@@ -1,4 +1,4 @@
-"""From a probability to what is said: prior, warm-up, quality and level. The same in training and serving."""
+"""Prior, warm-up, quality and level of a probability, the same in training and serving."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple, get_args
@@ -13,7 +13,7 @@ from models.features.moments import EDA, HR, TEMP, Flags, Matrix
 WARM_UP_S: Final = 60.0
 """Before its means hold this many seconds, a stream says little about a person."""
 FLAGS: Final[tuple[Quality, ...]] = tuple(name for name in get_args(Quality) if name != "clock_unsynced")
-"""What the model sees of a reading's quality; the clock is not its business."""
+"""The flags of `quality` that come from the features; `clock_unsynced` comes from ingest."""
 NO_ALERT: Final[frozenset[str]] = frozenset(
     ("warming_up", "no_hr", "no_eda", "low_eda", "off_skin", "frozen_hr", "frozen_eda")
 )
@@ -29,7 +29,7 @@ class Thresholds(NamedTuple):
 
 
 def flags_of(step: Step) -> NDArray[np.int64]:
-    """What limits each reading, one bit for each of `FLAGS`: too young a stream, sensors without contact or stuck."""
+    """Return the quality of each reading, (rows,), one bit for each of `FLAGS`: warm-up, missing or stuck sensors."""
     missing, frozen, bad = step.contact
     warming = step.age_s < WARM_UP_S
     columns: dict[Quality, Flags] = {
@@ -49,12 +49,12 @@ def flags_of(step: Step) -> NDArray[np.int64]:
 
 
 def named(flags: int) -> tuple[Quality, ...]:
-    """The names of one reading's flags."""
+    """Return the names of one reading's flags."""
     return tuple(name for bit, name in enumerate(FLAGS) if flags >> bit & 1)
 
 
 def may_alert(quality: Iterable[str]) -> bool:
-    """Whether a reading of this quality may raise an alert."""
+    """Return True if a reading of this quality may raise an alert."""
     return NO_ALERT.isdisjoint(quality)
 
 
@@ -62,31 +62,31 @@ _NO_ALERT_BITS: Final = sum(1 << bit for bit, name in enumerate(FLAGS) if name i
 
 
 def may_alert_rows(flags: NDArray[np.int64]) -> Flags:
-    """`may_alert` of many readings' flags."""
+    """Return `may_alert` of many readings' flags, of shape (rows,)."""
     allowed: Flags = flags & _NO_ALERT_BITS == 0
     return allowed
 
 
 def log_odds(p: float) -> float:
-    """ln(p / (1 - p)) of a probability above 0 and below 1."""
+    """Return ln(p / (1 - p)) for 0 < p < 1."""
     return float(np.log(p / (1 - p)))
 
 
 def sigmoid(scores: Matrix) -> Matrix:
-    """The probabilities of log-odds."""
+    """Return the probabilities of log-odds, element by element."""
     p: Matrix = 1 / (1 + np.exp(-scores))
     return p
 
 
 def probabilities(scores: Matrix, age_s: Matrix, prior: float) -> Matrix:
-    """Of calibrated log-odds: drawn towards the prior in proportion to what is missing of the warm-up."""
+    """Return the probabilities of calibrated log-odds, (rows,), drawn towards the prior until the warm-up is over."""
     p = sigmoid(scores)
     shrunk: Matrix = prior + (p - prior) * np.minimum(age_s / WARM_UP_S, 1.0)
     return shrunk
 
 
 def level_of(p: float, age_s: float, thresholds: Thresholds) -> StressLevel:
-    """`normal` below t1 and while warming up, `elevated` below t2, else `high_stress`."""
+    """Return `normal` below t1 and while warming up, `elevated` below t2, else `high_stress`."""
     if p < thresholds.t1 or age_s < WARM_UP_S:
         return "normal"
     return "elevated" if p < thresholds.t2 else "high_stress"

@@ -1,4 +1,4 @@
-"""Predicting stress from readings: what ingest calls, live, and `offline` for files."""
+"""Predicting stress from readings: for ingest one batch at a time, and for files (`models.batch`)."""
 
 from collections.abc import Sequence
 from pathlib import Path

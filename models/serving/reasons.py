@@ -1,4 +1,4 @@
-"""Why a reading is scored as it is, in words and numbers: what each group of features adds to the log-odds."""
+"""Reasons of a score in words and numbers: the contribution of each group of features to the log-odds."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from models.features.names import FEATURES, channel_of
 
 MAX_REASONS: Final = 3
 LEAST_WEIGHT: Final = 0.1
-"""What moves the log-odds by less is no reason."""
+"""The least contribution to the log-odds that is given as a reason."""
 
 
 def _side(value: float) -> str:

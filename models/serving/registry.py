@@ -57,7 +57,7 @@ class Versions:
         return sorted(name for name in names if re.fullmatch(VERSION, name))
 
     def card(self, version: str) -> Card:
-        """A version's card. Raises ModelError where it has none of its own."""
+        """A version's card. Raises ModelError if it has none of its own."""
         folder = self._folder / version
         card = read_card(folder)
         if card.version != version:
@@ -127,7 +127,7 @@ class Versions:
 
 @contextmanager
 def _told(path: Path, what: str) -> Iterator[None]:
-    """Turns the system's refusals into ModelError."""
+    """Turn an OSError into a ModelError."""
     try:
         yield
     except OSError as error:

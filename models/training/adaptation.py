@@ -1,4 +1,4 @@
-"""The shared model adapted to one's own labels.
+"""Adaptation of the shared model to one's own labels.
 
 The trees stay as they are. What each group of features adds to the log-odds is scaled, and the whole is shifted, by so much
 as one's own labelled record gives reason for: a penalised logistic regression about the shared model. A few hours of labels
@@ -33,7 +33,7 @@ ROW_WEIGHT: Final = 1 / 30
 """Neighbouring seconds say the same: half a minute counts as one answer."""
 SCALE_SD: Final = 0.5
 SHIFT_SD: Final = 1.0
-"""How far from the shared model a scale (1) and the shift (0) are thought to be, before any label is seen."""
+"""Prior standard deviations of a scale about 1 and of the shift about 0: the penalty of the fit."""
 SPANS_LEAST: Final = 3
 """Labelled spans of either kind, at the least."""
 NO_SPAN: Final = -1

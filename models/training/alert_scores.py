@@ -1,4 +1,4 @@
-"""What an alert policy makes of labelled probabilities, and which policy to choose."""
+"""Scores of alert policies on labelled probabilities, and the choice of a policy."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -34,7 +34,7 @@ class Timeline(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a policy did on one timeline; a delay in seconds for every episode that was found."""
+    """The result of a policy on one timeline; `delays_s` has one entry for each episode that was found."""
 
     episodes: int
     covered: int
@@ -145,7 +145,7 @@ class Trials:
         self.outcomes = outcomes
 
     def of(self, policy: AlertPolicy, people: Sequence[str]) -> list[list[Outcome]]:
-        """What the policy did on each of these people's recordings."""
+        """Return the outcomes of a policy on each recording of these people."""
         return [self.outcomes[policy][who] for who in people]
 
     def choose(self, people: Sequence[str], per_hour: float = FALSE_PER_HOUR) -> Trade:

@@ -1,4 +1,4 @@
-"""What the card must say about the data sets that a model was trained on: citation, licence, notice."""
+"""Citations, licences and notices of the data sets, for the card of a model that was trained on them."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Recordings as one feature matrix, through the very code that serves live readings."""
+"""Recordings as one feature matrix, by the code that serves live readings."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ UNLABELLED: Final = -1
 TASK_WEIGHTS: Final = {"hyperventilation": 0.3}
 """A task that is a bodily stressor more than a mental one teaches less."""
 EXERCISE_WEIGHT: Final = 0.005
-"""What a second of exercise without stress teaches. More keeps more cycling out of `high_stress`, and costs ROC-AUC."""
+"""The weight in training of a second of exercise. More keeps more cycling out of `high_stress`, and costs ROC-AUC."""
 
 
 class Dataset(NamedTuple):
@@ -43,13 +43,13 @@ class Dataset(NamedTuple):
 
     @property
     def labelled(self) -> Flags:
-        """Which rows have a label."""
+        """The rows that have a label, of shape (rows,)."""
         told: Flags = self.y != UNLABELLED
         return told
 
     @property
     def exercising(self) -> Flags:
-        """In which rows the person was exercising."""
+        """The rows in which the person was exercising, of shape (rows,)."""
         found: Flags = self.task == EXERCISE
         return found
 

@@ -52,7 +52,7 @@ _SHARED: Final[dict[str, Any]] = {
 
 
 class Ensemble(NamedTuple):
-    """Which features it sees, and its settings."""
+    """The features and settings of one of the averaged models."""
 
     features: tuple[str, ...]
     settings: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What an artefact makes of a labelled recording, through the code that serves live readings."""
+"""Evaluation of a model on labelled recordings, by the code that serves live readings."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

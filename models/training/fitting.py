@@ -1,4 +1,4 @@
-"""Fitting: trees, calibration and thresholds, and for every row what a model says that never saw its person."""
+"""Fitting: trees, calibration and thresholds, and out-of-fold predictions (folds by person) for every row."""
 
 from functools import partial
 from typing import Final, NamedTuple
@@ -23,7 +23,7 @@ STRIDE: Final = 5
 LOST: Final = (("hr",), ("temp",), ("eda",), ("hr", "temp"), ("temp", "eda"))
 """Sensors without contact that the model is taught to do without."""
 BLANK_STRIDE: Final = 5
-"""Every so manieth of the rows is taught a second time with sensors without contact, each of `LOST` in turn."""
+"""One in so many rows is used a second time, with the sensors of one of `LOST` masked, each in turn."""
 BLANK_WEIGHT: Final = 0.5
 T1_STEPS: Final = np.arange(0.05, 0.60, 0.005)
 T2_STEPS: Final = np.arange(0.50, 0.90, 0.01)
@@ -56,7 +56,7 @@ class Decision(NamedTuple):
 class Fit(NamedTuple):
     """A fitted model, and out of fold for each row of its data: raw score and what would have been served.
 
-    What is behind `decision` comes from the other folds' people; `fold` says which rows were held out together,
+    `decision` is calibrated on the other folds' people; `fold` says which rows were held out together,
     `evaluators` are the folds' own. `lost` is the ROC-AUC where sensors have no contact.
     """
 
@@ -105,7 +105,7 @@ def fit(data: Dataset, steps: Steps, workers: Workers) -> Fit:
 
 
 def decide(raw: Matrix, age_s: Matrix, calibration: Calibration) -> Decision:
-    """What is served for raw scores: the rules of `decision`, for whole columns."""
+    """Return what would be served for raw scores (rows,): the rules of `levels`, for whole columns."""
     p = probabilities(calibration.slope * raw + calibration.offset, age_s, calibration.prior)
     warm = age_s >= WARM_UP_S
     return Decision(p, warm & (p >= calibration.thresholds.t1), warm & (p >= calibration.thresholds.t2))

@@ -1,13 +1,13 @@
-"""How long work tells how far it is."""
+"""Progress of long work, step by step."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""What is being done now, how many steps are done, of how many."""
+"""Called with the step that begins, the number of steps that are done, and their total."""
 
 
 class Steps:
-    """Counts the steps of some work and tells each as it begins."""
+    """Counts the steps of some work and reports each as it begins."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
@@ -15,10 +15,10 @@ class Steps:
         self._total = total
 
     def begin(self, what: str) -> None:
-        """The next step begins; the one before it is done."""
+        """Begin the next step; the one before it is done."""
         self._progress(what, self._done, self._total)
         self._done += 1
 
     def end(self, what: str) -> None:
-        """All is done."""
+        """Report that all steps are done."""
         self._progress(what, self._total, self._total)

@@ -66,7 +66,7 @@ def reliability(y: Labels, p: Matrix) -> tuple[Matrix, Matrix, Matrix]:
 
 
 def people_with_both(y: Labels, person: NDArray[np.str_]) -> list[str]:
-    """Who has at least `MIN_ROWS` rows of either label."""
+    """Return the people with at least `MIN_ROWS` rows of either label."""
     return [
         str(name)
         for name in np.unique(person)
@@ -75,7 +75,7 @@ def people_with_both(y: Labels, person: NDArray[np.str_]) -> list[str]:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """How values differ between people."""
+    """Return mean, standard deviation, minimum and maximum of one value a person."""
     if not values:
         return Spread(0, 0.0, 0.0, 0.0, 0.0)
     return Spread(len(values), float(np.mean(values)), float(np.std(values)), min(values), max(values))

@@ -163,14 +163,14 @@ def _effort(data: Dataset) -> Flags:
 
 
 def _reference(recordings: Sequence[Recording], fitted: Fit) -> dict[str, Reference]:
-    """How the inputs and, out of fold, the probability are distributed in the labelled recordings."""
+    """Return the distributions of the inputs and, out of fold, of the probability in the labelled recordings."""
     rows = [row for recording in recordings for row in recording.rows]
     values = {name: np.array([getattr(row, name) for row in rows], dtype=np.float64) for name in SAMPLE_CHANNELS}
     return {name: reference_of(each) for name, each in values.items()} | {"p": reference_of(fitted.decision.p[: len(rows)])}
 
 
 def _scores(data: Dataset, decision: Decision) -> Scores:
-    """Of rows that are all labelled."""
+    """Return the figures of rows that are all labelled."""
     return scores_of(data.y, decision.p, data.person, decision.stressed, decision.high)
 
 
