@@ -8,13 +8,22 @@ from pathlib import Path
 import pytest
 
 from broker.auth.acl import may_publish, may_receive
-from broker.contract import CHANNELS, DATA_RECEIVED, MAX_DEVICE_ID, MAX_PAYLOAD_BYTES, SENSOR_DATA
+from broker.contract import (
+    CHANNELS,
+    DATA_RECEIVED,
+    DEVICE_COMMAND,
+    MAX_DEVICE_ID,
+    MAX_PAYLOAD_BYTES,
+    SENSOR_DATA,
+    Channel,
+)
 from tests.support.harness import wait_until
 from tests.system.deploy import chain
 from tests.system.deploy.brokers import (
     ANYBODY,
     DEPLOY,
     DEVICE,
+    GATEWAY,
     PASSWORD,
     SIBLING,
     TESTER,
@@ -51,6 +60,11 @@ def test_a_device_publishes_only_what_it_may(running: Running, topic: str) -> No
 def test_a_device_gets_only_what_it_may(running: Running, asked: str, topic: str) -> None:
     """Mosquitto grants every subscription, and then sends only what the login may read."""
     assert hears(running, DEVICE, asked, topic) == (may_receive(WHO, topic) and "*" not in asked)
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name.value)
+def test_the_gateway_publishes_commands_and_what_clients_emit(running: Running, channel: Channel) -> None:
+    assert arrives(running, GATEWAY, channel.topic(DEVICE)) == (channel.emitted or channel is DEVICE_COMMAND)
 
 
 def test_nobody_takes_over_a_session_by_its_client_id(running: Running) -> None:
