@@ -14,6 +14,7 @@ from broker.contract import MAX_PAYLOAD_BYTES
 from broker.pacing.supervisor import Supervisor
 from gateway.access.authentication import Authenticator, Logins
 from gateway.access.browser_sessions import Sessions
+from gateway.access.dns_rebinding import HostCheck
 from gateway.access.forwarded import Forwarded, Network
 from gateway.access.origins import Origins
 from gateway.access.rate_limit import Limits
@@ -96,7 +97,8 @@ def build_gateway(
     """
     metrics = Metrics(registry)
     reader = InboundReader(metrics)
-    origins = Origins(access.origins, loopback=access.loopback)
+    origins = Origins(access.origins)
+    hosts = HostCheck(origins, loopback=access.loopback)
     limits = Limits(access.rate_by_login, access.rate_by_address, time.monotonic)
     sessions = Sessions(history, writer, now)
     authenticator = Authenticator(access.logins, sessions, origins, time.monotonic)
@@ -110,7 +112,7 @@ def build_gateway(
         server, clients, requests, reader, annotations, history, health.status, limits, metrics, now=now
     ).register()
 
-    middleware = Middleware(origins, Forwarded(access.trusted_proxies), limits, authenticator, metrics)
+    middleware = Middleware(origins, hosts, Forwarded(access.trusted_proxies), limits, authenticator, metrics)
     app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[middleware.middleware, arduino.middleware])
     app.on_response_prepare.append(middleware.add_headers)
     devices, commands = DeviceRoutes(history, writer, now), CommandRoutes(bus, history, writer, now)

@@ -14,6 +14,7 @@ from broker.embedded.bus import EmbeddedBus
 from broker.external.bus import MqttBus
 from broker.pacing.log_limiter import RateLimitedLogFilter
 from broker.pacing.supervisor import Supervisor
+from gateway.access.dns_rebinding import HostCheck
 from gateway.access.origins import Origins
 from gateway.errors import HttpError, forbidden
 from gateway.headers import check_headers
@@ -81,12 +82,12 @@ async def served(bind: Bind | None, registry: CollectorRegistry) -> AsyncIterato
     runner = web.AppRunner(app)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - `setup` made it
-    origins = Origins((), loopback=bind.loopback)
+    hosts = HostCheck(Origins(()), loopback=bind.loopback)
 
     async def checked(request: web.BaseRequest, route: Handler) -> web.StreamResponse:
         try:
             host = check_headers(request)
-            if not origins.serves(host):
+            if not hosts.serves(host):
                 raise forbidden(f"{host} is not served here")
         except HttpError as error:
             response = error_response(error)

@@ -1,4 +1,4 @@
-"""Origins and hosts that are allowed: CORS, and protection against DNS rebinding.
+"""Origins that are allowed (CORS).
 
 Pages may use the gateway if they are its own, on loopback, or named in the settings.
 """
@@ -15,23 +15,18 @@ class Origins:
 
     Args:
         allowed: origins such as ``https://lab.example``, those of applications, or ``*`` for all.
-        loopback: only this machine reaches the listener, so that a Host that is not loopback means DNS rebinding: a page
-            of another host whose name was made to resolve to 127.0.0.1.
     """
 
-    def __init__(self, allowed: Collection[str], *, loopback: bool) -> None:
+    def __init__(self, allowed: Collection[str]) -> None:
         self._any = ANY in allowed
         self._opaque = frozenset(filter(is_opaque_origin, allowed))
         self._allowed = frozenset(
             parse_origin(origin.rstrip("/")) for origin in allowed if origin not in {ANY, *self._opaque}
         )
-        self._loopback = loopback
 
-    def serves(self, host: Authority | None) -> bool:
-        """Return False for DNS rebinding: a Host that is not ours. None: there is no Host header, so no browser sent it."""
-        if not self._loopback or self._any or host is None or host.loopback:
-            return True
-        return any(_is_at(page, host) for page in self._allowed)
+    def include(self, host: Authority) -> bool:
+        """Return True if an allowed page, or any page, may come from `host`."""
+        return self._any or any(_is_at(page, host) for page in self._allowed)
 
     def allows(self, origin: str | None, host: Authority | None) -> bool:
         """Return True if a page from `origin` may use the gateway at `host`. No origin: it is no page."""

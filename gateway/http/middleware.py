@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 
 from broker.contract import MAX_PAYLOAD_BYTES, ErrorCode
 from gateway.access.authentication import SAFE_METHODS, Authenticator
+from gateway.access.dns_rebinding import HostCheck
 from gateway.access.forwarded import PEER, Forwarded
 from gateway.access.origins import Origins
 from gateway.access.rate_limit import Limits
@@ -46,9 +47,16 @@ class Middleware:
     """The middleware, and the check of headers before it."""
 
     def __init__(
-        self, origins: Origins, proxies: Forwarded, limits: Limits, authenticator: Authenticator, metrics: Metrics
+        self,
+        origins: Origins,
+        hosts: HostCheck,
+        proxies: Forwarded,
+        limits: Limits,
+        authenticator: Authenticator,
+        metrics: Metrics,
     ) -> None:
         self._origins = origins
+        self._hosts = hosts
         self._proxies = proxies
         self._limits = limits
         self._authenticator = authenticator
@@ -100,7 +108,7 @@ class Middleware:
 
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.get(HOST)
-        if not self._origins.serves(host):
+        if not self._hosts.serves(host):
             raise forbidden(f"{host} is not served here; if it shall be, name http://{host} in STRESSWIRE_CORS_ORIGINS")
         peer = request[PEER] = self._proxies.peer(request)
         self._limits.count_address(peer.address)
