@@ -53,6 +53,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     },
     Name.ANNOTATE: {"start": "2026-01-01", "end": "2026-01-02", "label": "calm", "note": "n", "device_id": "d"},
 }
+"""A good message for every channel, and for every event that clients send with a payload."""
 VALUES: Final[list[Any]] = [
     None,
     True,

@@ -17,12 +17,21 @@ from tests.support.mqtt.wire import PUBACK, Client, Delivered
 ALICE = Identity("alice", "device")
 NAMES = [channel.name.value for channel in CHANNELS]
 DEVICE_SENDS = {"esp32_sensor_data", "device_status", "command_result"}
+ALL = {
+    "esp32_sensor_data",
+    "data_received",
+    "new_sensor_data",
+    "stress_alert",
+    "device_status",
+    "device_command",
+    "command_result",
+}
 MAY_READ: dict[Role, set[str]] = {
     "device": {"data_received", "device_command"},
     "viewer": {"new_sensor_data", "stress_alert", "device_status"},
     "operator": {"new_sensor_data", "stress_alert", "device_status", "device_command", "command_result"},
-    "admin": set(NAMES),
-    "service": set(NAMES),
+    "admin": ALL,
+    "service": ALL,
 }
 
 

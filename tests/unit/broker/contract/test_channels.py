@@ -1,13 +1,12 @@
 """The tables of channels and events: complete, consistent, and what they are read for."""
 
+import msgspec
 import pytest
 
 from broker.contract import (
     CHANNELS,
     CLIENT_EVENTS,
     COMMAND_RESULT,
-    DATA_RECEIVED,
-    DEVICE_COMMAND,
     DEVICE_STATUS,
     EVENTS,
     HOLDERS,
@@ -17,10 +16,12 @@ from broker.contract import (
     SENSOR_DATA,
     STRESS_ALERT,
     Channel,
+    Event,
     Name,
     Right,
     parse_topic,
 )
+from tests.support.hostile import EXAMPLES
 
 
 def test_every_name_has_one_entry() -> None:
@@ -32,21 +33,24 @@ def test_every_right_but_none_has_holders() -> None:
     assert all(HOLDERS.values())
 
 
-@pytest.mark.parametrize(
-    ("channel", "readers"),
-    [
-        (SENSOR_DATA, ("admin",)),
-        (DATA_RECEIVED, ("device", "admin")),
-        (NEW_SENSOR_DATA, ("viewer", "operator", "admin")),
-        (STRESS_ALERT, ("viewer", "operator", "admin")),
-        (DEVICE_STATUS, ("viewer", "operator", "admin")),
-        (DEVICE_COMMAND, ("device", "operator", "admin")),
-        (COMMAND_RESULT, ("operator", "admin")),
-    ],
-    ids=lambda value: value.name.value if isinstance(value, Channel) else "",
-)
-def test_the_readers_follow_from_right_and_audience(channel: Channel, readers: tuple[str, ...]) -> None:
-    assert channel.readers == readers
+READERS = {
+    Name.SENSOR_DATA: ("admin",),
+    Name.DATA_RECEIVED: ("device", "admin"),
+    Name.NEW_SENSOR_DATA: ("viewer", "operator", "admin"),
+    Name.STRESS_ALERT: ("viewer", "operator", "admin"),
+    Name.DEVICE_STATUS: ("viewer", "operator", "admin"),
+    Name.DEVICE_COMMAND: ("device", "operator", "admin"),
+    Name.COMMAND_RESULT: ("operator", "admin"),
+}
+"""Roles that read each channel, written by hand so that they check the table."""
+EMITTED = {Name.SENSOR_DATA, Name.COMMAND_RESULT}
+"""Channels on which devices send over Socket.IO too, written by hand as well."""
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name.value)
+def test_the_readers_follow_from_right_and_audience(channel: Channel) -> None:
+    assert channel.name in READERS, f"READERS above says nothing of {channel.name.value}"
+    assert channel.readers == READERS[channel.name]
 
 
 def test_a_reply_is_a_channel_of_the_other_side() -> None:
@@ -65,7 +69,19 @@ def test_an_event_that_clients_emit_is_answered_by_one_of_the_server() -> None:
     servers = {event.name for event in EVENTS if event.sender == "server"}
     emitted = [event for event in EVENTS if event.sender == "client"]
     assert {event.reply for event in emitted} <= servers
-    assert {event.name for event in emitted} | {Name.SENSOR_DATA, Name.COMMAND_RESULT} == CLIENT_EVENTS
+    channels = {channel.name for channel in CHANNELS if channel.emitted}
+    assert channels == EMITTED, f"EMITTED above and the table differ in {sorted(channels ^ EMITTED)}"
+    assert {event.name for event in emitted} | EMITTED == CLIENT_EVENTS
+
+
+SENT_BY_CLIENTS = [message for message in MESSAGES if message.sender != "server" and message.payload is not None]
+
+
+@pytest.mark.parametrize("message", SENT_BY_CLIENTS, ids=lambda message: message.name.value)
+def test_hostile_messages_begin_with_a_good_one(message: Channel | Event) -> None:
+    """Without an example the tests with hostile messages send nothing that is nearly right."""
+    assert message.name in EXAMPLES, f"tests/support/hostile.py has no example of {message.name.value}"
+    msgspec.convert(EXAMPLES[message.name], message.payload)
 
 
 def test_health_data_is_never_retained() -> None:
