@@ -32,7 +32,7 @@ Heart rate, skin temperature and skin conductance of one person, sample by sampl
 person is in a stress task; from it follow a level and, smoothed, an alert. For research and self-observation. **It is not a
 medical device**, and its output is not a finding about anybody's health.
 
-{len(card.features)} causal features (`models/features.py`): exponentially weighted means and spreads over 3 to 300 s
+{len(card.features)} causal features (`models/features`): exponentially weighted means and spreads over 3 to 300 s
 against a running personal baseline of 20 min, what moves from second to second, skin conductance responses; none knows the
 time since the start. Two kinds of gradient-boosted trees, averaged: on all features, and on the ten that carried over best
 between the studies. Sensors may be without contact: rows with one or two sensors missing were part of the training.
