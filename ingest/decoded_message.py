@@ -46,7 +46,7 @@ class DecodedMessage(NamedTuple):
 
 
 class ElementIndex(NamedTuple):
-    """Which element of which message of a transaction."""
+    """Position of an element: its message in the transaction, and its index in that."""
 
     message: int
     element: int

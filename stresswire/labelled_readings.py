@@ -37,12 +37,12 @@ def labelled_readings(database: Database, devices: Sequence[str]) -> list[Labell
     return [one for one in found if one.recording.rows]
 
 
-def _start(said: NewAnnotation) -> datetime:
-    return said.start - MOMENT if said.end is None else said.start
+def _start(annotation: NewAnnotation) -> datetime:
+    return annotation.start - MOMENT if annotation.end is None else annotation.start
 
 
-def _end(said: NewAnnotation) -> datetime:
-    return said.start if said.end is None else said.end
+def _end(annotation: NewAnnotation) -> datetime:
+    return annotation.start if annotation.end is None else annotation.end
 
 
 def _labelled(device_id: str, spans: Sequence[StoredAnnotation], readings: Sequence[Found[Any]]) -> Labelled:

@@ -5,7 +5,7 @@ from broker.contract.limits import ErrorCode
 
 
 class RejectedError(Exception):
-    """What a client sent is rejected; `detail` is what it is told."""
+    """Rejection of what a client sent; `detail` goes into the answer."""
 
     def __init__(self, code: ErrorCode, message: str, field: str | None = None) -> None:
         super().__init__(message)

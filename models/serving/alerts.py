@@ -1,4 +1,4 @@
-"""When an alert is raised and cleared: a pure state machine in event time.
+"""Raising and clearing of alerts: a pure state machine in event time.
 
 The probability of a single reading jumps; what deserves an alarm lasts. So the machine smooths it, raises at one
 threshold, clears at a lower one, and then keeps quiet for a while. Four rules stand above that:

@@ -119,10 +119,10 @@ def _pinned(path: Path, pins: dict[str, str], most: int) -> bytes:
         content = content_of(path, most)
     except OSError as error:
         raise ModelError(f"{path}: the model cannot be read ({error.strerror}); {_REMEDY}") from error
-    found, said = hashlib.sha256(content).hexdigest(), pins.get(f"{path.parent.name}/{path.name}", "nothing")
-    if found != said:
+    found, expected = hashlib.sha256(content).hexdigest(), pins.get(f"{path.parent.name}/{path.name}", "nothing")
+    if found != expected:
         where = pin_path(path.parent)
-        raise ModelError(f"{path}: not loaded, its SHA-256 is {found[:12]}... but {where} says {said[:12]}; {_REMEDY}")
+        raise ModelError(f"{path}: not loaded, its SHA-256 is {found[:12]}... but {where} says {expected[:12]}; {_REMEDY}")
     return content
 
 

@@ -49,7 +49,7 @@ class Versions:
 
     def names(self) -> list[str]:
         """Every version that has a pin."""
-        with _told(self._folder, "be read"):
+        with _as_model_error(self._folder, "be read"):
             if not self._folder.exists():
                 return []
             files = [path.name for path in self._folder.iterdir()]
@@ -67,7 +67,7 @@ class Versions:
     def add(self, write: Callable[[Path], Card]) -> Path:
         """Keep the model that `write` puts into a folder, without using it yet; the folder of its version."""
         part = self._folder / "part"
-        with _told(self._folder, "be written"):
+        with _as_model_error(self._folder, "be written"):
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             try:
@@ -119,14 +119,14 @@ class Versions:
 
     def _choose(self, versions: list[str]) -> None:
         part = self._folder / f"part-{CHOSEN}"
-        with _told(self.chosen_path, "be written"):
+        with _as_model_error(self.chosen_path, "be written"):
             part.unlink(missing_ok=True)
             part.write_text("".join(f"{version}\n" for version in versions), encoding="utf-8")
             part.replace(self.chosen_path)
 
 
 @contextmanager
-def _told(path: Path, what: str) -> Iterator[None]:
+def _as_model_error(path: Path, what: str) -> Iterator[None]:
     """Turn an OSError into a ModelError."""
     try:
         yield

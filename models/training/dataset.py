@@ -44,8 +44,8 @@ class Dataset(NamedTuple):
     @property
     def labelled(self) -> Flags:
         """The rows that have a label, of shape (rows,)."""
-        told: Flags = self.y != UNLABELLED
-        return told
+        labelled_rows: Flags = self.y != UNLABELLED
+        return labelled_rows
 
     @property
     def exercising(self) -> Flags:

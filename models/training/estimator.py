@@ -69,16 +69,16 @@ def fit_forest(x: Inputs, y: Labels, weight: Matrix) -> Forest:
 
     Raises ModelError if the forest does not say what scikit-learn's own prediction says on these rows.
     """
-    base, trees, said = 0.0, [], np.zeros(len(y))
+    base, trees, predicted = 0.0, [], np.zeros(len(y))
     with threadpool_limits(1, "openmp"):
         for ensemble in ENSEMBLES:
             columns = [FEATURES.index(name) for name in ensemble.features]
             model = HistGradientBoostingClassifier(**ensemble.settings).fit(x[:, columns], y, sample_weight=weight)
-            said += model.decision_function(x[:, columns]) / len(ENSEMBLES)
+            predicted += model.decision_function(x[:, columns]) / len(ENSEMBLES)
             base += float(model._baseline_prediction[0, 0]) / len(ENSEMBLES)
             trees += [_nodes(predictors[0].nodes, columns) for predictors in model._predictors]
     forest = pack(trees, base, GROUP_OF_FEATURE, len(GROUPS))
-    wrong = float(np.abs(Evaluator(forest).scores(x) - said).max())
+    wrong = float(np.abs(Evaluator(forest).scores(x) - predicted).max())
     if wrong > EQUAL_TO:
         raise ModelError(f"the trees as arrays differ from scikit-learn's by {wrong:.2g}: is its release another one?")
     return forest
@@ -138,11 +138,11 @@ def pr_auc(y: Labels, p: Matrix) -> float:
     return float(average_precision_score(y, p))
 
 
-def balanced_accuracy(y: Labels, said: Labels) -> float:
+def balanced_accuracy(y: Labels, predicted: Labels) -> float:
     """The mean of sensitivity and specificity."""
-    return float(balanced_accuracy_score(y, said))
+    return float(balanced_accuracy_score(y, predicted))
 
 
-def macro_f1(y: Labels, said: Labels) -> float:
+def macro_f1(y: Labels, predicted: Labels) -> float:
     """The mean F1 of the two classes."""
-    return float(f1_score(y, said, average="macro"))
+    return float(f1_score(y, predicted, average="macro"))

@@ -53,8 +53,8 @@ def evaluate(
     progress(f"{len(recordings)} recordings")
     rows = [row for recording in recordings for row in recording.rows]
     y = np.array([UNLABELLED if row.label is None else row.label for row in rows], dtype=np.int64)
-    told = y != UNLABELLED
-    if len(np.unique(y[told])) < 2:
+    labelled_rows = y != UNLABELLED
+    if len(np.unique(y[labelled_rows])) < 2:
         raise ModelError(f"{recordings_path}: rows with label 0 and rows with label 1 are needed")
     scored = _score_all(predictor, recordings, Workers(jobs))
     return Evaluation(
@@ -101,9 +101,11 @@ def _score(predictor: Predictor, recordings: Sequence[Recording]) -> list[_Score
 
 
 def _scores(y: Labels, scored: _Scored, person: NDArray[np.str_]) -> Scores:
-    told = y != UNLABELLED
-    level = scored.level[told]
-    return scores_of(y[told], scored.p[told], person[told], level != "normal", level == "high_stress")
+    labelled_rows = y != UNLABELLED
+    level = scored.level[labelled_rows]
+    return scores_of(
+        y[labelled_rows], scored.p[labelled_rows], person[labelled_rows], level != "normal", level == "high_stress"
+    )
 
 
 def _alerts(predictor: Predictor, y: Labels, scored: _Scored, recordings: Sequence[Recording]) -> AlertFigures:

@@ -92,7 +92,7 @@ def fit(data: Dataset, steps: Steps, workers: Workers) -> Fit:
         raw[test], fold[test] = part.scores, number
         for column, scores in zip(blank.values(), part.blank, strict=True):
             column[test] = scores
-    told = data.labelled
+    labelled_rows = data.labelled
     return Fit(
         final.forest,
         calibrate(data, raw),
@@ -100,7 +100,10 @@ def fit(data: Dataset, steps: Steps, workers: Workers) -> Fit:
         _held_out(data, raw, fold),
         fold,
         [Evaluator(part.forest) for part in held_out],
-        {" and ".join(lost): estimator.roc_auc(data.y[told], scores[told]) for lost, scores in blank.items()},
+        {
+            " and ".join(lost): estimator.roc_auc(data.y[labelled_rows], scores[labelled_rows])
+            for lost, scores in blank.items()
+        },
     )
 
 
@@ -113,13 +116,13 @@ def decide(raw: Matrix, age_s: Matrix, calibration: Calibration) -> Decision:
 
 def calibrate(data: Dataset, raw: Matrix) -> Calibration:
     """Calibration and thresholds from scores of people that whatever scored them has not seen."""
-    told, effort = data.labelled, data.exercising
-    y, age_s = data.y[told], data.age_s[told]
+    labelled_rows, effort = data.labelled, data.exercising
+    y, age_s = data.y[labelled_rows], data.age_s[labelled_rows]
     prior = float(y.mean())
-    slope, offset = estimator.fit_sigmoid(raw[told], y)
+    slope, offset = estimator.fit_sigmoid(raw[labelled_rows], y)
     p = probabilities(slope * raw + offset, data.age_s, prior)
     warm = age_s >= WARM_UP_S
-    return Calibration(slope, offset, choose_thresholds(y[warm], p[told][warm], p[effort]), prior)
+    return Calibration(slope, offset, choose_thresholds(y[warm], p[labelled_rows][warm], p[effort]), prior)
 
 
 def choose_thresholds(y: Labels, p: Matrix, exercise: Matrix) -> Thresholds:
@@ -149,8 +152,8 @@ def _held_out(data: Dataset, raw: Matrix, fold: Labels) -> Decision:
     found = Decision(np.zeros(len(raw)), np.zeros(len(raw), dtype=np.bool_), np.zeros(len(raw), dtype=np.bool_))
     for held in np.unique(fold):
         others, rows = fold != held, fold == held
-        said = decide(raw[rows], data.age_s[rows], calibrate(data.take(others), raw[others]))
-        for column, values in zip(found, said, strict=True):
+        predicted = decide(raw[rows], data.age_s[rows], calibrate(data.take(others), raw[others]))
+        for column, values in zip(found, predicted, strict=True):
             column[rows] = values
     return found
 
@@ -173,5 +176,5 @@ def _forest(data: Dataset, rows: NDArray[np.intp]) -> Forest:
     )
 
 
-def _balanced(y: Labels, said: Flags) -> float:
-    return float(said[y == 1].mean() - said[y == 0].mean())
+def _balanced(y: Labels, predicted: Flags) -> float:
+    return float(predicted[y == 1].mean() - predicted[y == 0].mean())

@@ -49,10 +49,10 @@ def _write(path: Path, data: PlotData, draw: Callable[[Any, PlotData], None]) ->
 
 
 def _reliability(axes: Any, data: PlotData) -> None:
-    said, was, share = reliability(data.y, data.p)
+    predicted, was, share = reliability(data.y, data.p)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
     axes.bar(np.arange(BINS) / BINS, share, 1 / BINS, align="edge", color="0.88", label="share of the seconds")
-    axes.plot(said, was, marker="o", color="C0", label="share of them that are stress")
+    axes.plot(predicted, was, marker="o", color="C0", label="share of them that are stress")
     axes.set(xlabel="probability given", ylabel="share", xlim=(0, 1), ylim=(0, 1), title="Reliability, out of fold")
     axes.legend(frameon=False, loc="upper left")
 

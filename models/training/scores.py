@@ -21,7 +21,7 @@ def scores_of(
 ) -> Scores:
     """The figures; `stressed` says which rows are above `normal`, `high` which are `high_stress`. All of shape (rows,)."""
     elevated = stressed & ~high
-    said = stressed.astype(np.int64)
+    predicted = stressed.astype(np.int64)
     people = [person == name for name in people_with_both(y, person)]
 
     def by_person(figure: Callable[[Flags], float]) -> Spread:
@@ -33,8 +33,8 @@ def scores_of(
         stress_share=float(y.mean()),
         roc_auc=estimator.roc_auc(y, p),
         pr_auc=estimator.pr_auc(y, p),
-        balanced_accuracy=estimator.balanced_accuracy(y, said),
-        macro_f1=estimator.macro_f1(y, said),
+        balanced_accuracy=estimator.balanced_accuracy(y, predicted),
+        macro_f1=estimator.macro_f1(y, predicted),
         ece=calibration_error(y, p),
         highest_p=float(p.max()),
         share_elevated=float(elevated.mean()),
@@ -43,16 +43,16 @@ def scores_of(
         precision_high_stress=float(y[high].mean()) if high.any() else None,
         roc_auc_by_person=by_person(lambda rows: estimator.roc_auc(y[rows], p[rows])),
         pr_auc_by_person=by_person(lambda rows: estimator.pr_auc(y[rows], p[rows])),
-        balanced_accuracy_by_person=by_person(lambda rows: estimator.balanced_accuracy(y[rows], said[rows])),
-        macro_f1_by_person=by_person(lambda rows: estimator.macro_f1(y[rows], said[rows])),
+        balanced_accuracy_by_person=by_person(lambda rows: estimator.balanced_accuracy(y[rows], predicted[rows])),
+        macro_f1_by_person=by_person(lambda rows: estimator.macro_f1(y[rows], predicted[rows])),
         ece_by_person=by_person(lambda rows: calibration_error(y[rows], p[rows])),
     )
 
 
 def calibration_error(y: Labels, p: Matrix) -> float:
     """Expected calibration error over ten bins of equal width, 0-1."""
-    said, was, share = reliability(y, p)
-    return float((share[share > 0] * np.abs(said - was)).sum())
+    predicted, was, share = reliability(y, p)
+    return float((share[share > 0] * np.abs(predicted - was)).sum())
 
 
 def reliability(y: Labels, p: Matrix) -> tuple[Matrix, Matrix, Matrix]:
@@ -60,9 +60,9 @@ def reliability(y: Labels, p: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     which = np.minimum((p * BINS).astype(np.int64), BINS - 1)
     rows = np.bincount(which, minlength=BINS)
     some = rows > 0
-    said = np.bincount(which, p, BINS)[some] / rows[some]
+    predicted = np.bincount(which, p, BINS)[some] / rows[some]
     was = np.bincount(which, y, BINS)[some] / rows[some]
-    return said, was, rows / len(y)
+    return predicted, was, rows / len(y)
 
 
 def people_with_both(y: Labels, person: NDArray[np.str_]) -> list[str]:

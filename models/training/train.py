@@ -85,8 +85,11 @@ def train(sources: Sources, out_dir: Path, *, progress: Progress, jobs: int | No
         sha256=sha256,
     )
     write_card(out_dir, card)
-    told = data.labelled
-    write_plots(out_dir, PlotData(data.y[told], fitted.decision.p[told], data.person[told], card.alert_trade))
+    labelled_rows = data.labelled
+    write_plots(
+        out_dir,
+        PlotData(data.y[labelled_rows], fitted.decision.p[labelled_rows], data.person[labelled_rows], card.alert_trade),
+    )
     write_card_text(out_dir, card)
     pin(out_dir)
     steps.end(f"{card.version} written to {out_dir}")
@@ -112,8 +115,8 @@ def _card(
     reference: dict[str, Reference],
     sha256: str,
 ) -> Card:
-    told, calibration = data.labelled, fitted.calibration
-    everybody = sorted(set(data.person[told].tolist()))
+    labelled_rows, calibration = data.labelled, fitted.calibration
+    everybody = sorted(set(data.person[labelled_rows].tolist()))
     policy = trials.choose(everybody).policy
     return Card(
         format=FORMAT,
@@ -128,8 +131,8 @@ def _card(
         t1=calibration.thresholds.t1,
         t2=calibration.thresholds.t2,
         alert_policy=policy,
-        scores=_scores(data.take(told), fitted.decision.take(told)),
-        ece_uncalibrated=calibration_error(data.y[told], sigmoid(fitted.raw[told])),
+        scores=_scores(data.take(labelled_rows), fitted.decision.take(labelled_rows)),
+        ece_uncalibrated=calibration_error(data.y[labelled_rows], sigmoid(fitted.raw[labelled_rows])),
         without=fitted.lost,
         by_sensor=by_sensor,
         by_source=_by_source(data, fitted),
@@ -143,15 +146,15 @@ def _card(
 
 
 def _training_data(sources: Sources, data: Dataset) -> TrainingData:
-    told = data.labelled
+    labelled_rows = data.labelled
     path, exercise = sources
     return TrainingData(
         name=path.name,
         sha256=sha256_of(path),
         rows=int((~_effort(data)).sum()),
-        labelled=int(told.sum()),
-        people=len(np.unique(data.person[told])),
-        sources=tuple(str(source) for source in np.unique(data.source[told])),
+        labelled=int(labelled_rows.sum()),
+        people=len(np.unique(data.person[labelled_rows])),
+        sources=tuple(str(source) for source in np.unique(data.source[labelled_rows])),
         exercise_name=None if exercise is None else exercise.name,
         exercise_sha256=None if exercise is None else sha256_of(exercise),
     )
@@ -189,13 +192,13 @@ def _exercise(data: Dataset, fitted: Fit, policy: AlertPolicy) -> Exercise | Non
     # As if exercise were what must not alarm: hours and alerts of it, and of nothing else.
     y = np.where(some.exercising, 0, UNLABELLED)
     lines = timelines(some.person, some.stream, some.t_s, fitted.decision.p[rows], y, some.may_alert)
-    said = fitted.decision.take(moving)
+    predicted = fitted.decision.take(moving)
     return Exercise(
         rows=int(moving.sum()),
         people=len(np.unique(data.person[moving])),
-        share_elevated=float((said.stressed & ~said.high).mean()),
-        share_high_stress=float(said.high.mean()),
-        share_half=float((said.p >= 0.5).mean()),
+        share_elevated=float((predicted.stressed & ~predicted.high).mean()),
+        share_high_stress=float(predicted.high.mean()),
+        share_half=float((predicted.p >= 0.5).mean()),
         alerts_per_hour=figures([run(policy, line) for line in own] for own in lines.values()).false_per_calm_hour,
     )
 
@@ -243,8 +246,8 @@ def _sensor_auc(
     raw = np.zeros(len(fold))
     for number, evaluator in enumerate(evaluators):
         raw[fold == number] = evaluator.scores(other.x[fold == number])
-    told = other.labelled
-    return estimator.roc_auc(other.y[told], raw[told])
+    labelled_rows = other.labelled
+    return estimator.roc_auc(other.y[labelled_rows], raw[labelled_rows])
 
 
 def _studies(recordings: Sequence[Recording]) -> list[str]:
@@ -277,9 +280,9 @@ def _scores_on(test: Dataset, fitted: Fit) -> Scores:
 def _alerts_held_out(data: Dataset, fitted: Fit, trials: Trials) -> AlertFigures:
     """Each fold's people with the policy that was chosen on the others."""
     outcomes = []
-    told = data.labelled
+    labelled_rows = data.labelled
     for held in np.unique(fitted.fold):
-        inside = sorted(set(data.person[told & (fitted.fold == held)].tolist()))
-        outside = sorted(set(data.person[told & (fitted.fold != held)].tolist()))
+        inside = sorted(set(data.person[labelled_rows & (fitted.fold == held)].tolist()))
+        outside = sorted(set(data.person[labelled_rows & (fitted.fold != held)].tolist()))
         outcomes += trials.of(trials.choose(outside).policy, inside)
     return figures(outcomes)
