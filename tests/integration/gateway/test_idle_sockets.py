@@ -49,7 +49,7 @@ async def served(use: Callable[[str, engine.Server], Awaitable[None]]) -> None:
     ids=["never joins", "joins", "leaves", "joins again", "leaves again", "joins elsewhere", "leaves elsewhere"],
 )
 def test_who_is_outside_goes_and_who_is_in_stays(monkeypatch: pytest.MonkeyPatch, packets: list[str], stays: bool) -> None:
-    monkeypatch.setattr(engine, "JOIN_S", SOON_S)
+    monkeypatch.setattr(engine, "CONNECT_TIMEOUT_S", SOON_S)
 
     async def use(url: str, server: engine.Server) -> None:
         async with aiohttp.ClientSession(url) as session, session.ws_connect(PATH) as client:
