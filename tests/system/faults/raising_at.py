@@ -41,7 +41,7 @@ POINTS: Final = {
     "numbers are told": Point("gateway.socketio.broadcast:Broadcast", "_send_stats"),
     "history is read": Point("gateway.socketio.events:SocketEvents", "_history_page"),
     "health is asked": Point("gateway.health:Health", "status"),
-    "logins are read": Point("stresswire.login_cache:LoginCache", "_say"),
+    "logins are read": Point("stresswire.login_cache:LoginCache", "_log_change"),
     "a person is simulated": Point("stresswire.simulate", "_sample"),
     "the connection is served": Point("broker.external.bus:MqttBus", "_serve"),
     "the connection is read": Point("broker.external.bus:MqttBus", "_on_message"),
