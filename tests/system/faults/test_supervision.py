@@ -49,6 +49,13 @@ def sample(stack: Stack) -> None:
     publish(stack.mqtt_port, "first", json.dumps(GOOD))
 
 
+def sample_of_the_gateway(stack: Stack) -> None:
+    """A sample whose answer the gateway waits for: it looks at no other."""
+    with Frontend(stack) as frontend:
+        frontend.emit("esp32_sensor_data", {**GOOD, "device_id": "first"})
+        wait_until(lambda: MESSAGE in stack.output)
+
+
 def status(stack: Stack) -> None:
     publish(stack.mqtt_port, "first", '{"status":"online"}', name="device_status")
 
@@ -94,7 +101,7 @@ def refused(stack: Stack) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("point", "channel", "cause"),
     [
-        ("answers are taken", "data_received", sample),
+        ("answers are taken", "data_received", sample_of_the_gateway),
         ("a result is kept", "command_result", result),
         ("a status is noted", "device_status", status),
         ("an event is forwarded", "new_sensor_data", sample),
