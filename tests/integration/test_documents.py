@@ -244,10 +244,14 @@ def test_topics_are_the_contracts() -> None:
 
 
 def test_messages_tell_of_every_channel_and_event() -> None:
-    told = {row[0]: (row[2], row[3]) for row in rows(MESSAGES_PAGE, "Topics and events")}
+    table = rows(MESSAGES_PAGE, "Topics and events")
+    told = {row[0]: (row[2], row[3]) for row in table}
     assert told.pop(Name.SENSOR_DATA.value) == ("0 or 1", "no")
     others = [channel for channel in CHANNELS if channel.name is not Name.SENSOR_DATA]
     assert told == {one.name.value: (str(one.qos), "yes" if one.retained else "no") for one in others}
+    audiences = {None: "pipeline", "frontend": "frontends", "device": "device", "sender": "device"}
+    ways = {one.name.value: f"{one.sender} to {audiences[one.audience]}" for one in CHANNELS}
+    assert {row[0]: row[1].partition(";")[0] for row in table} == ways
     assert set(Name) <= set(re.findall(r"`(\w+)`", MESSAGES_PAGE))
 
 
@@ -265,6 +269,10 @@ def test_operations_tell_of_every_metric() -> None:
     assert {re.sub("_(total|info)$", "", name) for name in told} == metrics
 
 
+NEW_NAMES = {"firmware_log", "resp"}
+"""What the recipes add, as an example."""
+
+
 def test_recipes_name_tests_that_exist() -> None:
     written = "\n".join(path.read_text() for path in (HERE / "tests").rglob("test_*.py"))
     named = set(re.findall(r"`(test_\w+)`", RECIPES_PAGE))
@@ -272,6 +280,19 @@ def test_recipes_name_tests_that_exist() -> None:
     assert {name for name in named if f"def {name}(" not in written} == set()
     files = {path.name for path in (HERE / "tests").rglob("test_*.py")}
     assert set(re.findall(r"`(?:\w+/)*(test_\w+\.py)`", RECIPES_PAGE)) <= files
+
+
+def test_recipes_name_what_is_in_the_code() -> None:
+    """Names anywhere in the code; for `name` in `file.py`, in that file."""
+    paths = [path for part in (*PACKAGES, "tests") for path in (HERE / part).rglob("*.py")]
+    words = {word for path in paths for word in re.findall(r"\w+", path.read_text())}
+    text = " ".join(RECIPES_PAGE.split())
+    named = set(re.findall(r"`([A-Za-z_]\w+)`", text)) - NEW_NAMES
+    assert len(named) > 40
+    assert named - words == set()
+    placed = re.findall(r"`(\w+)` in `([\w/]+\.py)`", text)
+    assert placed
+    assert [(name, file) for name, file in placed if name not in re.findall(r"\w+", (HERE / file).read_text())] == []
 
 
 def test_paths_are_the_gateways() -> None:
