@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,14 @@ def test_contributing_tells_every_make_target() -> None:
     assert targets is not None
     told = found(r"^make ([a-z-]+)$", CONTRIBUTING)
     assert told >= set(targets[1].split()) - {"install-dev"}
+
+
+def test_contributing_names_the_rooms_that_are_covered() -> None:
+    coverage = tomllib.loads((HERE / "pyproject.toml").read_text())["tool"]["coverage"]
+    assert coverage["report"]["fail_under"] == 100
+    paragraph = re.search(r"^`make coverage` is a gate.*?\n\n", CONTRIBUTING, re.MULTILINE | re.DOTALL)
+    assert paragraph is not None
+    assert set(coverage["run"]["source"]) <= set(re.findall(r"`([^`]+)`", paragraph[0]))
 
 
 def commands() -> dict[str, Any]:
