@@ -138,6 +138,20 @@ def test_files_and_folders_that_are_named_exist(document: Path) -> None:
     assert [name for name in named if not (any(root.glob(name)) or any(HERE.glob(name)))] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_modules_that_are_named_without_their_folder_exist(document: Path) -> None:
+    files = {path.name for path in tracked()}
+    assert set(re.findall(r"`(\w+\.py)`", document.read_text())) - files == set()
+
+
+@pytest.mark.parametrize(
+    "file", [*(HERE / "deploy").rglob("*"), HERE / "Makefile", HERE / "pyproject.toml"], ids=lambda path: path.name
+)
+def test_modules_that_are_named_in_settings_exist(file: Path) -> None:
+    named = re.findall(rf"\b((?:{'|'.join(FOLDERS)})/[\w/]+\.py)\b", file.read_text() if file.is_file() else "")
+    assert [name for name in named if not (HERE / name).is_file()] == []
+
+
 def test_the_glossary_is_in_order() -> None:
     terms = [row[0] for row in rows(GLOSSARY, "Glossary")]
     assert terms == sorted(terms, key=str.lower)
