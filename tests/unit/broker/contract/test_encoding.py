@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from broker.contract import CommandResult, DeviceCommand, ErrorDetail, HistoryRequest, encode, field_of, invalid_request
+from broker.contract import CommandResult, DeviceCommand, HistoryRequest, encode, field_of, percent
 
 
 def test_a_default_is_left_out() -> None:
@@ -28,3 +28,8 @@ def test_the_error_of_a_request_names_the_field_and_what_is_wrong_with_it() -> N
         msgspec.convert({"limit": 0}, HistoryRequest)
     message = "cannot read the request: Expected `int` >= 1 - at `$.limit`"
     assert invalid_request(caught.value) == ErrorDetail("invalid", message, "limit")
+
+
+@pytest.mark.parametrize(("fraction", "shown"), [(0, 0.0), (0.85, 85.0), (0.123456, 12.35), (1, 100.0)])
+def test_a_fraction_in_percent_has_two_decimals(fraction: float, shown: float) -> None:
+    assert percent(fraction) == shown
