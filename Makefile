@@ -12,7 +12,7 @@ PYTEST := PATH="$$($(BIN)/python hatch_build.py --node-folder):$$PATH" $(BIN)/py
 FIRMWARE := firmware/esp32_pubsubclient
 CPP = $(filter-out %.gen.h,$(wildcard $(foreach depth,* */* */*/* */*/*/*,$(FIRMWARE)/$(depth).h $(FIRMWARE)/$(depth).cpp)))
 
-.PHONY: run install install-dev install-test test test-fast test-folder coverage firmware firmware-test faults check format contract bench churn lock clean
+.PHONY: run install install-dev install-test test test-fast test-folder types unit coverage firmware firmware-test faults check format contract bench churn lock clean
 
 run: install
 	@$(BIN)/python hatch_build.py
@@ -50,9 +50,14 @@ test: install-test
 
 # With Python alone, in less than a minute: what can be told without a socket, a database or another program.
 test-fast: install-dev
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync types unit
+
+types:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+unit:
 	@$(PYTEST) tests/unit
 
 FOLDERS = $(wildcard tests/unit/$(F) tests/integration/$(F) tests/system/$(F))

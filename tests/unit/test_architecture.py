@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,7 +99,8 @@ def room_of(module: str) -> str:
 MODULES = {module_of(path): path for path in sources(*PACKAGES)}
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Modules that a file imports by their full names; `from a import b` is a.b if that is a module, else a."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -107,14 +110,14 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import"
             full = [f"{node.module}.{alias.name}" for alias in node.names]
             found |= {name if name in MODULES else str(node.module) for name in full}
-    return found
+    return frozenset(found)
 
 
 def permits(allowed: str, module: str) -> bool:
     return allowed in (EVERYTHING, module, room_of(module))
 
 
-def breaches(module: str, imported: set[str]) -> list[str]:
+def breaches(module: str, imported: AbstractSet[str]) -> list[str]:
     """Imports of ours that the module's room does not allow."""
     allowed = (room_of(module), *ROOMS[room_of(module)])
     return [name for name in imported if name in MODULES and not any(permits(one, name) for one in allowed)]
@@ -199,7 +202,7 @@ def test_the_page_names_what_is_pure() -> None:
     assert re.findall(r"`([^`]+)`", paragraph) == list(PURE)
 
 
-def circle(graph: Mapping[str, set[str]]) -> list[str]:
+def circle(graph: Mapping[str, AbstractSet[str]]) -> list[str]:
     """A circle of modules that import one another, or nothing."""
     done: set[str] = set()
 

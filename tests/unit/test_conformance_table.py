@@ -3,7 +3,7 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -11,11 +11,17 @@ DOCUMENT = (TESTS.parent / "docs" / "mqtt-conformance.md").read_text()
 STATEMENT = r"MQTT-\d+\.\d+\.\d+-\d+"
 
 
-def functions() -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for path in TESTS.rglob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                yield node
+@cache
+def functions() -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]:
+    """Every test of the repository's own."""
+    folders = (TESTS / tier for tier in ("unit", "integration", "system"))
+    return tuple(
+        node
+        for folder in folders
+        for path in folder.rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    )
 
 
 def covered(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,11 @@ RELATIVE = ("How", "What", "When", "Where", "Whether", "Which", "Who", "Whose")
 """A docstring that begins with one of these gives a purpose, and not what is returned."""
 
 
-def nodes() -> Iterator[tuple[Path, ast.AST]]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if "migrations" not in path.parts:
-                for node in ast.walk(ast.parse(path.read_text())):
-                    yield path.relative_to(ROOT), node
+@cache
+def nodes() -> tuple[tuple[Path, ast.AST], ...]:
+    paths = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    ours = (path for path in paths if "migrations" not in path.parts)
+    return tuple((path.relative_to(ROOT), node) for path in ours for node in ast.walk(ast.parse(path.read_text())))
 
 
 def names_in(node: ast.AST) -> Iterator[str]:

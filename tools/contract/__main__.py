@@ -2,7 +2,10 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from tools.contract import asyncapi, cpp, openapi, schemas, typescript
 
@@ -10,15 +13,17 @@ ROOT = Path(__file__).parents[2]
 _SCHEMAS = Path("docs/schemas")
 
 
-def outputs() -> dict[Path, str]:
+@cache
+def outputs() -> Mapping[Path, str]:
     """Return the text of each generated file by its path in the repository."""
-    return {
+    texts = {
         Path("frontend/src/contract.gen.ts"): typescript.render(),
         Path("firmware/esp32_pubsubclient/lib/core/contract.gen.h"): cpp.render(),
         Path("docs/asyncapi.yaml"): asyncapi.render(),
         Path("docs/openapi.yaml"): openapi.render(),
         **{_SCHEMAS / f"{name}.json": text for name, text in schemas.render().items()},
     }
+    return MappingProxyType(texts)
 
 
 def stale(root: Path) -> list[Path]:
@@ -38,7 +43,7 @@ def write(root: Path) -> None:
         (root / path).unlink()
 
 
-def _orphans(root: Path, wanted: dict[Path, str]) -> list[Path]:
+def _orphans(root: Path, wanted: Mapping[Path, str]) -> list[Path]:
     present = sorted(path.relative_to(root) for path in (root / _SCHEMAS).glob("*.json"))
     return [path for path in present if path not in wanted]
 

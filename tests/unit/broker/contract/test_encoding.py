@@ -1,7 +1,16 @@
 import msgspec
 import pytest
 
-from broker.contract import CommandResult, DeviceCommand, HistoryRequest, encode, field_of, percent
+from broker.contract import (
+    CommandResult,
+    DeviceCommand,
+    ErrorDetail,
+    HistoryRequest,
+    encode,
+    field_of,
+    invalid_request,
+    percent,
+)
 
 
 def test_a_default_is_left_out() -> None:

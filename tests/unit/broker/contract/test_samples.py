@@ -539,7 +539,7 @@ def test_any_json_gets_an_answer(value: Any) -> None:
     check(json.dumps(text).encode())
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(ALMOST | VALID, min_size=1, max_size=5))
 def test_anything_like_a_batch_gets_one_answer_an_element(elements: list[dict[str, Any]]) -> None:
     payload = json.dumps(elements).encode()

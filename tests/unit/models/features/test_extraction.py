@@ -141,9 +141,9 @@ def test_the_time_of_day_is_not_known() -> None:
 
 
 def test_elapsed_time_is_not_known() -> None:
-    """A steady stream's features after six hours are those after two."""
+    """A steady stream's features after three hours are those after two."""
     period = [(70 + 3 * math.sin(i / 7), 33.0 + 0.1 * math.sin(i / 9), 1 + 0.2 * math.sin(i / 11)) for i in range(300)]
-    rows = features_of([(float(t), *period[t % 300]) for t in range(6 * 3600)])
+    rows = features_of([(float(t), *period[t % 300]) for t in range(3 * 3600)])
     assert rows[-1] == pytest.approx(rows[24 * 300 - 1], abs=1e-2)
     assert rows[-1] != pytest.approx(rows[-100], abs=1e-2)
 
@@ -243,7 +243,7 @@ def test_one_wild_sample_moves_nothing() -> None:
 @pytest.mark.parametrize("rate_hz", [0.1, 0.2, 3, 10])
 def test_any_rate_works(rate_hz: float) -> None:
     samples: list[Sample] = [
-        (i / rate_hz, 70.0 + i % 3, 33.0 + i % 2 / 10, 1 + 0.1 * (i % 5)) for i in range(int(1500 * rate_hz))
+        (i / rate_hz, 70.0 + i % 3, 33.0 + i % 2 / 10, 1 + 0.1 * (i % 5)) for i in range(min(int(1500 * rate_hz), 6000))
     ]
     row = features_of(samples)[-1]
     assert np.isfinite(row).all()
