@@ -23,6 +23,8 @@ RETAINED_TOPICS: Final = 20_000
 RETAINED_BYTES: Final = 64 * 1024 * 1024
 TOPICS_REMEMBERED: Final = 10_000
 """Topics of which the subscribers in this process are remembered; with one more it begins anew."""
+LONGEST_REMEMBERED: Final = 200
+"""Characters of a topic that is remembered: all of the contract are shorter, and clients may send 65,535 bytes."""
 MAX_FILTERS: Final = 10_000
 MAX_FILTER_BYTES: Final = 8 * 1024 * 1024
 """Of all filters of one session together, as they are indexed."""
@@ -86,10 +88,13 @@ class Router:
     def _local_matches(self, topic: str) -> tuple[Subscription, ...]:
         """Return the subscribers in this process, remembered by topic: their filters hardly ever change."""
         matches = self._matched.get(topic)
-        if matches is None:
+        if matches is not None:
+            return matches
+        matches = tuple(self._local.match(topic))
+        if len(topic) <= LONGEST_REMEMBERED:
             if len(self._matched) >= TOPICS_REMEMBERED:
                 self._matched.clear()
-            matches = self._matched[topic] = tuple(self._local.match(topic))
+            self._matched[topic] = matches
         return matches
 
     def offer(self, inbound: InboundMessage) -> Held | int:

@@ -3,7 +3,7 @@
 import asyncio
 
 from broker.auth.identity import Identity
-from broker.contract import SENSOR_DATA, parse_topic
+from broker.contract import MAX_DEVICE_ID, SENSOR_DATA, parse_topic
 from broker.embedded import router as module
 from broker.embedded.router import Held, InboundMessage, Router
 from broker.embedded.session import Session
@@ -66,6 +66,17 @@ def test_the_topics_that_are_remembered_are_bounded() -> None:
     assert router.offer(inbound("t/more")) == 0
     assert list(router._matched) == ["t/more"]
     assert len(router.local[0]) == 4
+
+
+def test_a_long_topic_is_not_remembered() -> None:
+    """Else a client could fill the memory with as many topics as are remembered, of 65,535 bytes each."""
+    router = subscribed(subscription("#", durable=False))
+    longest = "t" * module.LONGEST_REMEMBERED
+    for topic in (longest, longest + "t"):
+        router.offer(inbound(topic))
+    assert list(router._matched) == [longest]
+    assert len(router.local[0]) == 2
+    assert len(SENSOR_DATA.topic("d" * MAX_DEVICE_ID)) < module.LONGEST_REMEMBERED
 
 
 def test_a_message_has_the_parts_of_its_topic() -> None:
