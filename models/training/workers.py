@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,8 @@ T = TypeVar("T")
 _THREADS: Final = 1
 """Of BLAS and OpenMP in a worker: there are as many workers as cores already."""
 _PARENT_CHECK_S: Final = 0.5
+_MANAGER: Final = "ExecutorManagerThread"
+"""The name that joblib gives to its thread."""
 _EXPECTED: Final = ("A worker stopped", r"\d+ tasks (have been|which were)")
 """Warnings of joblib: a worker whose memory has grown is replaced by a new one; work is cancelled after an error."""
 
@@ -48,7 +51,7 @@ class Workers:
                 with _interrupts_ignored():
                     started = parallel(joblib.delayed(os.getpid)() for _ in range(self.jobs))
                 list(started)
-                with closing(parallel(joblib.delayed(call)() for call in listed)) as results:
+                with _quiet_manager(), closing(parallel(joblib.delayed(call)() for call in listed)) as results:
                     for number in range(len(listed)):
                         if begin is not None:
                             begin(number)
@@ -68,6 +71,26 @@ def _begin(parent: int) -> None:
         os._exit(1)
 
     Thread(target=watch, name="parent", daemon=True).start()
+
+
+@contextmanager
+def _quiet_manager() -> Iterator[None]:
+    """Print no traceback of the thread in which joblib hands out calls: it looks for a call that was just called off, and
+    fails, if the calls are ended before it has handed out all of them (joblib 1.6.0,
+    findings/joblib-fails-aloud-when-called-off.sh).
+    """
+    before = threading.excepthook
+
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        name = "" if failed.thread is None else failed.thread.name
+        if failed.exc_type is not KeyError or name != _MANAGER:
+            before(failed)
+
+    threading.excepthook = tell
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -75,6 +76,20 @@ def test_ctrl_c_is_left_to_the_main_process() -> None:
 def test_there_are_as_many_as_cores_unless_it_is_said() -> None:
     assert Workers().jobs == len(os.sched_getaffinity(0))
     assert Workers(3).jobs == 3
+
+
+def test_an_end_before_the_first_result_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+
+    def interrupted(_number: int) -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            Workers(2).run([partial(slow_first, number) for number in range(30)], interrupted)
+    assert not failed
+    assert threading.excepthook == failed.append
 
 
 @pytest.mark.parametrize(
