@@ -84,10 +84,8 @@ class Bridge:
                 continue
             answer = self._reader.read(message)
             if answer is not None:
-                try:
+                with self._reader.containing(answer):
                     self._requests.resolve(answer)
-                except Exception as error:  # noqa: BLE001 - `failed` logs it; the other messages go on
-                    self._reader.failed(answer, error)
 
     async def forward_live(self) -> None:
         """Send live events to clients."""
@@ -95,13 +93,11 @@ class Bridge:
         async for message in self._live:
             event = self._reader.read(message)
             if event is not None:
-                try:
+                with self._reader.containing(event):
                     if event.channel is DEVICE_STATUS:
                         self._devices.note_status(event)
                     if event.payload is not None:
                         self._broadcast.forward(event)
-                except Exception as error:  # noqa: BLE001 - `failed` logs it; the other messages go on
-                    self._reader.failed(event, error)
             events += 1
             if events % FORWARDED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # the tasks that write to frontends have their turn, also in a backfill
@@ -111,8 +107,6 @@ class Bridge:
         async for message in self._results:
             result = self._reader.read(message)
             if result is not None:
-                try:
+                with self._reader.containing(result):
                     self._broadcast.forward(result)
                     await self._commands.note_result(result)
-                except Exception as error:  # noqa: BLE001 - `failed` logs it; the other messages go on
-                    self._reader.failed(result, error)

@@ -5,6 +5,8 @@ A device, or any client that may publish at an external broker, decides what a m
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import msgspec
@@ -53,10 +55,15 @@ class InboundReader:
             self.reject(channel, error.reason, f"on {message.topic[:200]!r}: {error}")
             return None
 
-    def failed(self, message: Inbound, error: Exception) -> None:
-        """Count and log a message that was given up, since its handling failed in a way that nobody foresaw."""
-        self._metrics.rejected_messages.labels(message.channel.name.value, "internal").inc()
-        self._warnings.failed("a message of %s on %s failed", message.device_id, message.channel.name.value, error=error)
+    @contextmanager
+    def containing(self, message: Inbound) -> Iterator[None]:
+        """Give up a message whose handling fails in a way that nobody foresaw, counted and logged: the others go on."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - it is logged
+            channel = message.channel.name.value
+            self._metrics.rejected_messages.labels(channel, "internal").inc()
+            self._warnings.failed("a message of %s on %s failed", message.device_id, channel, error=error)
 
     def reject(self, channel: Channel, reason: Reason, what: str) -> None:
         """Count a message that is rejected, and log it if not too many are."""
