@@ -49,8 +49,8 @@ class Annotations:
         await change(self._writer, event, lambda connection: annotation_rows.delete_annotation(connection, annotation_id))
 
 
-def _time(field: str, text: str) -> datetime:
+def _time(field: str, value: str | float) -> datetime:
     try:
-        return instant(field, text)
+        return instant(field, value)
     except HistoryError as error:
         raise history_rejected(error) from error

@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from broker.contract import CHANNELS, Channel
+from broker.contract.errors import RejectedError
+from broker.contract.reports import read_report
 from broker.message import Message
 from broker.pacing.log_limiter import LogLimiter
 from gateway.metrics import Metrics
@@ -21,13 +23,14 @@ log = logging.getLogger(__name__)
 
 _DECODERS: Final = {channel.name: msgspec.json.Decoder(channel.payload).decode for channel in CHANNELS}
 
-Reason = Literal["forged", "device_id", "not_utf8", "invalid", "internal"]
+Reason = Literal["forged", "device_id", "not_utf8", "invalid", "in_part", "unknown", "internal"]
 
 
 class Inbound(Struct, frozen=True, eq=False):
     """A valid message of the bus.
 
-    `payload` is of the channel's type, or None if a retained message was cleared; `raw` is the JSON as it came.
+    `payload` is of the channel's type, or None if a retained message was cleared or cannot be understood; `raw` is the JSON
+    as it came.
     """
 
     channel: Channel
@@ -52,8 +55,24 @@ class InboundReader:
         try:
             return _read(channel, message)
         except _RejectedMessageError as error:
-            self.reject(channel, error.reason, f"on {message.topic[:200]!r}: {error}")
-            return None
+            if error.reason not in ("not_utf8", "invalid") or channel.sender != "device":
+                self.reject(channel, error.reason, f"on {message.topic[:200]!r}: {error}")
+                return None
+        return self._understood(channel, message)
+
+    def _understood(self, channel: Channel, message: Message) -> Inbound | None:
+        """Return what can be understood of a device's message that is not of the contract's type."""
+        device_id, where = message.device_id, f"on {message.topic[:200]!r}"
+        try:
+            report = read_report(message.payload, channel.payload)
+        except RejectedError as error:
+            self.reject(channel, "not_utf8" if error.detail.code == "not_utf8" else "invalid", f"{where}: {error}")
+            # What was retained before is true no more.
+            return Inbound(channel, device_id, None, b"") if channel.retained else None
+        if report.unused:
+            self._metrics.rejected_messages.labels(channel.name.value, "in_part").inc()
+            self._warnings.warn("used a message in part %s: not %s", where, report.unused[:400])
+        return Inbound(channel, device_id, report.payload, message.payload)
 
     @contextmanager
     def containing(self, message: Inbound) -> Iterator[None]:
@@ -69,6 +88,11 @@ class InboundReader:
         """Count a message that is rejected, and log it if not too many are."""
         self._metrics.rejected_messages.labels(channel.name.value, reason).inc()
         self._warnings.warn("refused a message %s", what[:400])
+
+    def reject_event(self, what: str, name: str) -> None:
+        """Count an event that nothing listens to, and log it if not too many are."""
+        self._metrics.rejected_messages.labels("none", "unknown").inc()
+        self._warnings.warn("refused %s over Socket.IO: %r", what, name[:64])
 
 
 class _RejectedMessageError(Exception):

@@ -6,7 +6,7 @@ The correlation id is the payload's SHA-256. A sample without a key is given a g
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -165,8 +165,10 @@ def prepare(data: object, keys: KeySource, sender: str | None = None) -> Prepare
     if isinstance(data, Malformed):
         return _prepared(sender or ANONYMOUS_DEVICE, data.payload)
     elements = data if isinstance(data, list) else [data]
-    device_id = sender or next(filter(None, map(_device_id, elements)), ANONYMOUS_DEVICE)
+    device_id = sender or _device_of(element.get("device_id") for element in elements if isinstance(element, dict))
     keyed = [_keyed(element, device_id, index, keys) for index, element in enumerate(elements)]
+    if sender is None:
+        keyed = [_named(element, device_id) for element in keyed]
     try:
         # The standard library keeps NaN, which ingest then rejects by name; msgspec would write null.
         text = json.dumps(keyed if isinstance(data, list) else keyed[0], separators=(",", ":"), default=_replace_attachment)
@@ -208,9 +210,11 @@ def _prepare_text(payload: bytes, keys: KeySource, sender: str | None) -> Prepar
             payload.decode()  # msgspec does not look into the text of fields that it skips
         decoded = _decode_heads(payload)
         heads = decoded if isinstance(decoded, list) else [decoded]
-        device_id = sender or next(filter(None, (valid_device_id(head.device_id) for head in heads)), ANONYMOUS_DEVICE)
+        device_id = sender or _device_of(head.device_id for head in heads)
         if any(head.reserved for head in heads):
             return None
+        if sender is None and device_id != ANONYMOUS_DEVICE and any(head.device_id is None for head in heads):
+            return None  # a sample of nobody's among somebody's
         if not any(head.unkeyed for head in heads):
             return _prepared(device_id, payload)
         if isinstance(decoded, _Head):
@@ -254,8 +258,20 @@ def _unwrap(text: str, keys: KeySource, sender: str | None) -> object:
         return Malformed(text.encode(errors="replace"))
 
 
-def _device_id(element: object) -> str | None:
-    return valid_device_id(element.get("device_id")) if isinstance(element, dict) else None
+def _device_of(device_ids: Iterable[object]) -> str:
+    """Return the device of a message: its first sample's, which is `ANONYMOUS_DEVICE` if that names none."""
+    for value in device_ids:
+        device_id = ANONYMOUS_DEVICE if value is None else valid_device_id(value)
+        if device_id is not None:
+            return device_id
+    return ANONYMOUS_DEVICE
+
+
+def _named(element: Any, device_id: str) -> Any:
+    """Name the device of a sample that names none, so that ingest does not take it for the message's."""
+    if isinstance(element, dict) and element.get("device_id") is None and device_id != ANONYMOUS_DEVICE:
+        return {**element, "device_id": ANONYMOUS_DEVICE}
+    return element
 
 
 def _keyed(element: Any, device_id: str, index: int, keys: KeySource) -> Any:

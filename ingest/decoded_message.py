@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from broker.contract import STAMP, ErrorDetail, SensorSample, encode
-from broker.contract.samples import Key, RejectedSample, Sample, decode
+from broker.contract.json_text import SentKey
+from broker.contract.samples import RejectedSample, Sample, decode
 from broker.message import Message
 from ingest.event_time import event_times
 from storage.readings import RecordKey
@@ -40,7 +41,7 @@ class DecodedMessage(NamedTuple):
         def reject(element: KeyedSample | RejectedSample) -> RejectedSample:
             if isinstance(element, RejectedSample):
                 return element
-            return RejectedSample(error=error, raw=encoded_element(element), key=Key(element.key.boot, element.key.seq))
+            return RejectedSample(error=error, raw=encoded_element(element), key=SentKey(element.key.boot, element.key.seq))
 
         return self._replace(elements=tuple(map(reject, self.elements)))
 

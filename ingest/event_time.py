@@ -30,9 +30,14 @@ def event_times(elements: Sequence[Sample | RejectedSample], received_at: dateti
 def _event_time(sample: Sample, received_at: datetime, last_ms: int) -> EventTime:
     if sample.timestamp is not None:
         return EventTime(sample.timestamp, synced=True)
-    behind_ms = 0 if sample.uptime_ms is None else max(0, last_ms - sample.uptime_ms)
+    uptime_ms = last_ms if sample.uptime_ms is None else sample.uptime_ms
+    behind_ms = last_ms - uptime_ms
+    if behind_ms < -_WRAP_MS // 2 and uptime_ms < _WRAP_MS:
+        behind_ms += _WRAP_MS
     # No device buffers longer than this: a larger difference is an error of its uptime.
-    return EventTime(received_at - timedelta(milliseconds=min(behind_ms, _LONGEST_MS)), synced=False)
+    return EventTime(received_at - timedelta(milliseconds=min(max(behind_ms, 0), _LONGEST_MS)), synced=False)
 
 
 _LONGEST_MS = 30 * 24 * 3600 * 1000
+_WRAP_MS = 1 << 32
+"""Arduino's `millis()` begins again at 0 after so many: every 49.7 days."""

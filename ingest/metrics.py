@@ -22,6 +22,13 @@ class Metrics:
         self.stored = samples.labels("stored")
         self.duplicate = samples.labels("duplicate")
         self.rejected = samples.labels("refused")
+        self.warnings = Counter(
+            "stresswire_sample_warnings",
+            "Fields of stored samples that were not taken as they came: a value that means no contact, a clock that is not "
+            "set, a name that is no field.",
+            ["code"],
+            registry=registry,
+        )
         self.defects = Counter(
             "stresswire_ingest_defects", "Messages that were refused for an error of the program's own.", registry=registry
         )

@@ -20,6 +20,7 @@ from broker.contract import (
     encode,
     percent,
 )
+from broker.contract.json_text import SentKey
 from broker.contract.samples import Key, RejectedSample, sha256_of
 from ingest.decoded_message import DecodedMessage, KeyedSample
 from models.serving.predictor import Prediction
@@ -56,20 +57,28 @@ def receipt(message: DecodedMessage, results: Sequence[Result]) -> Publication:
     errors = [(index, result) for index, result in enumerate(results) if isinstance(result, ErrorDetail)]
     newest = max(stored, key=lambda pair: pair[0].at)[1] if stored else None
     error = errors[0][1] if not stored else None
+    warnings = tuple(
+        _batch_error(index, element, detail)
+        for index, (element, result) in enumerate(zip(message.elements, results, strict=True))
+        if isinstance(element, KeyedSample) and isinstance(result, Stored)
+        for detail in element.sample.warnings
+    )
+    reason = error or next((one.error for one in warnings), None)
     received = DataReceived(
         status="error" if newest is None else "partial" if errors else "success",
         record_id=None if newest is None else newest.record_id,
         stress_prediction=None if newest is None else StressPrediction(newest.level, newest.confidence),
-        boot=None if key is None else key.boot,
-        seq=None if key is None else key.seq,
+        boot=key.boot,
+        seq=key.seq,
         server_time=message.received_at,
         count=len(stored) if message.batch else None,
         duplicate=bool(stored) and all(result.duplicate for _, result in stored),
         error=error,
-        message=None if error is None else error.message,
+        message=None if reason is None else reason.message,
         errors=tuple(_batch_error(index, message.elements[index], detail) for index, detail in errors)
         if message.batch
         else (),
+        warnings=warnings,
         sha256=sha256_of(message.payload),
     )
     return Publication(DATA_RECEIVED.topic(message.device_id), encode(received), DATA_RECEIVED.qos)
@@ -118,11 +127,11 @@ _RAISED = "High stress level detected: the signs have lasted. Consider a break."
 _CLEARED = "The stress level is back to normal."
 
 
-def _key(element: KeyedSample | RejectedSample) -> Key | None:
-    """The key that the sender gave, if any."""
-    return element.key if isinstance(element, RejectedSample) else element.sample.key
+def _key(element: KeyedSample | RejectedSample) -> Key | SentKey:
+    """As much of the key that the sender gave as could be read."""
+    return element.key if isinstance(element, RejectedSample) else element.sample.key or SentKey()
 
 
 def _batch_error(index: int, element: KeyedSample | RejectedSample, detail: ErrorDetail) -> BatchError:
     key = _key(element)
-    return BatchError(index, detail, None if key is None else key.boot, None if key is None else key.seq)
+    return BatchError(index, detail, key.boot, key.seq)

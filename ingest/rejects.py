@@ -12,6 +12,7 @@ from ingest.receipts import Result, Stored
 from ingest.scoring import NewSample
 from storage.readings import rejected_one_by_one
 from storage.rejected import insert_rejected, kept_payload
+from storage.tables import BOOT_KEPT
 
 
 def rejected_before(messages: Iterable[DecodedMessage]) -> dict[ElementIndex, Result]:
@@ -49,8 +50,8 @@ def keep_rejected(
         rows.append(
             {
                 "device_id": message.device_id[:MAX_DEVICE_ID],
-                "boot": None if element.key is None else element.key.boot,
-                "seq": None if element.key is None else element.key.seq,
+                "boot": None if element.key.boot is None else element.key.boot[:BOOT_KEPT],
+                "seq": element.key.seq,
                 "received_at": message.received_at,
                 "code": result.code,
                 "field": result.field,

@@ -12,12 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from broker.bus import Bus
 from broker.contract import SENSOR_DATA
+from broker.contract.json_text import key_in_text
 from broker.contract.samples import RejectedSample
 from broker.message import Message
 from broker.pacing.log_limiter import LogLimiter
 from broker.pacing.supervisor import Supervisor
 from ingest.alert_outbox import AlertOutbox
-from ingest.decoded_message import DecodedMessage, Stamps, decode_message
+from ingest.decoded_message import DecodedMessage, KeyedSample, Stamps, decode_message
 from ingest.defects import INTERNAL_ERROR, Defects
 from ingest.device_streams import DeviceCache
 from ingest.metrics import Metrics
@@ -89,6 +90,7 @@ class Ingest:
         self._stamps = Stamps(process_id)
         self._devices = DeviceCache()
         self._undecoded, self._unstored = Defects(), Defects()
+        self._warnings = LogLimiter(log, time.monotonic, WARN_INTERVAL_S)
         self._rejections = LogLimiter(log, time.monotonic, WARN_INTERVAL_S)
         self._shard = shard
         self._alerts = AlertOutbox(bus, writer, shard.owns, grace_s=grace_s)
@@ -156,10 +158,18 @@ class Ingest:
         except Exception as error:  # noqa: BLE001 - `failed` logs it
             device_id = message.device_id
             self._count_defect(self._undecoded, device_id, error)
-            rejected = RejectedSample(error=INTERNAL_ERROR, raw=message.payload)
+            rejected = RejectedSample(error=INTERNAL_ERROR, raw=message.payload, key=key_in_text(message.payload))
             return DecodedMessage(device_id, message.payload, received_at, (rejected,), batch=False)
         self._undecoded.succeeded()
+        self._count_warnings(decoded_message)
         return decoded_message
+
+    def _count_warnings(self, decoded_message: DecodedMessage) -> None:
+        for element in decoded_message.elements:
+            if isinstance(element, KeyedSample) and element.sample.warnings:
+                for warning in element.sample.warnings:
+                    self._metrics.warnings.labels(warning.code).inc()
+                    self._warnings.warn("from %r: %s", decoded_message.device_id[:64], warning.message)
 
     async def _store(self, decoded: Sequence[DecodedMessage], messages: Sequence[Message]) -> None:
         """Commit, answer and acknowledge. If that fails unexpectedly, do it for each message by itself: the one that

@@ -8,8 +8,10 @@ from sqlalchemy import BigInteger, Dialect, Float, Index, Integer, LargeBinary, 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime, TypeDecorator
 
-from broker.contract import Quality
+from broker.contract import MAX_BOOT, STAMP, Quality
 
+BOOT_KEPT = len(STAMP) + MAX_BOOT
+"""Characters of a `boot` that is kept."""
 BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER key
 
 
@@ -151,7 +153,7 @@ class Rejected(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     device_id: Mapped[str] = mapped_column(FreeString(64))
-    boot: Mapped[str | None] = mapped_column(String(33))
+    boot: Mapped[str | None] = mapped_column(String(BOOT_KEPT))
     seq: Mapped[int | None] = mapped_column(BigInteger)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     code: Mapped[str] = mapped_column(String(32))

@@ -17,6 +17,7 @@ from broker.contract.frontend_messages import (
     AnnotationSaved,
     ClientStats,
     ConnectionStatus,
+    EventRejected,
     EventsSkipped,
     HealthStatus,
     HistoryData,
@@ -54,6 +55,7 @@ class Name(StrEnum):
     CONNECTION_STATUS = "connection_status"
     EVENTS_SKIPPED = "events_skipped"
     SERVER_SHUTDOWN = "server_shutdown"
+    EVENT_REJECTED = "event_rejected"
     ANNOTATE = "annotate"
     ANNOTATION_SAVED = "annotation_saved"
 
@@ -188,6 +190,7 @@ EVENTS = (
     Event(Name.CONNECTION_STATUS, ConnectionStatus, "server", "The client is connected."),
     Event(Name.CLIENT_STATS, ClientStats, "server", "The number of connected clients; sent to frontends on every change."),
     Event(Name.EVENTS_SKIPPED, EventsSkipped, "server", "Live events were left out because the frontend was too slow."),
+    Event(Name.EVENT_REJECTED, EventRejected, "server", "The client emitted an event that does not exist."),
     Event(Name.SERVER_SHUTDOWN, ServerShutdown, "server", "The server shuts down; reconnect after the given time."),
     Event(
         Name.REQUEST_HISTORY,

@@ -56,7 +56,7 @@ class ErrorDetail(Struct, frozen=True, omit_defaults=True):
 
 
 class BatchError(Struct, frozen=True, omit_defaults=True):
-    """Rejected element of a batch; `index` is its position, from 0."""
+    """Rejected element of a batch, or in `warnings` any element; `index` is its position, from 0."""
 
     index: int
     error: ErrorDetail
@@ -69,6 +69,9 @@ ReceiptStatus = Literal["success", "partial", "error"]
 
 class DataReceived(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Receipt for a sample or a batch, sent after the database commit: `success` means stored.
+
+    `error` and `errors` tell what was not stored, `warnings` what was stored otherwise than it was sent; `message` is the
+    text of the first of them.
 
     For a batch the fields describe its newest stored sample, but `boot` and `seq` are those of its last element. `sha256`
     is the hash of the payload that is answered. `duplicate`: all its samples had been stored before.
@@ -84,6 +87,7 @@ class DataReceived(Struct, frozen=True, omit_defaults=True, kw_only=True):
     duplicate: bool = False
     error: ErrorDetail | None = None
     errors: tuple[BatchError, ...] = ()
+    warnings: tuple[BatchError, ...] = ()
     message: str | None = None
     sha256: str | None = None
 

@@ -21,6 +21,7 @@ from broker.contract.limits import (
     Resolution,
     StressLevel,
     Temp,
+    Time,
 )
 
 
@@ -82,8 +83,8 @@ class HistoryRequest(Struct, frozen=True, omit_defaults=True):
     """
 
     limit: Annotated[int, Meta(ge=1, le=HISTORY_MAX)] = HISTORY_DEFAULT
-    start_date: Annotated[str, Meta(max_length=40)] | None = None
-    end_date: Annotated[str, Meta(max_length=40)] | None = None
+    start_date: Time | None = None
+    end_date: Time | None = None
     device_id: DeviceId | None = None
     after_id: Annotated[int, Meta(ge=0, le=MAX_COUNT)] | None = None
     cursor: Annotated[str, Meta(max_length=80)] | None = None
@@ -188,15 +189,22 @@ class EventsSkipped(Struct, frozen=True):
     count: int
 
 
+class EventRejected(Struct, frozen=True):
+    """Answer to an event that does not exist; `error` says which do. Also the acknowledgement, if one was asked for."""
+
+    event: Annotated[str, Meta(max_length=64)]
+    error: ErrorDetail
+
+
 class AnnotationRequest(Struct, frozen=True, kw_only=True):
     """Label for a time range of a device's data; without `end` it is an instant, or a range that has not ended.
 
-    Times are ISO 8601; no zone means UTC. A device labels its own data and may omit `device_id`; other logins must set it.
+    A time without a zone is in UTC. A device labels its own data and may omit `device_id`; other logins must set it.
     """
 
-    start: Annotated[str, Meta(max_length=40)]
+    start: Time
     label: Annotated[str, Meta(min_length=1, max_length=64, description="such as stress, calm or exercise")]
-    end: Annotated[str, Meta(max_length=40)] | None = None
+    end: Time | None = None
     note: Annotated[str, Meta(max_length=2000)] | None = None
     device_id: DeviceId | None = None
 

@@ -62,9 +62,23 @@ Temp = Annotated[
     float, Meta(ge=RANGES["temp"].low, le=RANGES["temp"].high, description="skin temperature, degrees Celsius")
 ]
 Eda = Annotated[float, Meta(ge=RANGES["eda"].low, le=RANGES["eda"].high, description="skin conductance, microsiemens")]
-DeviceId = Annotated[str, Meta(pattern=DEVICE_ID, description="the device's name")]
-Boot = Annotated[str, Meta(pattern=BOOT, description="unique to a boot: at least 64 random bits")]
+DeviceId = Annotated[
+    str, Meta(pattern=DEVICE_ID, description="the device's name", extra={"rule": f"1-{MAX_DEVICE_ID} {NAME_RULE}"})
+]
+Boot = Annotated[
+    str,
+    Meta(
+        pattern=BOOT,
+        description="unique to a boot: at least 64 random bits",
+        extra={"rule": f"1-{MAX_BOOT} {NAME_RULE}"},
+    ),
+]
 Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ, description="counter of samples since the boot")]
+TIME_RULE = (
+    "an ISO 8601 time such as 2024-12-10T10:30:00Z, or a Unix time in seconds, milliseconds, microseconds or nanoseconds"
+)
+"""What is taken as a time, for messages."""
+Time = Annotated[Annotated[str, Meta(max_length=40)] | float, Meta(description=TIME_RULE, extra={"rule": TIME_RULE})]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 
@@ -100,6 +114,7 @@ ErrorCode = Literal[
     "missing",
     "out_of_range",
     "not_finite",
+    "no_contact",
     "invalid",
     "reserved",
     "device_mismatch",

@@ -4,48 +4,35 @@ msgspec decodes and checks. Only a payload that it rejects is decoded again with
 name the invalid field and its limit.
 """
 
+import codecs
 import hashlib
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from functools import partial
 
 import msgspec
 from msgspec import Struct
 
 from broker.contract import (
-    CLOCK_AHEAD_S,
-    CLOCK_FLOOR,
+    ANONYMOUS_DEVICE,
     MAX_BATCH,
     MAX_DEVICE_ID,
     MAX_PAYLOAD_BYTES,
-    MAX_SEQ,
     NAME_RULE,
     STAMP,
-    ErrorCode,
     ErrorDetail,
     SensorSample,
 )
 from broker.contract.errors import RejectedError
-from broker.contract.validation import (
-    check_fields,
-    is_boot,
-    is_device_id,
-    kind_of,
-    read_slowly,
-    reserved,
-    short,
-    too_deep,
-)
-
-MILLISECONDS_FROM = 1e11
-"""Unix times from here on are milliseconds: in seconds this would be the year 5138."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_UNIX_S = 253402300799.0
+from broker.contract.json_text import SentKey, key_in_text, read_slowly, sent_key, split_slowly, too_deep
+from broker.contract.near_names import near_names
+from broker.contract.times import device_time, parse_time
+from broker.contract.validation import as_whole, bad_time, check_fields, corrected, is_device_id, kind_of, reserved, short
 
 _decode_sample = msgspec.json.Decoder(SensorSample).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
-_scan = json.JSONDecoder().raw_decode
+_convert = partial(msgspec.convert, type=SensorSample)
 
 
 class Key(Struct, frozen=True):
@@ -56,7 +43,11 @@ class Key(Struct, frozen=True):
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """Valid sample. `timestamp` is the device's, in UTC; None if it sent none or its clock is not set."""
+    """Valid sample. `timestamp` is the device's, in UTC; None if it sent none or its clock is not set.
+
+    `warnings` tell of what was not taken as it came: values that mean no contact, names that are no fields, a clock that is
+    not set.
+    """
 
     device_id: str
     hr: float | None
@@ -65,14 +56,18 @@ class Sample(Struct, frozen=True, kw_only=True):
     timestamp: datetime | None
     uptime_ms: int | None
     key: Key | None
+    warnings: tuple[ErrorDetail, ...] = ()
 
 
 class RejectedSample(Struct, frozen=True, kw_only=True):
-    """Element of a message, or a whole message, that is not a valid sample, with the reason."""
+    """Element of a message, or a whole message, that is not a valid sample, with the reason.
+
+    `key` is as much of its key as could be read; of a message, the last one in it.
+    """
 
     error: ErrorDetail
     raw: bytes
-    key: Key | None = None
+    key: SentKey = SentKey()
 
 
 class Decoded(Struct, frozen=True):
@@ -101,7 +96,8 @@ def decode(payload: bytes, device_id: str, *, now: datetime, trusted: bool = Fal
             return Decoded((_element(text, device_id, now, trusted),), batch=False)
         return Decoded(tuple(_element(raw, device_id, now, trusted) for raw in _split(text)), batch=True)
     except RejectedError as rejected:
-        return Decoded((RejectedSample(error=rejected.detail, raw=payload),), batch=False)
+        key = key_in_text(payload, trusted=trusted)
+        return Decoded((RejectedSample(error=rejected.detail, raw=payload, key=key),), batch=False)
 
 
 def sha256_of(payload: bytes) -> str:
@@ -109,39 +105,9 @@ def sha256_of(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()
 
 
-def key_of(element: object) -> Key | None:
-    """Return the key of an element that was decoded to plain objects, or None if it has no valid one."""
-    if not isinstance(element, dict):
-        return None
-    boot, seq = element.get("boot"), element.get("seq")
-    if isinstance(boot, str) and is_boot(boot) and type(seq) is int and 0 <= seq <= MAX_SEQ:
-        return Key(boot, seq)
-    return None
-
-
 def valid_device_id(value: object) -> str | None:
     """Return `value` if it is a valid device id, else None."""
     return value if isinstance(value, str) and is_device_id(value) else None
-
-
-def parse_time(value: str | float) -> datetime | None:
-    """Return a device's timestamp in UTC, or None if a datetime cannot hold it or it is before `CLOCK_FLOOR`.
-
-    Raises:
-        ValueError: a string that is not ISO 8601.
-    """
-    if isinstance(value, str):
-        time = datetime.fromisoformat(value)
-        try:
-            time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-        except OverflowError:
-            return None
-    else:
-        seconds = value / 1000 if value >= MILLISECONDS_FROM else value
-        if not 0 <= seconds <= _LATEST_UNIX_S:
-            return None
-        time = _EPOCH + timedelta(seconds=seconds)
-    return time if time >= CLOCK_FLOOR else None
 
 
 def _unwrapped(payload: bytes) -> bytes:
@@ -152,7 +118,7 @@ def _unwrapped(payload: bytes) -> bytes:
         payload.decode()
     except UnicodeDecodeError as error:
         raise RejectedError("not_utf8", f"the message must be UTF-8: byte {error.start} is not") from error
-    text = payload.strip(b" \t\r\n")
+    text = payload.removeprefix(codecs.BOM_UTF8).strip(b" \t\r\n")
     if not text:
         raise RejectedError("empty", "the message is empty")
     if text[:1] != b'"':
@@ -160,7 +126,8 @@ def _unwrapped(payload: bytes) -> bytes:
     try:
         return _decode_text(text).encode().strip(b" \t\r\n")
     except msgspec.DecodeError as error:
-        raise RejectedError("not_json", f"the message must be JSON: {error}") from error
+        read_slowly(text.decode())
+        raise RejectedError("not_json", "the message must be JSON: it is a string with half a character in it") from error
 
 
 def _split(text: bytes) -> Sequence[bytes | msgspec.Raw]:
@@ -170,8 +137,8 @@ def _split(text: bytes) -> Sequence[bytes | msgspec.Raw]:
     except RecursionError as error:
         raise too_deep() from error
     except msgspec.DecodeError:
-        # A NaN in one element makes the array malformed JSON; the other elements are still valid.
-        elements = _split_slowly(text.decode())
+        # One broken element makes the array malformed JSON; the other elements are still valid.
+        elements = split_slowly(text.decode())
     if not elements:
         raise RejectedError("empty", "a batch must hold at least one sample")
     if len(elements) > MAX_BATCH:
@@ -179,50 +146,86 @@ def _split(text: bytes) -> Sequence[bytes | msgspec.Raw]:
     return elements
 
 
-def _split_slowly(text: str) -> list[bytes]:
-    """Return the bytes of each element of an array that only the standard library decodes. Raises `RejectedError`."""
-    read_slowly(text)
-    elements: list[bytes] = []
-    position = 1
-    while text[position] != "]":
-        if text[position] in " \t\r\n,":
-            position += 1
-            continue
-        if len(elements) == MAX_BATCH:
-            raise RejectedError("too_many", f"a batch must hold at most {MAX_BATCH} samples")
-        _, end = _scan(text, position)
-        elements.append(text[position:end].encode())
-        position = end
-    return elements
-
-
 def _element(raw: bytes | msgspec.Raw, device_id: str, now: datetime, trusted: bool) -> Sample | RejectedSample:
     try:
-        sample = _decode_sample(raw)
-        return _checked(sample, device_id, now, trusted)
-    except (msgspec.DecodeError, RecursionError) as error:
-        return _explained(bytes(raw), error)
+        return _checked(_decode_sample(raw), raw, device_id, now, trusted)
+    except (msgspec.DecodeError, RecursionError):
+        return _read_again(bytes(raw), device_id, now, trusted)
     except RejectedError as rejected:
-        # A receipt must not name a key that the pipeline generated for another client.
-        key = None if rejected.detail.code == "reserved" else _key_in(bytes(raw))
+        key = sent_key(msgspec.json.decode(raw), trusted=trusted)
         return RejectedSample(error=rejected.detail, raw=bytes(raw), key=key)
 
 
-def _checked(sample: SensorSample, device_id: str, now: datetime, trusted: bool) -> Sample:
+def _read_again(raw: bytes, device_id: str, now: datetime, trusted: bool) -> Sample | RejectedSample:
+    """Return the sample that a rejected element means, or the reason why it is none: the field and its limit."""
+    key = SentKey()
+    try:
+        element = read_slowly(raw.decode())
+        if not isinstance(element, dict):
+            raise RejectedError("wrong_type", f"a sample must be a JSON object, got {kind_of(element)}")
+        key = sent_key(element, trusted=trusted)
+        meant, no_contact = corrected(element)
+        check_fields(meant)
+        return _checked(_convert(meant), raw, device_id, now, trusted, no_contact)
+    except RejectedError as rejected:
+        return RejectedSample(error=rejected.detail, raw=raw, key=key if any(key) else key_in_text(raw, trusted=trusted))
+
+
+def _checked(
+    sample: SensorSample,
+    raw: bytes | msgspec.Raw,
+    device_id: str,
+    now: datetime,
+    trusted: bool,
+    warnings: tuple[ErrorDetail, ...] = (),
+) -> Sample:
     """Return a sample after the checks that types cannot express. Raises `RejectedError`."""
     if sample.hr is None and sample.temp is None and sample.eda is None:
-        raise RejectedError("missing", "at least one of hr, temp, eda must be a number", "hr")
+        hint = "".join(f"; {warning.message}" for warning in _near_names(raw, sample))
+        raise RejectedError("missing", f"at least one of hr, temp, eda must be a number{hint}", "hr")
     if sample.device_id is not None and sample.device_id != device_id:
-        message = f"device_id must be that of the topic, {device_id}, got {sample.device_id}"
-        raise RejectedError("device_mismatch", message, "device_id")
+        raise _mismatch(sample.device_id, device_id, trusted)
+    time = None if sample.timestamp is None else _time(sample.timestamp, now)
+    if time is None and sample.timestamp is not None:
+        warnings += (_clock_warning(sample.timestamp, now),)
+    if sample.hr is None or sample.temp is None or sample.eda is None or sample.timestamp is None:
+        warnings += _near_names(raw, sample)
     return Sample(
         device_id=device_id,
         hr=sample.hr,
         temp=sample.temp,
         eda=sample.eda,
-        timestamp=_time(sample.timestamp, now),
+        timestamp=time,
         uptime_ms=sample.uptime_ms,
         key=_key(sample.boot, sample.seq, trusted),
+        warnings=warnings,
+    )
+
+
+def _mismatch(named: str, device_id: str, trusted: bool) -> RejectedError:
+    if not trusted:
+        message = f"device_id must be that of the topic, {device_id}, got {named}"
+    elif named == ANONYMOUS_DEVICE:
+        message = f"device_id is missing: the first sample of the batch is of {device_id}, so name the device in each"
+    else:
+        message = f"device_id must be that of the login, or of the batch's first sample: {device_id}, got {named}"
+    return RejectedError("device_mismatch", message, "device_id")
+
+
+def _near_names(raw: bytes | msgspec.Raw, sample: SensorSample) -> tuple[ErrorDetail, ...]:
+    """Return a warning for each field that is not there, but under a name that is not the contract's."""
+    return tuple(
+        ErrorDetail("missing", f"there is no field {name}, so it was not read: did you mean {field}?", field)
+        for field, name in near_names(bytes(raw)).items()
+        if getattr(sample, field) is None
+    )
+
+
+def _clock_warning(value: str | float, now: datetime) -> ErrorDetail:
+    ahead = parse_time(value) > now
+    why = "the device's clock is ahead of the server's" if ahead else "the device's clock is not set"
+    return ErrorDetail(
+        "out_of_range", f"timestamp {short(as_whole(value))} was not used, but the server's time: {why}", "timestamp"
     )
 
 
@@ -237,34 +240,8 @@ def _key(boot: str | None, seq: int | None, trusted: bool) -> Key | None:
     return Key(boot, seq)
 
 
-def _time(value: str | float | None, now: datetime) -> datetime | None:
-    if value is None:
-        return None
+def _time(value: str | float, now: datetime) -> datetime | None:
     try:
-        time = parse_time(value)
+        return device_time(value, now)
     except ValueError as error:
-        message = f"timestamp must be ISO 8601, Unix seconds or Unix milliseconds, got {short(value)}"
-        raise RejectedError("invalid", message, "timestamp") from error
-    return None if time is None or (time - now).total_seconds() > CLOCK_AHEAD_S else time
-
-
-def _key_in(raw: bytes) -> Key | None:
-    try:
-        return key_of(read_slowly(raw.decode()))
-    except RejectedError:  # pragma: no cover - msgspec has read it before, which is the stricter reader
-        return None
-
-
-def _explained(raw: bytes, cause: Exception) -> RejectedSample:
-    """Return the rejected element with the reason for which msgspec rejected it: the field and its limit."""
-    key = None
-    try:
-        element = read_slowly(raw.decode())
-        if not isinstance(element, dict):
-            raise RejectedError("wrong_type", f"a sample must be a JSON object, got {kind_of(element)}")
-        key = key_of(element)
-        check_fields(element)
-    except RejectedError as rejected:
-        return RejectedSample(error=rejected.detail, raw=raw, key=key)
-    code: ErrorCode = "too_deep" if isinstance(cause, RecursionError) else "invalid"
-    return RejectedSample(error=ErrorDetail(code, f"the message cannot be read: {cause}"), raw=raw, key=key)
+        raise bad_time("timestamp", value, error) from error

@@ -1,10 +1,9 @@
 """Validation errors of samples: messages that name the field, its limit and the value received."""
 
-import json
 import re
 from collections.abc import Callable
 from math import inf, isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 from broker.contract import (
     BOOT,
@@ -16,8 +15,14 @@ from broker.contract import (
     NAME_RULE,
     RANGES,
     STAMP,
+    TIME_RULE,
+    ErrorDetail,
 )
 from broker.contract.errors import RejectedError
+from broker.contract.no_contact import is_no_contact
+from broker.contract.times import parse_time
+
+_SEND_NULL = "send null where there is no contact"
 
 is_device_id = re.compile(DEVICE_ID).search
 is_boot = re.compile(BOOT).search
@@ -28,23 +33,30 @@ def reserved() -> RejectedError:
     return RejectedError("reserved", f"boot must not begin with {STAMP}, which is for the pipeline", "boot")
 
 
-def too_deep() -> RejectedError:
-    """Return the error for JSON that is nested too deeply."""
-    return RejectedError("too_deep", "the JSON is nested too deeply")
+def bad_time(field: str, value: object, error: ValueError) -> RejectedError:
+    """Return the error for a time that `parse_time` does not take."""
+    return RejectedError("invalid", f"{field} must be {TIME_RULE}, got {short(as_whole(value))}: {error}", field)
 
 
-def read_slowly(text: str) -> Any:
-    """Decode JSON to plain objects, NaN and Infinity included, so that an error can name the field.
+def as_whole(value: object) -> object:
+    """Return a float without a fraction as an integer: to JSON they are the same number."""
+    return int(value) if type(value) is float and value.is_integer() else value
 
-    Raises:
-        RejectedError: the text is not JSON, or is nested too deeply.
+
+def corrected(element: dict[str, Any]) -> tuple[dict[str, Any], tuple[ErrorDetail, ...]]:
+    """Return an element as it is meant: whole numbers with a point as integers, and null for what means no contact.
+
+    The second part tells which values became null. If none of the sensors is left, nothing is taken away.
     """
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise too_deep() from error
-    except ValueError as error:
-        raise RejectedError("not_json", f"the message must be JSON: {error}") from error
+    meant = {name: as_whole(value) for name, value in element.items()}
+    silent = {name: value for name in RANGES if _is_number(value := meant.get(name)) and is_no_contact(name, value)}
+    if not silent or all(name in silent or meant.get(name) is None for name in RANGES):
+        return meant, ()
+    warnings = tuple(
+        ErrorDetail("no_contact", f"{name} {short(element[name])} was stored as null: {_SEND_NULL}", name)
+        for name in silent
+    )
+    return {**meant, **dict.fromkeys(silent)}, warnings
 
 
 def check_fields(element: dict[str, Any]) -> None:
@@ -58,9 +70,9 @@ def _check_channel(field: str, value: object) -> None:
     limits = RANGES[field]
     number = _number(field, value)
     if not isfinite(number):
-        raise RejectedError("not_finite", f"{field} must be a finite number, {limits}", field)
+        raise RejectedError("not_finite", f"{field} must be a finite number, {limits}; {_SEND_NULL}", field)
     if not limits.low <= number <= limits.high:
-        raise RejectedError("out_of_range", f"{field} must be {limits}, got {short(value)}", field)
+        raise RejectedError("out_of_range", f"{field} must be {limits}, got {short(value)}; {_SEND_NULL}", field)
 
 
 def _check_name(field: str, value: object) -> None:
@@ -76,16 +88,19 @@ def _check_name(field: str, value: object) -> None:
 def _check_count(field: str, value: object) -> None:
     highest = MAX_SEQ if field == "seq" else MAX_COUNT
     if type(value) is not int:
-        raise RejectedError("wrong_type", f"{field} must be a whole number, got {kind_of(value)}", field)
+        got = short(value) if type(value) is float else kind_of(value)
+        raise RejectedError("wrong_type", f"{field} must be a whole number, got {got}", field)
     if not 0 <= value <= highest:
         raise RejectedError("out_of_range", f"{field} must be 0-{highest}, got {short(value)}", field)
 
 
 def _check_time(field: str, value: object) -> None:
-    if isinstance(value, str):
-        return
-    if not isfinite(_number(field, value)):
+    if not isinstance(value, str) and not isfinite(_number(field, value)):
         raise RejectedError("not_finite", f"{field} must be a finite number", field)
+    try:
+        parse_time(value)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise bad_time(field, value, error) from error
 
 
 _CHECKS: dict[str, Callable[[str, object], None]] = {
@@ -105,6 +120,10 @@ def _number(field: str, value: object) -> float:
         return float(value)
     except OverflowError:
         return inf
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def kind_of(value: object) -> str:

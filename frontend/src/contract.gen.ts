@@ -21,6 +21,7 @@ export const MAX_COMMAND = 64;
 export const MAX_COMMAND_TEXT = 256;
 export const MAX_SEQ = 4294967295;
 export const MAX_COUNT = 9007199254740991;
+export const TIME_RULE = "an ISO 8601 time such as 2024-12-10T10:30:00Z, or a Unix time in seconds, milliseconds, microseconds or nanoseconds";
 export const CLOCK_FLOOR = "2020-01-01T00:00:00Z";
 
 export const RANGES = {
@@ -50,6 +51,7 @@ export const Name = {
   CONNECTION_STATUS: "connection_status",
   EVENTS_SKIPPED: "events_skipped",
   SERVER_SHUTDOWN: "server_shutdown",
+  EVENT_REJECTED: "event_rejected",
   ANNOTATE: "annotate",
   ANNOTATION_SAVED: "annotation_saved",
 } as const;
@@ -62,7 +64,7 @@ export type Quality = "clock_unsynced" | "warming_up" | "gap" | "no_hr" | "no_te
 export type Resolution = "raw" | "auto" | "minute" | "hour" | "day";
 export type ClientType = "esp32" | "frontend";
 export type Role = "device" | "viewer" | "operator" | "admin" | "service";
-export type ErrorCode = "not_utf8" | "not_json" | "too_large" | "too_deep" | "too_many" | "empty" | "wrong_type" | "missing" | "out_of_range" | "not_finite" | "invalid" | "reserved" | "device_mismatch" | "conflict" | "unauthorized" | "forbidden" | "not_found" | "rate_limited" | "database" | "timeout" | "internal";
+export type ErrorCode = "not_utf8" | "not_json" | "too_large" | "too_deep" | "too_many" | "empty" | "wrong_type" | "missing" | "out_of_range" | "not_finite" | "no_contact" | "invalid" | "reserved" | "device_mismatch" | "conflict" | "unauthorized" | "forbidden" | "not_found" | "rate_limited" | "database" | "timeout" | "internal";
 export type ReceiptStatus = "success" | "partial" | "error";
 export type DeviceState = "online" | "offline" | "sleeping";
 
@@ -103,7 +105,7 @@ export interface ErrorDetail {
   field?: string | null;
 }
 
-/** Rejected element of a batch; `index` is its position, from 0. */
+/** Rejected element of a batch, or in `warnings` any element; `index` is its position, from 0. */
 export interface BatchError {
   index: number;
   error: ErrorDetail;
@@ -113,6 +115,9 @@ export interface BatchError {
 
 /**
  * Receipt for a sample or a batch, sent after the database commit: `success` means stored.
+ *
+ * `error` and `errors` tell what was not stored, `warnings` what was stored otherwise than it was sent; `message` is the
+ * text of the first of them.
  *
  * For a batch the fields describe its newest stored sample, but `boot` and `seq` are those of its last element. `sha256`
  * is the hash of the payload that is answered. `duplicate`: all its samples had been stored before.
@@ -128,6 +133,7 @@ export interface DataReceived {
   duplicate?: boolean;
   error?: ErrorDetail | null;
   errors?: BatchError[];
+  warnings?: BatchError[];
   message?: string | null;
   sha256?: string | null;
 }
@@ -236,6 +242,12 @@ export interface EventsSkipped {
   count: number;
 }
 
+/** Answer to an event that does not exist; `error` says which do. Also the acknowledgement, if one was asked for. */
+export interface EventRejected {
+  event: string;
+  error: ErrorDetail;
+}
+
 /** The server shuts down. Open requests are still answered; clients should reconnect after `retry_after_s`. */
 export interface ServerShutdown {
   reason: string;
@@ -250,8 +262,10 @@ export interface ServerShutdown {
  */
 export interface HistoryRequest {
   limit?: number;
-  start_date?: string | null;
-  end_date?: string | null;
+  /** an ISO 8601 time such as 2024-12-10T10:30:00Z, or a Unix time in seconds, milliseconds, microseconds or nanoseconds */
+  start_date?: string | number | null;
+  /** an ISO 8601 time such as 2024-12-10T10:30:00Z, or a Unix time in seconds, milliseconds, microseconds or nanoseconds */
+  end_date?: string | number | null;
   /** the device's name */
   device_id?: string | null;
   after_id?: number | null;
@@ -303,13 +317,15 @@ export interface AlertSubscription {
 /**
  * Label for a time range of a device's data; without `end` it is an instant, or a range that has not ended.
  *
- * Times are ISO 8601; no zone means UTC. A device labels its own data and may omit `device_id`; other logins must set it.
+ * A time without a zone is in UTC. A device labels its own data and may omit `device_id`; other logins must set it.
  */
 export interface AnnotationRequest {
-  start: string;
+  /** an ISO 8601 time such as 2024-12-10T10:30:00Z, or a Unix time in seconds, milliseconds, microseconds or nanoseconds */
+  start: string | number;
   /** such as stress, calm or exercise */
   label: string;
-  end?: string | null;
+  /** an ISO 8601 time such as 2024-12-10T10:30:00Z, or a Unix time in seconds, milliseconds, microseconds or nanoseconds */
+  end?: string | number | null;
   note?: string | null;
   /** the device's name */
   device_id?: string | null;
@@ -386,6 +402,8 @@ export interface ServerToClientEvents {
   client_stats: (payload: ClientStats) => void;
   /** Live events were left out because the frontend was too slow. */
   events_skipped: (payload: EventsSkipped) => void;
+  /** The client emitted an event that does not exist. */
+  event_rejected: (payload: EventRejected) => void;
   /** The server shuts down; reconnect after the given time. */
   server_shutdown: (payload: ServerShutdown) => void;
   /** A page of the history, newest first. */

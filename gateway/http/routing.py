@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
-from broker.contract import MAX_COUNT, DataReceived, Right, encode, invalid_request
+from broker.contract import MAX_COUNT, DataReceived, Right, encode
+from broker.contract.errors import RejectedError
+from broker.contract.json_text import read_slowly
+from broker.contract.requests import read_request
 from broker.contract.samples import valid_device_id
 from gateway.access.permissions import Caller
 from gateway.access.rate_limit import Limits
@@ -16,6 +18,7 @@ from gateway.request_body import read_body
 from storage.database import AWAY
 
 JSON: Final = "application/json"
+API: Final = "/api/"
 CALLER: Final = web.RequestKey("caller", Caller)
 DEVICE: Final = "device_id"
 """The part of a path that names a device."""
@@ -55,7 +58,10 @@ class Content(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """A route. A request that is not of the types `query` and `body` is rejected, with the name of the field."""
+    """A route. A request that is not of the types `query` and `body` is rejected, with the name of the field.
+
+    Below `API` a parameter that the route does not know is rejected too.
+    """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
@@ -66,6 +72,11 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     query: type[Struct] | None = None
     body: type[Struct] | None = None
     description: str | None = None
+
+    @property
+    def is_page(self) -> bool:
+        """True if people open it: a browser, or a link, may add parameters of its own."""
+        return any("text/html" in answer.media for answer in self.answers.values())
 
 
 class Call(Struct, frozen=True):
@@ -157,9 +168,14 @@ def _device_id(request: web.Request) -> str | None:
 
 def _query(endpoint: Endpoint, request: web.Request) -> Any:
     if endpoint.query is None:
+        if request.query and endpoint.path.startswith(API) and not endpoint.is_page:
+            name = next(iter(request.query))[:64]
+            raise HttpError(400, "invalid", f"{endpoint.method} {endpoint.path} takes no parameters, got {name!r}", name)
         return None
-    # A parameter that comes twice means its last value, as everywhere.
-    return _converted(lambda: msgspec.convert(dict(request.query), endpoint.query, strict=False))
+    for name in request.query:
+        if len(request.query.getall(name)) > 1:
+            raise HttpError(400, "invalid", f"{name[:64]} must come once in the query", name[:64])
+    return _read(request.query, endpoint.query, text=True)
 
 
 async def _body(endpoint: Endpoint, request: web.Request) -> Any:
@@ -169,18 +185,18 @@ async def _body(endpoint: Endpoint, request: web.Request) -> Any:
         raise HttpError(415, "not_json", f"Content-Type must be {JSON}, got {request.content_type}")
     body = await read_body(request)
     try:
-        body.decode()
+        text = body.decode()
     except UnicodeDecodeError as error:
-        raise HttpError(400, "not_utf8", "the body is not UTF-8") from error
-    return _converted(lambda: msgspec.json.decode(body, type=endpoint.body))
-
-
-def _converted(convert: Callable[[], Any]) -> Any:
+        raise HttpError(400, "not_utf8", f"the body must be UTF-8: byte {error.start} is not") from error
     try:
-        return convert()
-    except msgspec.ValidationError as error:
-        raise HttpError.of(400, invalid_request(error)) from error
-    except msgspec.DecodeError as error:
-        raise HttpError(400, "not_json", f"the body is not JSON: {error}") from error
-    except RecursionError as error:
-        raise HttpError(400, "too_deep", "the body is nested too deeply") from error
+        value = read_slowly(text)
+    except RejectedError as error:
+        raise HttpError.of(400, error.detail) from error
+    return _read(value, endpoint.body)
+
+
+def _read(value: object, kind: type[Struct], *, text: bool = False) -> Struct:
+    try:
+        return read_request(value, kind, text=text)
+    except RejectedError as error:
+        raise HttpError.of(400, error.detail) from error

@@ -85,11 +85,10 @@ class Clients:
                 self._close(sid)
 
     async def close(self) -> None:
-        """Disconnect all clients, within `CLOSE_ALL_TIMEOUT_S`."""
-        for sid in self._joined:
-            self._close(sid)
+        """Wait for those that are being disconnected, at most `CLOSE_ALL_TIMEOUT_S`, and end the sockets of all others."""
         if self._closing:
             await asyncio.wait(self._closing, timeout=CLOSE_ALL_TIMEOUT_S)
+        await self._server.end_all()
 
     def _close(self, sid: str) -> None:
         task = asyncio.create_task(self._server.disconnect(sid), name="socket disconnected")

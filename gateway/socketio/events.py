@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw, Struct
 
 from broker.contract import (
@@ -24,6 +23,9 @@ from broker.contract import (
     Right,
     encode,
 )
+from broker.contract.errors import RejectedError
+from broker.contract.reports import read_report
+from broker.contract.requests import read_request
 from gateway.access.rate_limit import Limits
 from gateway.annotations import Annotations
 from gateway.errors import HttpError
@@ -86,6 +88,7 @@ class SocketEvents:
 
     def register(self) -> None:
         """Let the server call the handlers."""
+        self._server.when_rejected(self._reader.reject_event)
         handlers: dict[Name, Handle] = {
             Name.SENSOR_DATA: self._sample,
             Name.REQUEST_HISTORY: self._history_page,
@@ -149,8 +152,8 @@ class SocketEvents:
         named = data.get("device_id") if isinstance(data, dict) else None
         device_id = named if isinstance(named, str) and named in client.devices else next(iter(client.devices))
         try:
-            payload = encode(msgspec.convert(data, channel.payload))
-        except (msgspec.ValidationError, UnicodeError) as error:
+            payload = encode(read_report(encode(data), channel.payload).payload)
+        except (RejectedError, UnicodeError) as error:
             self._reader.reject(channel, "invalid", f"from {device_id} over Socket.IO: {error}")
         else:
             await self._requests.publish(channel, device_id, payload)
@@ -163,11 +166,9 @@ class SocketEvents:
 
     async def _annotate(self, client: Client, data: Any) -> AnnotationSaved:
         try:
-            request = msgspec.convert(data, AnnotationRequest)
+            request = read_request(data, AnnotationRequest)
             return AnnotationSaved("success", await self._annotations.add(client.caller, request))
-        except msgspec.ValidationError as error:
-            return AnnotationSaved("error", error=ErrorDetail("invalid", f"cannot read the request: {error}"))
-        except HttpError as error:
+        except (RejectedError, HttpError) as error:
             return AnnotationSaved("error", error=error.detail)
 
     async def _subscribe_alerts(self, _client: Client, _data: Any) -> AlertSubscription:

@@ -19,8 +19,10 @@ import socketio  # type: ignore[import-untyped]
 import socketio.exceptions  # type: ignore[import-untyped]
 from aiohttp import hdrs, web
 from msgspec import Raw
+from socketio import packet
 
-from broker.contract import MAX_PAYLOAD_BYTES, SENSOR_DATA
+from broker.contract import MAX_PAYLOAD_BYTES, SENSOR_DATA, ErrorDetail, EventRejected, Name, encode
+from broker.contract.requests import suggestion
 from broker.pacing.log_limiter import RateLimitedLogFilter
 from gateway import json_codec
 from gateway.errors import HttpError
@@ -222,10 +224,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             engineio_logger=engine_log,
         )
         self._events = frozenset(events)
+        self._reject: Callable[[str, str], None] = lambda _what, _name: None
         self._on_joined: Callable[[str], Awaitable[None]] | None = None
         self._in_work: dict[str, asyncio.Semaphore] = {}
         self._outside_s: dict[str, float] = {}
         """Since when a socket has not been in the namespace."""
+
+    def when_rejected(self, call: Callable[[str, str], None]) -> None:
+        """Call with what was wrong and the event's name for an event that nothing listens to."""
+        self._reject = call
 
     def when_joined(self, call: Callable[[str], Awaitable[None]]) -> None:
         """Call with a client's `sid` once the client knows that it is in the namespace, before its first event."""
@@ -275,6 +282,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             if transport is not None:
                 transport.abort()
 
+    async def end_all(self) -> None:
+        """End every socket after what waits for it, as a lost connection ends: clients then connect again by themselves.
+
+        A goodbye in words, Socket.IO's or Engine.IO's, would tell them to stay away.
+        """
+        for known in list(self.eio.sockets.values()):
+            await known.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
+            known.queue.put_nowait(None)
+
     async def _handle_eio_connect(self, eio_sid: str, environ: Any) -> Any:
         self._outside_s[eio_sid] = asyncio.get_running_loop().time()
         request: web.Request = environ["aiohttp.request"]
@@ -302,6 +318,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         if self.manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None and namespace in (None, NAMESPACE):
             return  # joined already: a second time would be a second client of the same socket
+        if namespace not in (None, NAMESPACE):
+            message = f"there is no namespace {namespace[:64]}: connect to the server's address without a path"
+            refusal = self.packet_class(packet.CONNECT_ERROR, namespace=namespace, data={"message": message})
+            await self._send_packet(eio_sid, refusal)
+            return
         await super()._handle_connect(eio_sid, namespace, data)
         sid = self.manager.sid_from_eio_sid(eio_sid, NAMESPACE)
         if sid is not None and self.manager.is_connected(sid, NAMESPACE):
@@ -310,13 +331,27 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
                 await self._on_joined(sid)
 
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: Any, data: Any) -> None:  # noqa: A002
-        if not isinstance(data, list) or not data or data[0] not in self._events:
-            return  # also `connect` and `disconnect`, which python-socketio would take for its own
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE)
+        name = data[0] if isinstance(data, list) and data and isinstance(data[0], str) else ""
         if sid is None or not self.manager.is_connected(sid, NAMESPACE):
+            self._reject("an event of a client that has not joined the namespace", name)
+            return
+        if name not in self._events:  # also `connect` and `disconnect`, which python-socketio would take for its own
+            await self._answer_unknown(eio_sid, id, name)
             return
         await self._in_work.setdefault(eio_sid, asyncio.Semaphore(MAX_IN_WORK)).acquire()
         await super()._handle_event(eio_sid, namespace, id, data)
+
+    async def _answer_unknown(self, eio_sid: str, number: int | None, name: str) -> None:
+        """Tell a client that nothing listens to an event: by an event, and in the acknowledgement if it asked for one."""
+        what = f"there is no event {name[:64]!r}" if name else "an event must be an array that begins with its name"
+        error = ErrorDetail("not_found", what + suggestion(name, self._events))
+        rejected = EventRejected(name[:64], error)
+        self._reject("an unknown event", name)
+        self.send_event(eio_sid, Name.EVENT_REJECTED.value, encode(rejected))
+        if number is not None:
+            answer = self.packet_class(packet.ACK, namespace=NAMESPACE, id=number, data=[Raw(encode(rejected))])
+            await self._send_packet(eio_sid, answer)
 
     async def _handle_event_internal(
         self,

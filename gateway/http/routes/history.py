@@ -4,12 +4,12 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Final
 
 from aiohttp import hdrs, web
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from broker.contract import DataReceived, DeviceId, HistoryData, HistoryRequest, Right, encode
+from broker.contract import DataReceived, DeviceId, HistoryData, HistoryRequest, Right, Time, encode
 from gateway.errors import HttpError, history_rejected, too_many
 from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints
 from storage.database import AWAY
@@ -33,8 +33,8 @@ class ExportRequest(Struct, frozen=True):
     """Selection and format of an export; `end_date` is included (a date means its whole day), both in UTC."""
 
     format: Format = "csv"
-    start_date: Annotated[str, Meta(max_length=40)] | None = None
-    end_date: Annotated[str, Meta(max_length=40)] | None = None
+    start_date: Time | None = None
+    end_date: Time | None = None
     device_id: DeviceId | None = None
 
 

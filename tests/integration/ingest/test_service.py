@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection, text
 
 from broker.contract import MAX_BATCH, SENSOR_DATA
+from ingest.metrics import Metrics
 from ingest.service import TRANSACTION_SAMPLES, Counters, Ingest
 from models.serving.predictor import Predictor
 from storage.database import Database
@@ -65,11 +67,13 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(database: Database, predictor: Predictor, waiting: Sequence[object] = ()) -> AsyncIterator[Serving]:
+async def serving(
+    database: Database, predictor: Predictor, waiting: Sequence[object] = (), metrics: Metrics | None = None
+) -> AsyncIterator[Serving]:
     """Ingest, with messages that wait for it; at the end the bus closes and ingest must end by itself."""
     bus = FakeBus()
     async with JournalledWriter(database, bus) as writer:
-        ingest = Ingest(bus, writer, predictor, now=lambda: NOW, process_id="process1")
+        ingest = Ingest(bus, writer, predictor, now=lambda: NOW, process_id="process1", metrics=metrics)
         for payload in waiting:
             await bus.arrive(payload)
         task = asyncio.create_task(ingest.run())
@@ -162,8 +166,30 @@ def test_what_is_refused_is_kept_told_and_acknowledged(
     run(main)
     assert count(database, "rejected") == 2
     assert [one.getMessage() for one in caplog.records if one.name == "ingest.service"] == [
-        "2 refused so far, the last from 'd': hr must be 25-240 bpm, got 900"
+        "2 refused so far, the last from 'd': hr must be 25-240 bpm, got 900; send null where there is no contact"
     ]
+
+
+def test_warnings_are_counted_and_logged(
+    database: Database, predictor: Predictor, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = CollectorRegistry()
+
+    async def main() -> None:
+        payloads = [sample(1, hr=0), [sample(2, temp=85), sample(3, at=NOW + timedelta(hours=1))], sample(4)]
+        async with serving(database, predictor, payloads, metrics=Metrics(registry)) as now:
+            await now.acknowledged(3)
+            assert [len(one.get("warnings", ())) for one in now.payloads("data_received 0")] == [1, 2, 0]
+
+    run(main)
+    counted = {code: registry.get_sample_value("stresswire_sample_warnings_total", {"code": code}) for code in CODES}
+    assert counted == {"no_contact": 2, "out_of_range": 1, "missing": None}
+    assert [one.getMessage() for one in caplog.records if one.name == "ingest.service"] == [
+        "from 'd': hr 0 was stored as null: send null where there is no contact"
+    ]
+
+
+CODES = ("no_contact", "out_of_range", "missing")
 
 
 def test_while_the_database_fails_nothing_is_told_or_acknowledged(database: Database, predictor: Predictor) -> None:

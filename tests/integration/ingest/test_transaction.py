@@ -149,7 +149,7 @@ def test_a_partial_batch(pipeline: Pipeline) -> None:
     published = pipeline.send([sample(1, at=later(-2)), bad, sample(3, at=later(-1)), sample(4, boot="x y")])
     answer = published.answer
     assert (answer["status"], answer["count"], answer["record_id"]) == ("partial", 2, 2)
-    assert (answer.get("boot"), answer.get("seq")) == (None, None)
+    assert (answer["boot"], answer["seq"]) == ("x y", 4)
     assert [(one["index"], one["error"]["code"], one["error"]["field"]) for one in answer["errors"]] == [
         (1, "out_of_range", "hr"),
         (3, "invalid", "boot"),
@@ -159,6 +159,18 @@ def test_a_partial_batch(pipeline: Pipeline) -> None:
     assert [row[3] for row in pipeline.rows(READINGS)] == [1, 3]
     assert [row[3] for row in pipeline.rows(REJECTED)] == ["out_of_range", "invalid"]
     assert pipeline.rows(REJECTED)[0][6] == json.dumps(bad).encode()
+
+
+def test_a_stored_sample_with_warnings(pipeline: Pipeline) -> None:
+    published = pipeline.send([sample(1), sample(2, hr=0), sample(3, hr=None, heart_rate=70)])
+    answer = published.answer
+    assert (answer["status"], answer["count"], "errors" in answer) == ("success", 3, False)
+    assert [(one["index"], one["boot"], one["seq"], one["error"]["code"]) for one in answer["warnings"]] == [
+        (1, "boot1", 2, "no_contact"),
+        (2, "boot1", 3, "missing"),
+    ]
+    assert answer["message"] == answer["warnings"][0]["error"]["message"]
+    assert [row[4] for row in pipeline.rows(READINGS)][1:] == [None, None]
 
 
 def test_a_batch_of_which_nothing_is_good(pipeline: Pipeline) -> None:

@@ -101,9 +101,24 @@ def test_between_dates(database: Database, start: str | None, end: str | None, e
     "value", ["", "yesterday", "2024-13-01", "2024-02-30", "10.12.2024", "2024-12-10T25:00", "0001-01-01T00:00+05:00"]
 )
 def test_a_bad_date_names_its_field(database: Database, field: str, value: str) -> None:
-    with pytest.raises(HistoryError, match=f"^{field} must be a date") as refused:
+    with pytest.raises(HistoryError, match=f"^{field} must be an ISO 8601 time such as") as refused:
         page(database, **{field: value})
     assert (refused.value.detail.code, refused.value.detail.field) == ("invalid", field)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (1733832000, None, [5, 4, 3]),
+        ("1733832000000", None, [5, 4, 3]),
+        (None, 1733832000.0, [3, 2, 1]),
+        ("2024-12-10 14:00:00 02:00", None, [5, 4, 3]),  # a plus that was not written as %2B
+        ("2024-12-10T14:00:00 0200", "2024-12-10 12:00:00 00:00", [3]),
+    ],
+)
+def test_times_in_other_forms(database: Database, start: str | float, end: str | float, expected: list[int]) -> None:
+    insert(database, [row(seq, at=at) for seq, at in TIMES.items()])
+    assert seqs(page(database, start_date=start, end_date=end)) == expected
 
 
 @pytest.mark.parametrize(
@@ -114,24 +129,29 @@ def test_a_bad_date_names_its_field(database: Database, field: str, value: str) 
         ({"limit": 1001}, "limit"),
         ({"limit": "10"}, "limit"),
         ({"limit": 1.5}, "limit"),
-        ({"limit": None}, "limit"),
         ({"device_id": "a.b"}, "device_id"),
         ({"device_id": "x" * 65}, "device_id"),
-        ({"start_date": 20241210}, "start_date"),
-        ([], None),
-        ("limit=10", None),
+        ({"start_date": True}, "start_date"),
+        ({"device": "d"}, "device"),
     ],
 )
-def test_a_request_that_cannot_be_read_names_the_field(request_: object, field: str | None) -> None:
-    with pytest.raises(HistoryError) as refused:
+def test_a_request_that_cannot_be_read_names_the_field(request_: object, field: str) -> None:
+    with pytest.raises(HistoryError, match=field) as refused:
         parse_request(request_)
     assert (refused.value.detail.code, refused.value.detail.field) == ("invalid", field)
-    assert refused.value.detail.message.startswith("cannot read the request: ")
+
+
+@pytest.mark.parametrize("request_", [[], "limit=10"])
+def test_a_request_that_is_no_object(request_: object) -> None:
+    with pytest.raises(HistoryError, match="must be a JSON object") as refused:
+        parse_request(request_)
+    assert (refused.value.detail.code, refused.value.detail.field) == ("wrong_type", None)
 
 
 def test_what_can_be_read() -> None:
     assert parse_request(None) == parse_request({}) == HistoryRequest(limit=100)
-    assert parse_request({"limit": 1, "device_id": "d", "extra": 1}) == HistoryRequest(limit=1, device_id="d")
+    assert parse_request({"limit": 1.0, "device_id": "d"}) == HistoryRequest(limit=1, device_id="d")
+    assert parse_request({"limit": None}) == HistoryRequest(limit=100)
     assert parse_request({"limit": 1000, "start_date": "2024-12-10"}).limit == 1000
 
 

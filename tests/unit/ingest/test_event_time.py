@@ -13,6 +13,9 @@ OWN = datetime(2024, 12, 1, tzinfo=UTC)
 REFUSAL = RejectedSample(error=ErrorDetail("empty", "empty"), raw=b"")
 
 
+WRAP = 2**32
+
+
 def element(uptime_ms: int | None = None, timestamp: datetime | None = None) -> Sample:
     return Sample(device_id="d", hr=70, temp=None, eda=None, timestamp=timestamp, uptime_ms=uptime_ms, key=None)
 
@@ -40,6 +43,9 @@ def ago(milliseconds: float) -> EventTime:
         pytest.param(
             [element(1000), element(3000, OWN)], [ago(2000), EventTime(OWN, synced=True)], id="a mixture still counts back"
         ),
+        pytest.param([element(WRAP - 700), element(WRAP - 1), element(299)], [ago(999), ago(300), ago(0)], id="the wrap"),
+        pytest.param([element(299), element(WRAP // 4)], [ago(WRAP // 4 - 299), ago(0)], id="twelve days and no wrap"),
+        pytest.param([element(2 * WRAP), element(5)], [ago(0), ago(0)], id="a counter that does not wrap"),
         pytest.param([element(0), element(2**63 - 1)], [ago(30 * 24 * 3600 * 1000), ago(0)], id="an absurd uptime"),
     ],
 )

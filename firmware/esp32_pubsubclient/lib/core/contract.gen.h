@@ -65,6 +65,7 @@ inline constexpr char kFieldTimestamp[] = "timestamp";
 inline constexpr char kFieldUptimeMs[] = "uptime_ms";
 inline constexpr char kFieldValue[] = "value";
 inline constexpr char kFieldWaiting[] = "waiting";
+inline constexpr char kFieldWarnings[] = "warnings";
 inline constexpr char kStatusOnline[] = "online";
 inline constexpr char kStatusOffline[] = "offline";
 inline constexpr char kStatusSleeping[] = "sleeping";

@@ -9,6 +9,9 @@ from jsonschema import Draft202012Validator
 from msgspec import Struct
 
 from broker import contract
+from broker.contract.reports import read_report
+from broker.contract.requests import read_request
+from broker.contract.samples import Sample, decode
 from tools.contract.__main__ import ROOT
 from tools.contract.description import payload_types
 
@@ -57,12 +60,14 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("CommandResult", {"command_id": "1", "status": "done", "message": None}),
     ("ConnectionStatus", {"status": "connected", "client_type": "frontend"}),
     ("EventsSkipped", {"count": 12}),
+    ("EventRejected", {"event": "pingg", "error": REFUSED}),
     ("ServerShutdown", {"reason": "stopping", "retry_after_s": 2}),
     ("AnnotationRequest", {"start": "2024-12-10T10:30:00Z", "label": "exercise", "note": "stairs"}),
     ("AnnotationSaved", {"status": "success", "id": 7}),
     ("ClientStats", {"total": 2, "esp32": 1, "frontend": 1}),
     ("HistoryRequest", {}),
     ("HistoryRequest", {"limit": 1000, "start_date": "2024-12-10"}),
+    ("HistoryRequest", {"start_date": 1733826600, "end_date": "1733826600"}),
     ("HistoryData", {"data": [READING], "count": 1}),
     ("AlertSubscription", {"status": "subscribed"}),
     ("Pong", {"timestamp": "2024-12-10T10:30:00Z"}),
@@ -129,6 +134,7 @@ WRONG: list[tuple[str, Any]] = [
     ("CommandResult", {"command_id": 1, "status": "done"}),
     ("ConnectionStatus", {"status": "connected", "client_type": "other"}),
     ("EventsSkipped", {"count": "many"}),
+    ("EventRejected", {"event": "pingg"}),
     ("ServerShutdown", {"reason": "stopping"}),
     ("AnnotationRequest", {"start": "2024-12-10T10:30:00Z", "label": ""}),
     ("AnnotationSaved", {"status": "perhaps"}),
@@ -158,6 +164,28 @@ def by_decoder(name: str, value: object) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+WHOLE_NUMBERS: list[tuple[str, dict[str, Any]]] = [
+    ("SensorSample", {"hr": 70.0, "boot": "a", "seq": 7.0, "uptime_ms": 5000.0}),
+    ("DeviceStatus", {"status": "online", "waiting": 3.0, "dropped": 0.0}),
+    ("HistoryRequest", {"limit": 10.0, "after_id": 5.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WHOLE_NUMBERS)
+def test_a_whole_number_with_a_point_is_an_integer_to_both(name: str, value: dict[str, Any]) -> None:
+    assert by_schema(name, value)
+    assert by_server(name, value)
+
+
+def by_server(name: str, value: dict[str, Any]) -> bool:
+    if name == "SensorSample":
+        (element,) = decode(json.dumps(value).encode(), "d", now=contract.CLOCK_FLOOR).elements
+        return isinstance(element, Sample)
+    if name == "DeviceStatus":
+        return not read_report(json.dumps(value).encode(), contract.DeviceStatus).unused
+    return read_request(value, TYPES[name]) is not None
 
 
 @pytest.mark.parametrize("name", TYPES)

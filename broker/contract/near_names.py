@@ -1,0 +1,39 @@
+"""Names that people give to the fields of a sample, and the fields that they mean. Recordings have them too. Pure."""
+
+import re
+from typing import Final
+
+_NAMES: Final = {
+    "hr": "HR heart_rate heart_rate_bpm hr_bpm bpm pulse pulse_rate beats_per_minute",
+    "temp": "TEMP temperature temp_c temperature_c celsius skin_temp skin_temperature body_temp body_temperature",
+    "eda": "EDA eda_us gsr gsr_us skin_conductance conductance electrodermal electrodermal_activity scl",
+    "timestamp": "TIMESTAMP timestamp_ms timestamp_us time time_ms ts date_time unix unix_time epoch epoch_ms",
+    "uptime_ms": "UPTIME_MS uptime uptime_s millis",
+    "boot": "BOOT boot_id session_id",
+    "seq": "SEQ sequence sequence_number seq_no seq_id",
+    "device_id": "DEVICE_ID device device_name sensor_id",
+}
+_KEY: Final = re.compile(rb'"([A-Za-z][A-Za-z_ -]{1,31})"\s*:')
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+_MEANT: Final = {_bare(name): field for field, names in _NAMES.items() for name in names.split()}
+
+
+def meant_field(name: str) -> str | None:
+    """Return the field of a sample that a name most likely stands for, or None; a field's own name stands for it too."""
+    return _MEANT.get(_bare(name))
+
+
+def near_names(text: bytes) -> dict[str, str]:
+    """Return the names in a sample's JSON that are no fields but nearly: field to name, the first of each field."""
+    found: dict[str, str] = {}
+    for key in _KEY.findall(text):
+        name = key.decode()
+        field = meant_field(name)
+        if field is not None and field != name:
+            found.setdefault(field, name)
+    return found
