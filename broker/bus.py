@@ -32,6 +32,10 @@ class Bus(Protocol):
         """
         ...
 
+    def subscribe_misaddressed(self, buffer: int) -> Subscription:
+        """Take what clients publish on topics that are nearly the contract's, and what nobody reads if the bus can tell."""
+        ...
+
     async def open(self) -> None:
         """Let messages in. Raises `BusError`."""
         ...

@@ -15,13 +15,14 @@ class Message:
         channel: the contract's; None for any other topic.
         valid_device: `device_id` can be a device's name.
         trusted: the pipeline itself published it, as far as the bus can tell.
+        client: the client identifier of the sender, as far as the bus can tell; else "".
         arrived_s: time of arrival by a monotonic clock.
 
     Args:
         parsed: the topic's parts, if the bus knows them already.
     """
 
-    __slots__ = ("_ack", "arrived_s", "channel", "device_id", "payload", "topic", "trusted", "valid_device")
+    __slots__ = ("_ack", "arrived_s", "channel", "client", "device_id", "payload", "topic", "trusted", "valid_device")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Message:
         trusted: bool,
         ack: Callable[[], Awaitable[None]] | None = None,
         parsed: Topic | None = None,
+        client: str = "",
     ) -> None:
         self.topic = topic
         parts = parsed or parse_topic(topic)
@@ -39,6 +41,7 @@ class Message:
         self.valid_device = parts is not None and parts.valid
         self.payload = payload
         self.trusted = trusted
+        self.client = client
         self.arrived_s = time.monotonic()
         self._ack = ack
 

@@ -29,6 +29,11 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self.misaddressed = Counter(
+            "stresswire_misaddressed_messages",
+            "Messages on a topic that is nearly the contract's, or that nobody reads.",
+            registry=registry,
+        )
         self.defects = Counter(
             "stresswire_ingest_defects", "Messages that were refused for an error of the program's own.", registry=registry
         )

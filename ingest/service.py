@@ -22,6 +22,7 @@ from ingest.decoded_message import DecodedMessage, KeyedSample, Stamps, decode_m
 from ingest.defects import INTERNAL_ERROR, Defects
 from ingest.device_streams import DeviceCache
 from ingest.metrics import Metrics
+from ingest.misaddressed import Misaddressed
 from ingest.shard import Shard
 from ingest.transaction import Outcome, store
 from models.serving.drift import Drift
@@ -97,6 +98,7 @@ class Ingest:
         self._subscription = bus.subscribe(
             [SENSOR_DATA.topic("+")], qos=SENSOR_DATA.qos, durable=True, buffer=BUFFER, group=shard.group
         )
+        self._misaddressed = Misaddressed(bus, shard.owns, now, self._metrics)
         self._drift = Drift(predictor.reference)
         self._metrics.watch_model(predictor.version, self._drift)
         self._metrics.waiting.set_function(lambda: float(len(self._subscription)))
@@ -111,7 +113,11 @@ class Ingest:
         """Serve until the bus is drained or closed and no message waits."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._supervisor.keep("alert outbox", self._alerts.run), name="alert outbox")
+            misaddressed = tasks.create_task(
+                self._supervisor.keep("misaddressed messages", self._misaddressed.run), name="misaddressed messages"
+            )
             await self._serve()
+            misaddressed.cancel()
             self._alerts.finish()
 
     async def _serve(self) -> None:

@@ -91,6 +91,12 @@ class EmbeddedBus(Bus):
         self._router.subscribe_here(subscription)
         return subscription
 
+    def subscribe_misaddressed(self, buffer: int) -> Subscription:
+        """Take what clients publish on topics that are nearly the contract's, and what nobody reads."""
+        subscription = Subscription((), qos=0, durable=False, buffer=buffer)
+        self._router.take_misaddressed(subscription)
+        return subscription
+
     async def open(self) -> None:
         """Open the listener. Raises `BusError` if the address is taken or not ours."""
         if not 0 <= self.port <= 0xFFFF:  # uvloop takes what is left of it modulo 65536

@@ -98,7 +98,8 @@ class InboundPublisher:
         qos = publish.qos
         pending_ack = PendingAck(self._inbox, qos, publish.packet_id) if qos else None
         acknowledged = None if pending_ack is None else pending_ack.committed
-        message = InboundMessage(publish.topic, self._parsed, publish.payload, qos, publish.retain, acknowledged)
+        client = "" if self._session is None else self._session.key
+        message = InboundMessage(publish.topic, self._parsed, publish.payload, qos, publish.retain, acknowledged, client)
         return message, pending_ack
 
     def _offer(self, message: InboundMessage, pending_ack: PendingAck | None) -> bool:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from broker.auth.acl import may_receive, may_retain
 from broker.auth.identity import Identity
 from broker.contract import Topic, parse_topic
+from broker.contract.near_topics import near_topic
 from broker.embedded.session import Recipient, Session
 from broker.message import Message
 from broker.protocol.filter_index import FilterIndex
@@ -36,6 +37,7 @@ class InboundMessage(Struct, frozen=True):
     Attributes:
         parsed: parts of the topic; None if it is none of the contract.
         acknowledged: called by each durable subscriber; None at QoS 0.
+        client: the sender's client identifier.
     """
 
     topic: str
@@ -44,6 +46,7 @@ class InboundMessage(Struct, frozen=True):
     qos: int
     retain: bool
     acknowledged: Callable[[], Awaitable[None]] | None
+    client: str = ""
 
 
 class Held(Struct, frozen=True):
@@ -68,6 +71,7 @@ class Router:
         self.retained = RetainedMessages(RETAINED_TOPICS, RETAINED_BYTES)
         self.local: list[Subscription] = []
         self._local = FilterIndex[Subscription]()
+        self._misaddressed: list[Subscription] = []
         self._matched: dict[str, tuple[Subscription, ...]] = {}
         self._index = FilterIndex[str]()
         self._dropped_before = 0
@@ -84,6 +88,11 @@ class Router:
         for topic_filter in subscription.filters:
             self._local.add(topic_filter, subscription, subscription.qos)
         self._matched.clear()
+
+    def take_misaddressed(self, subscription: Subscription) -> None:
+        """Give a subscription what clients publish on topics that are nearly the contract's, or that nobody reads."""
+        self.local.append(subscription)
+        self._misaddressed.append(subscription)
 
     def _local_matches(self, topic: str) -> tuple[Subscription, ...]:
         """Return the subscribers in this process, remembered by topic: their filters hardly ever change."""
@@ -115,8 +124,18 @@ class Router:
             subscription.offer(Message(topic, inbound.payload, trusted=False, ack=ack, parsed=parsed))
         if inbound.retain:
             self._retain(topic, inbound.payload, qos, parsed)
-        self._route(topic, inbound.payload, qos, parsed)
+        read = self._route(topic, inbound.payload, qos, parsed) or bool(subscriptions)
+        if parsed is None:
+            self._note_misaddressed(inbound, read=read or inbound.retain)
         return awaited
+
+    def _note_misaddressed(self, inbound: InboundMessage, *, read: bool) -> None:
+        near = near_topic(inbound.topic)
+        if read and (near is None or near.channel is None):
+            return  # somebody's own topic
+        message = Message(inbound.topic, inbound.payload, trusted=False, client=inbound.client)
+        for subscription in self._misaddressed:
+            subscription.offer(message)
 
     async def publish(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
         """Send a message of the pipeline itself; wait while a durable subscriber has no room."""
@@ -213,12 +232,14 @@ class Router:
         if may_retain(topic, parsed) and not self.retained.keep(topic, payload, qos):
             log.warning("no room to retain another topic: %d topics are retained", len(self.retained))
 
-    def _route(self, topic: str, payload: bytes, qos: int, parsed: Topic | None) -> None:
+    def _route(self, topic: str, payload: bytes, qos: int, parsed: Topic | None) -> bool:
+        """Send to the subscribers on the network; return False if there are none."""
         subscribers = self._index.match(topic)
         if not subscribers:
-            return
+            return False
         message = Outgoing(topic, payload)
         for key, subscribed_qos in subscribers.items():
             session = self.sessions.get(key)
             if session is not None and may_receive(session.identity, topic, parsed):
                 session.send(message, min(qos, subscribed_qos))
+        return True

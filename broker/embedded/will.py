@@ -31,7 +31,7 @@ class WillPublisher:
         parsed = parse_topic(will.topic)
         if not may_publish(session.identity, will.topic, parsed):
             return
-        message = InboundMessage(will.topic, parsed, will.payload, will.qos, will.retain, None)
+        message = InboundMessage(will.topic, parsed, will.payload, will.qos, will.retain, None, session.key)
         if isinstance(self._context.router.offer(message), Held):
             self._context.counters.lost_wills += 1
             self._context.warnings.warn("the will of %s is lost: nobody has room for it", session.key)

@@ -18,6 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from broker.address import MqttAddress
 from broker.bus import Bus, BusError, why
+from broker.contract.near_topics import NEAR_FILTERS
 from broker.external.outgoing import Outgoing, OutgoingMessage
 from broker.external.paho_socket import PahoSocket
 from broker.external.pending_acks import PendingAcks, PendingSubacks
@@ -132,6 +133,10 @@ class MqttBus(Bus):
         if self._connected.is_set():
             self._ask_for(subscription)
         return subscription
+
+    def subscribe_misaddressed(self, buffer: int) -> Subscription:
+        """Take what comes on topics that are nearly the contract's, as far as the broker lets this login read them."""
+        return self.subscribe(NEAR_FILTERS, qos=0, durable=False, buffer=buffer)
 
     async def open(self) -> None:
         """Connect and subscribe, or find out why that does not work now: the bus then goes on trying until it is closed."""
@@ -304,7 +309,7 @@ class MqttBus(Bus):
         if self._connection is None:
             return
         refused = self._connection.subacks.answered(mid, [reason.is_failure for reason in reasons])
-        if refused:
+        if refused := [topic_filter for topic_filter in refused if topic_filter not in NEAR_FILTERS]:
             self._state = f"refuses the subscription to {', '.join(refused)}"
             log.error("%s: %s; has this login the right to read it?", self.address, self._state)
         if not self._connection.subacks:

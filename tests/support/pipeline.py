@@ -142,6 +142,10 @@ class FakeBus:
         self.subscriptions.append(Subscription(filters, qos=qos, durable=durable, buffer=buffer))
         return self.subscriptions[-1]
 
+    def subscribe_misaddressed(self, buffer: int) -> Subscription:
+        self.misaddressed = Subscription((), qos=0, durable=False, buffer=buffer)
+        return self.misaddressed
+
     async def open(self) -> None:
         """Nothing to open."""
 

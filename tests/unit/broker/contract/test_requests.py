@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from msgspec import Meta, Struct
 
-from broker.contract import AnnotationRequest, DeviceCommand, HistoryRequest
+from broker.contract import TIME_RULE, AnnotationRequest, DeviceCommand, HistoryRequest
 from broker.contract.device_messages import CommandValue
 from broker.contract.errors import RejectedError
 from broker.contract.limits import Boot, DeviceId
@@ -100,7 +100,7 @@ def test_rejected(data: object, field: str | None, message: str) -> None:
             {"zzz": "1"},
             "there is no parameter 'zzz'; known are limit, start_date, end_date, device_id, after_id, cursor, resolution",
         ),
-        (AnnotationRequest, {"label": "stress"}, "start is missing: it must be text of 0-40 characters"),
+        (AnnotationRequest, {"label": "stress"}, f"start is missing: it must be {TIME_RULE}"),
         (DeviceCommand, {"command_id": "c", "comand": "x"}, "there is no parameter 'comand'; did you mean command?"),
     ],
 )

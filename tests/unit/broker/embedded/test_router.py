@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from broker.auth.identity import Identity
 from broker.contract import MAX_DEVICE_ID, SENSOR_DATA, parse_topic
 from broker.embedded import router as module
@@ -38,6 +40,65 @@ def test_as_many_acknowledgements_are_awaited_as_durable_subscribers_get_the_mes
     assert [len(one) for one in router.local] == [1, 1, 1, 0]
     assert router.offer(inbound(qos=0)) == 0
     assert router.offer(inbound("nobody/here")) == 0
+
+
+@pytest.mark.parametrize(
+    ("topic", "misaddressed"),
+    [
+        (TOPIC, False),
+        ("/" + TOPIC, True),
+        (TOPIC + "/", True),
+        (TOPIC.upper(), True),
+        ("stress/v1/alice/status", True),
+        ("stress/v1/alice/own", True),
+        ("nobody/here", True),
+        ("somebody/here", False),
+        ("stress/v1/somebody", False),
+        ("somebody/esp32_sensor_data", True),  # nearly ours, also if somebody reads it
+        ("a/client/reads", False),
+    ],
+)
+def test_what_misses_its_topic(topic: str, misaddressed: bool) -> None:
+    router = subscribed(subscription(), subscription("somebody/+", durable=False), subscription("stress/v1/somebody"))
+    session = router.attach("client", None, Deaf(), clean=True)
+    router.subscribe(session, "a/client/#", 0)
+    missed = Subscription((), qos=0, durable=False, buffer=5)
+    router.take_misaddressed(missed)
+    router.offer(inbound(topic))
+    assert len(missed) == misaddressed
+
+
+def test_a_retained_message_may_be_read_later() -> None:
+    router = Router()
+    missed = Subscription((), qos=0, durable=False, buffer=5)
+    router.take_misaddressed(missed)
+    router.offer(inbound("nobody/here", retain=True))
+    router.offer(inbound("stress/v1/alice/status", retain=True))
+    assert len(missed) == 1
+
+
+def test_a_message_of_the_pipeline_is_never_misaddressed() -> None:
+    async def main() -> None:
+        router = Router()
+        missed = Subscription((), qos=0, durable=False, buffer=5)
+        router.take_misaddressed(missed)
+        await router.publish("nobody/here", b"{}", 0, retain=False)
+        assert len(missed) == 0
+
+    asyncio.run(main())
+
+
+class Deaf:
+    """A client that reads nothing."""
+
+    def flush(self) -> None:
+        """Nothing to write."""
+
+    def write_now(self, packet: bytes) -> bool:
+        return bool(packet)
+
+    def overflowed(self) -> None:
+        """Nobody is told."""
 
 
 def test_a_message_without_room_at_a_durable_subscriber_reaches_nobody() -> None:
