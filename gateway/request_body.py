@@ -3,16 +3,21 @@
 import asyncio
 from typing import Final
 
-from aiohttp import ClientPayloadError, web
+from aiohttp import ClientPayloadError, hdrs, web
 
 from gateway.errors import HttpError
 
+_ENCODINGS: Final = frozenset({"gzip", "deflate", "identity"})
 BODY_TIMEOUT_S: Final = 20.0
 """Time limit of a body; a device on a weak link sends 256 KiB in it."""
 
 
 async def read_body(request: web.Request) -> bytes:
     """Return the whole body. Raises `HttpError` if it does not come in time, or is not what its headers say."""
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if encoding not in _ENCODINGS:
+        message = f"Content-Encoding must be gzip or deflate, or be left out, got {encoding[:40]!r}"
+        raise HttpError(415, "invalid", message, headers={hdrs.ACCEPT_ENCODING: "gzip, deflate"})
     if request.content.is_eof():  # it came with the headers: no timer is needed
         return await _read(request)
     try:
@@ -26,4 +31,5 @@ async def _read(request: web.Request) -> bytes:
     try:
         return await request.read()
     except (web.RequestPayloadError, ClientPayloadError) as error:
-        raise HttpError(400, "not_json", "the body does not have its Content-Encoding") from error
+        encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")[:40]
+        raise HttpError(400, "invalid", f"the body is not {encoding}, as its Content-Encoding says") from error

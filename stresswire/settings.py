@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -26,6 +26,7 @@ from pydantic_settings import (
 
 from broker.address import MqttAddress, parse_url
 from broker.authority import Authority, is_loopback, is_opaque_origin, parse_authority, parse_origin
+from broker.contract.requests import suggestion
 from ingest.shard import Shard
 from models.files import text_of
 
@@ -47,6 +48,10 @@ _INTERDEPENDENT = (
 """Settings whose validity depends on another setting."""
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, and bytes of the environment that are not UTF-8."""
+_OF_KUBERNETES = re.compile(
+    rf"{PREFIX}(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)|{PREFIX}PORT"
+)
+"""What Kubernetes puts into the environment of every container for a service that is called stresswire."""
 Rate = Annotated[float, Field(ge=0.001, le=1_000_000)]
 
 
@@ -107,9 +112,11 @@ def _origin(value: str) -> str:
         try:
             parse_origin(value.rstrip("/"))
         except ValueError as error:
-            raise ValueError(
-                f"must be origins with their scheme, such as https://lab.example, separated by commas; one {error}"
-            ) from error
+            if "://" not in value:
+                raise ValueError(
+                    f"{value[:80]!r} has no scheme: write http://{value[:80]} or https://{value[:80]}"
+                ) from error
+            raise ValueError(f"must be origins such as https://lab.example, separated by commas: one {error}") from error
     return value
 
 
@@ -277,6 +284,9 @@ def usable_settings() -> tuple[Settings, Mapping[str, str]]:
     except OSError as error:
         errors[".env"] = f".env cannot be read: {error.strerror}"
         replaced["_env_file"] = None
+    if ".env" not in errors:
+        errors |= _unknown(name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
+    errors |= _unknown(os.environ)
     while True:
         try:
             return Settings(**replaced), errors
@@ -285,6 +295,17 @@ def usable_settings() -> tuple[Settings, Mapping[str, str]]:
                 names = (str(detail["loc"][0]),) if detail["loc"] else _INTERDEPENDENT
                 errors[" ".join(names)] = _with_name(names[0], detail["msg"].removeprefix("Value error, "))
                 replaced |= {name: Settings.model_fields[name].get_default() for name in names}
+
+
+def _unknown(names: Iterable[str]) -> dict[str, str]:
+    """Return the variables that begin as settings do but are none, each with what is wrong."""
+    fields = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    known = {*fields, *(f"{PREFIX}{name.upper()}_FILE" for name in _SECRETS)}
+    return {
+        name: f"there is no setting {name[:80]}{suggestion(name, known, 'docs/settings.md has all')}"
+        for name in sorted(names)
+        if name.upper().startswith(PREFIX) and name.upper() not in known and not _OF_KUBERNETES.fullmatch(name)
+    }
 
 
 def _with_name(name: str, message: str) -> str:

@@ -48,12 +48,17 @@ def read_request(data: object, kind: type[T], *, text: bool = False) -> T:
         raise _explained(error, kind, given) from error
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return what to write instead of an unknown word, to be put behind the error; empty if nothing is known."""
+def suggestion(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Return what to write instead of an unknown word, to be put behind the error.
+
+    If no known word is near, that is `otherwise`, or all that are known; empty if there are none.
+    """
     names = {_bare(name): name for name in known}
     near = get_close_matches(_bare(word), names, 1)
     if near:
         return f"; did you mean {names[near[0]]}?"
+    if otherwise is not None:
+        return f"; {otherwise}"
     return f"; known are {', '.join(names.values())}" if names else ""
 
 

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from broker.contract import MAX_PAYLOAD_BYTES, ErrorCode
+from broker.contract.requests import suggestion
 from gateway.access.authentication import SAFE_METHODS, Authenticator
 from gateway.access.dns_rebinding import HostCheck
 from gateway.access.forwarded import PEER, Forwarded
@@ -40,6 +41,7 @@ _SECURITY: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_SHOWN: Final = 100
 _CODES: Final[dict[int, ErrorCode]] = {404: "not_found", 413: "too_large", 503: "timeout"}
 
 
@@ -87,7 +89,7 @@ class Middleware:
         except HttpError as error:
             response = error_response(error)
         except web.HTTPException as error:
-            response = _as_json(error)
+            response = _as_json(request, error)
         except ConnectionError:
             raise  # the client is gone: there is nobody to answer, and nothing to log
         except Exception as error:  # whatever a client sends, it gets an answer and the listener goes on
@@ -148,11 +150,20 @@ def _is_preflight(request: web.Request) -> bool:
     return request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
 
 
-def _as_json(error: web.HTTPException) -> web.StreamResponse:
+def _as_json(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
     """Give aiohttp's own errors our body; a redirect stays as it is."""
     if error.status < 400:
         return error
-    reason = f"a message must be at most {MAX_PAYLOAD_BYTES} bytes" if error.status == 413 else error.reason
+    reason = error.reason
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        reason = f"a message must be at most {MAX_PAYLOAD_BYTES} bytes"
+    elif isinstance(error, web.HTTPMethodNotAllowed):
+        reason = (
+            f"{request.path[:_SHOWN]} does not take {error.method[:_SHOWN]}: use {', '.join(sorted(error.allowed_methods))}"
+        )
+    elif isinstance(error, web.HTTPNotFound):
+        known = {resource.canonical for resource in request.app.router.resources()}
+        reason = f"there is no {request.path[:_SHOWN]!r}{suggestion(request.path[:_SHOWN], known, 'see /docs')}"
     rejected = HttpError(error.status, _CODES.get(error.status, "invalid"), reason)
     allowed = error.headers.get(hdrs.ALLOW)
     rejected.headers = {hdrs.ALLOW: allowed} if allowed else {}

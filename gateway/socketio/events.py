@@ -1,7 +1,7 @@
 """Socket.IO events that clients emit, and their answers: name, right and reply come from the contract's tables."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -16,6 +16,7 @@ from broker.contract import (
     AnnotationSaved,
     Channel,
     ErrorDetail,
+    EventRejected,
     HealthStatus,
     HistoryData,
     Name,
@@ -43,6 +44,14 @@ MAX_DEVICES: Final = 16
 
 Answer = Struct | Raw | None
 Handle = Callable[[Client, Any], Awaitable[Answer]]
+
+
+class _EventRejectedError(Exception):
+    """An event is answered with an error."""
+
+    def __init__(self, detail: ErrorDetail) -> None:
+        super().__init__(detail.message)
+        self.detail = detail
 
 
 class SocketEvents:
@@ -106,35 +115,52 @@ class SocketEvents:
                 self._add(event.name, event.reply, event.right, handlers[event.name])
 
     def _add(self, name: Name, reply: Name | None, right: Right, handle: Handle) -> None:
-        """Answer an event by `reply`, and through the acknowledgement if the client asked for one."""
+        """Answer an event by `reply`, and through the acknowledgement if the client asked for one. An event without a reply
+        is answered if it is rejected.
+        """
 
-        async def handler(sid: str, data: Any = None, *_more: Any) -> Raw | None:
-            answer = await self._answer(self._clients.get(sid), name, right, handle, data)
-            if reply is None:
-                return None
+        async def handler(sid: str, data: Any = None, *more: Any) -> Raw | None:
+            try:
+                answer = await self._answer(self._clients.get(sid), name, right, lambda client: handle(client, data), more)
+            except _EventRejectedError as error:
+                answer = encode(rejected(error.detail) if reply else EventRejected(name, error.detail))
+            else:
+                if reply is None:
+                    return None
             client = self._clients.get(sid)  # it may have left meanwhile
             if client is not None:
-                self._server.send_event(client.eio_sid, reply.value, answer)
+                self._server.send_event(client.eio_sid, (reply or Name.EVENT_REJECTED).value, answer)
             return Raw(answer)
 
         self._server.on(name.value, handler)
 
-    async def _answer(self, client: Client | None, name: Name, right: Right, handle: Handle, data: Any) -> bytes:
-        """Return the encoded answer to an event."""
+    async def _answer(
+        self,
+        client: Client | None,
+        name: Name,
+        right: Right,
+        handle: Callable[[Client], Awaitable[Answer]],
+        more: Sequence[Any],
+    ) -> bytes:
+        """Return the encoded answer to an event. Raises `_EventRejectedError`."""
         try:
+            if more:
+                message = f"{name} takes one argument, got {1 + len(more)}: several samples go into one array"
+                raise HttpError(400, "invalid", message)
             if client is None:
                 raise HttpError(401, "unauthorized", "not connected")
             self._limits.count_login(client.caller)
             if not client.caller.may(right):
                 raise HttpError(403, "forbidden", f"{client.caller.login} does not have the right to {right.value}")
-            return encode(await handle(client, data))
+            return encode(await handle(client))
         except HttpError as error:
-            return encode(rejected(error.detail))
-        except UnicodeError:
-            return encode(rejected(ErrorDetail("not_utf8", "text with half a character: a lone surrogate")))
-        except Exception:  # whatever a client sends, the others are served
+            raise _EventRejectedError(error.detail) from error
+        except UnicodeError as error:
+            detail = ErrorDetail("not_utf8", "text with half a character: a lone surrogate")
+            raise _EventRejectedError(detail) from error
+        except Exception as error:  # whatever a client sends, the others are served
             log.exception("%s failed", name.value)
-            return encode(rejected(ErrorDetail("internal", "an error of the server's own")))
+            raise _EventRejectedError(ErrorDetail("internal", "an error of the server's own")) from error
 
     async def _sample(self, client: Client, data: Any) -> Raw:
         answer = await self._requests.send(data, client.caller.sends_as)
@@ -148,15 +174,18 @@ class SocketEvents:
         if client.kind != "esp32" or not client.devices:
             sender = "a frontend" if client.kind == "frontend" else "a client that has not sent a sample yet"
             self._reader.reject(channel, "device_id", f"from {sender} over Socket.IO: nothing says which device it is")
-            return
+            message = "nothing says which device it is: connect with type=esp32, and send a sample first"
+            raise HttpError(400, "missing", message, "device_id")
         named = data.get("device_id") if isinstance(data, dict) else None
         device_id = named if isinstance(named, str) and named in client.devices else next(iter(client.devices))
         try:
             payload = encode(read_report(encode(data), channel.payload).payload)
         except (RejectedError, UnicodeError) as error:
             self._reader.reject(channel, "invalid", f"from {device_id} over Socket.IO: {error}")
-        else:
-            await self._requests.publish(channel, device_id, payload)
+            if isinstance(error, RejectedError):
+                raise HttpError.of(400, error.detail) from error
+            raise
+        await self._requests.publish(channel, device_id, payload)
 
     async def _history_page(self, client: Client, data: Any) -> HistoryData:
         try:

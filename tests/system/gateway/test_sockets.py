@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 import socketio  # type: ignore[import-untyped]
+from tests.support.http import ask
 
 from tests.support.harness import Frontend, Stack, publish, wait_until
 
@@ -96,3 +98,95 @@ def test_a_binary_attachment_is_refused_and_kept(stack: Stack) -> None:
     talk(stack, conversation, "esp32")
     assert stack.count("rejected") == 7
     assert "Traceback" not in stack.output
+
+
+@pytest.mark.parametrize(
+    ("event", "hint"),
+    [
+        ("esp32_sensordata", "; did you mean esp32_sensor_data?"),
+        ("ESP32_SENSOR_DATA", "; did you mean esp32_sensor_data?"),
+        ("esp32-sensor-data", "; did you mean esp32_sensor_data?"),
+        ("sensor_data", "; did you mean esp32_sensor_data?"),
+        ("frontend_request_histroy", "; did you mean frontend_request_history?"),
+        ("pingg", "; did you mean ping?"),
+        ("health-check", "; did you mean health_check?"),
+        ("commandResult", "; did you mean command_result?"),
+        ("data_received", "; known are "),
+        ("connect", "; known are "),
+        ("disconnect", "; known are "),
+        ("x" * 500, "; known are "),
+    ],
+)
+def test_an_event_that_does_not_exist_is_answered(shared_stack: Stack, event: str, hint: str) -> None:
+    async def conversation(client: Any) -> None:
+        answer = await client.call(event, {"hr": 70})
+        assert answer["event"] == event[:64]
+        assert answer["error"]["code"] == "not_found"
+        assert answer["error"]["message"].startswith(f"there is no event {event[:64]!r}{hint}")
+        assert [data for name, data in await events_until(client, "event_rejected")][-1] == answer
+
+    talk(shared_stack, conversation, "esp32")
+    assert 'reason="unknown"' in ask(shared_stack, "GET", "/metrics").body.decode()
+
+
+async def events_until(client: Any, last: str) -> list[tuple[str, Any]]:
+    """Receive events up to the first that is called `last`."""
+    events = []
+    while True:
+        event, *data = await client.receive(timeout=10)
+        events.append((event, data[0] if data else None))
+        if event == last:
+            return events
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ({"status": "done"}, "command_id must be there, got nothing"),
+        ({"command_id": "c1", "status": ""}, "status must be there, got ''"),
+        ({"command_id": [1], "status": "done"}, "command_id must be there, got [1]"),
+        ("done", "command_id must be there, got nothing"),
+        (None, "command_id must be there, got nothing"),
+    ],
+)
+def test_a_result_that_cannot_be_read_is_answered(shared_stack: Stack, result: Any, message: str) -> None:
+    async def conversation(client: Any) -> None:
+        assert (await client.call("esp32_sensor_data", {"hr": 70, "device_id": "S2"}))["status"] == "success"
+        answer = await client.call("command_result", result)
+        assert (answer["event"], answer["error"]["message"]) == ("command_result", message)
+
+    talk(shared_stack, conversation, "esp32")
+
+
+def test_a_result_of_nobody_is_answered(shared_stack: Stack) -> None:
+    async def conversation(client: Any) -> None:
+        answer = await client.call("command_result", {"command_id": "c1", "status": "done"})
+        assert answer["error"]["message"] == (
+            "nothing says which device it is: connect with type=esp32, and send a sample first"
+        )
+
+    talk(shared_stack, conversation)
+
+
+def test_an_event_with_two_arguments_is_refused(shared_stack: Stack) -> None:
+    async def conversation(client: Any) -> None:
+        answer = await client.call("esp32_sensor_data", ({"hr": 70, "device_id": "S3"}, {"hr": 71, "device_id": "S3"}))
+        assert answer["error"]["message"] == (
+            "esp32_sensor_data takes one argument, got 2: several samples go into one array"
+        )
+
+    talk(shared_stack, conversation, "esp32")
+    assert shared_stack.rows("SELECT count(*) FROM history_stress WHERE device_id = 'S3'") == [(0,)]
+
+
+def test_another_namespace_says_where_to_connect(shared_stack: Stack) -> None:
+    async def main() -> None:
+        client = socketio.AsyncClient(reconnection=False)
+        refusals: list[Any] = []
+        client.on("connect_error", refusals.append, namespace="/api")
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await client.connect(shared_stack.url, namespaces=["/api"], transports=["websocket"], wait_timeout=10)
+        await client.disconnect()
+        assert refusals == [{"message": "there is no namespace /api: connect to the server's address without a path"}]
+
+    asyncio.run(main())

@@ -110,6 +110,11 @@ def test_the_contracts_requests(kind: type[Struct], data: dict[str, str], messag
     assert raised.value.detail.message == message
 
 
+def test_what_is_said_if_nothing_is_near() -> None:
+    assert suggestion("x", ["annotate"], "see /docs") == "; see /docs"
+    assert suggestion("anotate", ["annotate"], "see /docs") == "; did you mean annotate?"
+
+
 def test_a_type_without_words_is_a_defect() -> None:
     class Nested(Struct, frozen=True):
         inner: Everything
