@@ -10,7 +10,8 @@ import msgspec
 
 from broker.address import MqttAddress
 from broker.contract import SensorSample
-from models.recordings import Recording, RecordingError, Row, read_recordings
+from models.errors import RecordingError
+from models.recordings import Recording, Row, read_recordings
 from stresswire.device import Tally, connected
 
 BATCH_S = 0.05

@@ -13,8 +13,7 @@ from broker.bus import BusError
 from broker.contract import HistoryRequest
 from gateway.service import GatewayError
 from models import batch
-from models.errors import ModelError
-from models.recordings import RecordingError
+from models.errors import ModelError, RecordingError
 from storage.database import DatabaseError
 from storage.export import ExportError, Format, export_to
 from storage.history import HistoryError, scope_of
@@ -57,7 +56,10 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(doctor)
 
-Recording = Annotated[Path, typer.Argument(help="subject,t,hr,temp,eda as .csv or .csv.gz", exists=True, dir_okay=False)]
+Recording = Annotated[
+    Path,
+    typer.Argument(help="subject,t,hr,temp,eda as CSV or JSON Lines, also gzip; or an export", exists=True, dir_okay=False),
+]
 
 
 def main() -> None:
