@@ -1,6 +1,7 @@
 """`stresswire replay`: publishes recordings as devices over MQTT."""
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -9,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from broker.address import MqttAddress
-from broker.contract import SensorSample
+from broker.contract import MAX_DEVICE_ID, SensorSample
+from broker.contract.validation import is_device_id
 from models.errors import RecordingError
 from models.recordings import Recording, Row, read_recordings
 from stresswire.device import Tally, connected
@@ -17,18 +19,37 @@ from stresswire.device import Tally, connected
 BATCH_S = 0.05
 """Samples that fall due within this time are sent together: beyond 20 a second, in batches."""
 MAX_BATCH_SENT = 100
+_DIGEST = 8
 
 Progress = Callable[[str], None]
 
 
-def choose(path: Path, subjects: Sequence[str]) -> list[Recording]:
-    """Return the recordings of `subjects`, or all if none is given. Raises `RecordingError` for an unknown subject."""
-    recordings = read_recordings(path)
+def choose(path: Path, subjects: Sequence[str], progress: Progress) -> list[Recording]:
+    """Return the recordings of `subjects`, or all if none is given; each would be a device of its own.
+
+    Raises:
+        RecordingError: the file cannot be read, there is no such subject, or two recordings would be one device.
+    """
+    recordings = read_recordings(path, progress)
     known = {recording.subject for recording in recordings}
     if missing := [subject for subject in subjects if subject not in known]:
         some = ", ".join(sorted(known)[:8])
         raise RecordingError(f"{path}: no subject {missing[0]}; there are {some}{' ...' if len(known) > 8 else ''}")
-    return [recording for recording in recordings if not subjects or recording.subject in subjects]
+    chosen = [recording for recording in recordings if not subjects or recording.subject in subjects]
+    devices: dict[str, Recording] = {}
+    for recording in chosen:
+        other = devices.setdefault(device_id_of(recording.name), recording)
+        if other is not recording:
+            raise RecordingError(
+                f"{path}: {_as_person(other)} and {_as_person(recording)} would both be the device "
+                f"{device_id_of(recording.name)}; rename one in the file, or choose with --subject"
+            )
+    return chosen
+
+
+def _as_person(recording: Recording) -> str:
+    subject, session = recording.rows[0].stream
+    return f"the subject {subject!r}" + (f" in the session {session!r}" if session else "")
 
 
 async def replay(
@@ -48,9 +69,16 @@ async def replay(
     return {device_id_of(recording.name): task.result() for recording, task in zip(recordings, replays, strict=True)}
 
 
-def device_id_of(subject: str) -> str:
-    """Return a subject's name as a device id: other characters become ``_``, and 64 characters are kept."""
-    return re.sub(r"[^A-Za-z0-9_:-]", "_", subject)[:64] or "_"
+def device_id_of(name: str) -> str:
+    """Return a recording's name as a device id.
+
+    Where that has other characters or is longer, they become ``_``, and the beginning of the name's SHA-256 follows:
+    different names stay different, in whatever file they are.
+    """
+    if is_device_id(name):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+    return f"{re.sub(r'[^A-Za-z0-9_:-]', '_', name)[: MAX_DEVICE_ID - _DIGEST - 1]}-{digest}"
 
 
 async def _replay(
@@ -62,6 +90,8 @@ async def _replay(
     ends = now() + timedelta(seconds=(rows[-1].t_s - rows[0].t_s) / speed) if rows else now()
     reported_s = started_s
     async with connected(address, device_id_of(recording.name)) as device:
+        if len(rows) < len(recording.rows):
+            progress(f"{device.device_id}: {len(recording.rows) - len(rows)} rows without a value are not sent")
         sent = 0
         while sent < len(rows):
             await asyncio.sleep(started_s + (rows[sent].t_s - rows[0].t_s) / speed - loop.time())

@@ -140,7 +140,7 @@ def replay_(
     ] = 1.0,
 ) -> None:
     """Publish recordings of people as devices over MQTT."""
-    recordings = choose(file, subject or [])
+    recordings = choose(file, subject or [], progress_lines)
     tallies = event_loop.run(replay(_broker(), recordings, speed, runtime.utc_now, typer.echo))
     sent, stored = sum(tally.sent for tally in tallies.values()), sum(tally.stored for tally in tallies.values())
     typer.echo(f"{len(tallies)} people, {sent} samples sent, {stored} stored, {sent - stored} refused")
