@@ -37,7 +37,10 @@ COLUMNS: Final = (
     "quality",
     "model_version",
 )
-"""The columns of an export; `confidence` and `stress_probability` are 0-1, `quality` is comma-separated, times are UTC."""
+"""The columns of an export; `confidence` and `stress_probability` are 0-1, `quality` is comma-separated.
+
+Times are UTC and have all the same width, with microseconds: not every reader takes two forms in one column.
+"""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _encode = msgspec.json.Encoder().encode
 
@@ -115,13 +118,18 @@ class _Csv:
 def _cell(value: object) -> object:
     """A cell of CSV. Text that a spreadsheet would take for a formula is quoted, as OWASP advises."""
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.isoformat(timespec="microseconds")
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _member(value: object) -> object:
+    """A value of JSON. Left to msgspec, a time without a fraction would be shorter than others."""
+    return f"{value.replace(tzinfo=None).isoformat(timespec='microseconds')}Z" if isinstance(value, datetime) else value
 
 
 class _JsonLines:
     def rows(self, rows: Sequence[Row[Any]]) -> bytes:
-        return b"".join(_encode(dict(zip(COLUMNS, row, strict=True))) + b"\n" for row in rows)
+        return b"".join(_encode(dict(zip(COLUMNS, map(_member, row), strict=True))) + b"\n" for row in rows)
 
     def end(self) -> bytes:
         return b""
