@@ -13,6 +13,10 @@ from models.recordings import EXERCISE, Recording
 from models.serving.levels import flags_of, may_alert_rows
 
 UNLABELLED: Final = -1
+NEEDS_LABELS: Final = (
+    "rows with label 0 and rows with label 1 are needed, in a column label; an export has none, "
+    "and stresswire train --from-db takes the labels that were given in the record"
+)
 TASK_WEIGHTS: Final = {"hyperventilation": 0.3}
 """A task that is a bodily stressor more than a mental one teaches less."""
 EXERCISE_WEIGHT: Final = 0.005

@@ -18,7 +18,7 @@ from models.serving.card import AlertFigures, Scores
 from models.serving.levels import may_alert
 from models.serving.predictor import Predictor, Reading
 from models.training.alert_scores import figures, run, timelines
-from models.training.dataset import UNLABELLED
+from models.training.dataset import NEEDS_LABELS, UNLABELLED
 from models.training.scores import scores_of
 from models.training.workers import Workers
 
@@ -49,13 +49,13 @@ def evaluate(
 
     Raises RecordingError for the file, ModelError where labels of either kind are missing.
     """
-    recordings = read_recordings(recordings_path)
+    recordings = read_recordings(recordings_path, progress)
     progress(f"{len(recordings)} recordings")
     rows = [row for recording in recordings for row in recording.rows]
     y = np.array([UNLABELLED if row.label is None else row.label for row in rows], dtype=np.int64)
     labelled_rows = y != UNLABELLED
     if len(np.unique(y[labelled_rows])) < 2:
-        raise ModelError(f"{recordings_path}: rows with label 0 and rows with label 1 are needed")
+        raise ModelError(f"{recordings_path}: {NEEDS_LABELS}")
     scored = _score_all(predictor, recordings, Workers(jobs))
     return Evaluation(
         predictor.version,

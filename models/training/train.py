@@ -1,7 +1,7 @@
 """Training: from labelled recordings to an artefact and its card. The same data gives the same bytes."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -34,7 +34,7 @@ from models.serving.levels import sigmoid
 from models.training import estimator
 from models.training.alert_scores import Lines, Trials, figures, run, timelines, try_policies
 from models.training.card_text import write_card_text
-from models.training.dataset import UNLABELLED, Dataset, build_dataset
+from models.training.dataset import NEEDS_LABELS, UNLABELLED, Dataset, build_dataset
 from models.training.fitting import FIT_STEPS, Decision, Fit, decide, fit
 from models.training.perturbations import OTHER_SENSORS
 from models.training.plots import PlotData, write_plots
@@ -54,13 +54,23 @@ class Sources(NamedTuple):
     exercise: Path | None = None
 
 
-def train(sources: Sources, out_dir: Path, *, progress: Progress, jobs: int | None = None) -> Card:
+def train(
+    sources: Sources,
+    out_dir: Path,
+    *,
+    progress: Progress,
+    jobs: int | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Card:
     """Write a model's folder (artefact, card, plots) and its pin beside it; the same bytes for any number of `jobs`.
 
-    Raises RecordingError for a file that cannot be read, ModelError for one that is too small to train on.
+    `tell` gets a line for each kind of value that was taken as no contact. Raises RecordingError for a file that
+    cannot be read, ModelError for one that is too small to train on.
     """
-    recordings = read_recordings(sources.recordings)
-    exercise = [] if sources.exercise is None else read_recordings(sources.exercise)
+    recordings = read_recordings(sources.recordings, tell)
+    if not {0, 1} <= {row.label for recording in recordings for row in recording.rows}:
+        raise ModelError(f"{sources.recordings}: {NEEDS_LABELS}")
+    exercise = [] if sources.exercise is None else read_recordings(sources.exercise, tell)
     studies = _studies(recordings)
     people = len({recording.subject for recording in recordings})
     steps = Steps(progress, 1 + FIT_STEPS * (1 + len(studies)) + people + len(OTHER_SENSORS) + 1)

@@ -18,7 +18,7 @@ from stresswire.model_in_use import load_model, load_shared
 from stresswire.settings import Settings, load_settings
 
 Labelled = Annotated[
-    Path, typer.Argument(help="subject,t,hr,temp,eda,label as .csv or .csv.gz", exists=True, dir_okay=False)
+    Path, typer.Argument(help="subject,t,hr,temp,eda,label as CSV or JSON Lines, also gzip", exists=True, dir_okay=False)
 ]
 
 Jobs = Annotated[
@@ -34,7 +34,8 @@ model = typer.Typer(no_args_is_help=True, help="The models that were made here."
 
 def train(
     file: Annotated[
-        Path | None, typer.Argument(help="subject,t,hr,temp,eda,label as .csv or .csv.gz", exists=True, dir_okay=False)
+        Path | None,
+        typer.Argument(help="subject,t,hr,temp,eda,label as CSV or JSON Lines, also gzip", exists=True, dir_okay=False),
     ] = None,
     exercise: Annotated[
         Path | None, typer.Option(help="Recordings of effort without stress.", exists=True, dir_okay=False)
@@ -54,8 +55,13 @@ def train(
     from models.training import train as training  # noqa: PLC0415 - scikit-learn takes a second that only training needs
 
     def write(folder: Path) -> Card:
+        notes: list[str] = []
         with _interruptible(), progress_bar() as progress:
-            return training.train(training.Sources(file, exercise), folder, progress=progress, jobs=jobs)
+            card = training.train(training.Sources(file, exercise), folder, progress=progress, jobs=jobs, tell=notes.append)
+        for note in notes:
+            # Not before: a line would tear the bar apart.
+            progress_lines(note)
+        return card
 
     if out is not None:
         typer.echo(f"{write(out).version} is in {out}, its card in {out / TEXT_NAME}")
