@@ -37,7 +37,7 @@ def dumps(value: Any, **_options: Any) -> str:
 def loads(text: str, **_options: Any) -> Any:
     """Decode what follows a Socket.IO packet's type: plain objects, NaN and Infinity included.
 
-    The argument of a single `esp32_sensor_data` is a `JsonText`, or a `Malformed` if it is no JSON.
+    The argument of a single `esp32_sensor_data` is a `JsonText`, also if it is no JSON.
 
     Raises:
         ValueError: any other text that is not JSON.
@@ -56,7 +56,7 @@ def loads(text: str, **_options: Any) -> Any:
     except ValueError:
         if text.startswith(_SENSOR_EVENT):
             argument = text.removeprefix(_SENSOR_EVENT).removesuffix("]")
-            return [SENSOR_DATA.name.value, Malformed(argument.encode(errors="replace"))]
+            return [SENSOR_DATA.name.value, JsonText(argument.encode(errors="replace"))]
         raise
 
 

@@ -24,6 +24,8 @@ from broker.contract import (
     ErrorDetail,
     encode,
 )
+from broker.contract.errors import RejectedError
+from broker.contract.json_text import read_slowly, split_slowly
 from broker.contract.samples import Key, sha256_of, valid_device_id
 from gateway.inbound import Inbound
 from gateway.json_codec import JsonText, Malformed, decode
@@ -170,11 +172,17 @@ def prepare(data: object, keys: KeySource, sender: str | None = None) -> Prepare
     if sender is None:
         keyed = [_named(element, device_id) for element in keyed]
     try:
-        # The standard library keeps NaN, which ingest then rejects by name; msgspec would write null.
-        text = json.dumps(keyed if isinstance(data, list) else keyed[0], separators=(",", ":"), default=_replace_attachment)
+        texts = [_encoded(element) for element in keyed]
     except RecursionError:
         return _prepared(device_id, b"nested too deeply")
-    return _prepared(device_id, text.encode())
+    return _prepared(device_id, b"[%b]" % b",".join(texts) if isinstance(data, list) else texts[0])
+
+
+def _encoded(element: object) -> bytes:
+    if isinstance(element, Malformed):
+        return element.payload
+    # The standard library keeps NaN, which ingest then rejects by name; msgspec would write null.
+    return json.dumps(element, separators=(",", ":"), default=_replace_attachment).encode()
 
 
 class _Head(Struct):
@@ -200,7 +208,26 @@ _decode_elements = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 def _read(payload: bytes, keys: KeySource, sender: str | None) -> object:
     """Return a `Prepared` if the client's bytes can be sent, else the decoded payload or a `Malformed`."""
-    return _prepare_text(payload, keys, sender) or decode(payload)
+    return _prepare_text(payload, keys, sender) or _decoded(payload)
+
+
+def _decoded(payload: bytes) -> object:
+    """Decode JSON, also with numbers as C prints them; a broken element of an array is a `Malformed` by itself."""
+    value = decode(payload)
+    if not isinstance(value, Malformed):
+        return value
+    try:
+        text = payload.decode().strip()
+        return [_element(raw) for raw in split_slowly(text)] if text.startswith("[") else read_slowly(text)
+    except (UnicodeDecodeError, RejectedError):
+        return value
+
+
+def _element(raw: bytes) -> object:
+    try:
+        return read_slowly(raw.decode())
+    except RejectedError:
+        return Malformed(raw)
 
 
 def _prepare_text(payload: bytes, keys: KeySource, sender: str | None) -> Prepared | None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Final
 
-from broker.contract.times import TIME_RULE, parse_time
+from broker.contract.limits import TIME_RULE
+from broker.contract.times import parse_time
 from models.tables import ZEROS, shown
 
 NO_VALUE: Final = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none"))

@@ -20,6 +20,7 @@ from statistics import median
 from typing import Final, NamedTuple, TextIO, cast
 
 from broker.contract import RANGES, StressLevel
+from broker.contract.near_names import meant_field
 from models.cells import CellError, Numbers, Times, read_flag
 from models.errors import RecordingError
 from models.left_out import LeftOut
@@ -34,11 +35,8 @@ _KNOWN: Final = frozenset((*REQUIRED, *_OPTIONAL, *_EXPORTED.values()))
 _OTHER_NAMES: Final = {
     "subject": ("person", "participant", "id", "user", "patient", "name", "device", "subjectid", "participantid"),
     "t": ("time", "times", "seconds", "unix", "epoch", "date", "datetime", "timestampunix", "unixtime", "ts"),
-    "hr": ("heartrate", "bpm", "pulse", "pulserate", "hrbpm", "bvphr"),
-    "temp": ("temperature", "skintemp", "skintemperature", "skt", "tmp", "tempc"),
-    "eda": ("gsr", "skinconductance", "conductance", "sc", "scl", "edaus", "electrodermalactivity"),
 }
-"""What columns are called elsewhere, in lower case and without signs."""
+"""What columns are called elsewhere, in lower case and without signs; `meant_field` knows the sensors' names."""
 _FORMULA: Final = ("=", "+", "-", "@")
 _STEPS: Final = 100
 _LEAST_STEPS: Final = 3
@@ -285,9 +283,9 @@ def _near(name: str, header: Sequence[str]) -> str | None:
     for column in header:
         word = column.lower().split("(")[0].split("[")[0]
         bare["".join(char for char in word if char.isalnum())] = column
-    for like in (name, *_OTHER_NAMES[name]):
-        if bare.get(like) not in (None, name):
-            return bare[like]
+    for word, column in bare.items():
+        if column != name and (word in _OTHER_NAMES.get(name, ()) or meant_field(word) == name):
+            return column
     close = [like for like in get_close_matches(name, bare, 1, 0.75) if like not in REQUIRED]
     return bare[close[0]] if close else None
 

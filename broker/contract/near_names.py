@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 _NAMES: Final = {
-    "hr": "HR heart_rate heart_rate_bpm hr_bpm bpm pulse pulse_rate beats_per_minute",
-    "temp": "TEMP temperature temp_c temperature_c celsius skin_temp skin_temperature body_temp body_temperature",
-    "eda": "EDA eda_us gsr gsr_us skin_conductance conductance electrodermal electrodermal_activity scl",
+    "hr": "HR heart_rate heart_rate_bpm hr_bpm bpm pulse pulse_rate beats_per_minute bvp_hr",
+    "temp": "TEMP temperature temp_c temperature_c celsius skin_temp skin_temperature skt tmp body_temp body_temperature",
+    "eda": "EDA eda_us gsr gsr_us skin_conductance conductance electrodermal electrodermal_activity sc scl",
     "timestamp": "TIMESTAMP timestamp_ms timestamp_us time time_ms ts date_time unix unix_time epoch epoch_ms",
     "uptime_ms": "UPTIME_MS uptime uptime_s millis",
     "boot": "BOOT boot_id session_id",

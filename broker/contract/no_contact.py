@@ -1,5 +1,6 @@
 """Numbers that sensors and their libraries give where they have no contact. Live samples and recordings agree on them."""
 
+from math import inf
 from typing import Final
 
 from broker.contract.limits import RANGES
@@ -21,4 +22,4 @@ def is_no_contact(channel: str, value: float) -> bool:
     limits = RANGES[channel]
     if limits.low <= value <= limits.high:
         return False
-    return value <= 0 or value in _CODES[channel]
+    return -inf < value <= 0 or value in _CODES[channel]

@@ -165,7 +165,7 @@ def _read_again(raw: bytes, device_id: str, now: datetime, trusted: bool) -> Sam
             raise RejectedError("wrong_type", f"a sample must be a JSON object, got {kind_of(element)}")
         key = sent_key(element, trusted=trusted)
         meant, no_contact = corrected(element)
-        check_fields(meant)
+        check_fields(meant, trusted=trusted)
         return _checked(_convert(meant), raw, device_id, now, trusted, no_contact)
     except RejectedError as rejected:
         return RejectedSample(error=rejected.detail, raw=raw, key=key if any(key) else key_in_text(raw, trusted=trusted))

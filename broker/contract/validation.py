@@ -59,9 +59,15 @@ def corrected(element: dict[str, Any]) -> tuple[dict[str, Any], tuple[ErrorDetai
     return {**meant, **dict.fromkeys(silent)}, warnings
 
 
-def check_fields(element: dict[str, Any]) -> None:
-    """Raise `RejectedError` for the first field that is not valid."""
+def check_fields(element: dict[str, Any], *, trusted: bool) -> None:
+    """Raise `RejectedError` for the first field that is not valid.
+
+    In a message of the pipeline (`trusted`) a `boot` may be generated.
+    """
+    boot = element.get("boot")
     for field, check in _CHECKS.items():
+        if field == "boot" and isinstance(boot, str) and boot.startswith(2 * STAMP if trusted else STAMP):
+            raise reserved()
         if element.get(field) is not None:
             check(field, element[field])
 
@@ -79,8 +85,6 @@ def _check_name(field: str, value: object) -> None:
     longest, pattern = (MAX_DEVICE_ID, is_device_id) if field == "device_id" else (MAX_BOOT, is_boot)
     if not isinstance(value, str):
         raise RejectedError("wrong_type", f"{field} must be a string, got {kind_of(value)}", field)
-    if field == "boot" and value.startswith(STAMP):
-        raise reserved()
     if not pattern(value):
         raise RejectedError("invalid", f"{field} must be 1-{longest} {NAME_RULE}, got {short(value)}", field)
 

@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import ContentEncodingError
 
 from gateway.errors import HttpError
 from gateway.http.routing import error_response
+from gateway.request_body import unknown_encoding
 
 MAX_CONNECTIONS: Final = 5_000
 """HTTP connections and WebSockets at once."""
@@ -85,6 +87,8 @@ class _Connection(web.RequestHandler):
         super().handle_error(request, status, exc, message)
         if status >= 500:
             rejected = HttpError(status, "internal", "an error of the server's own")
+        elif isinstance(exc, ContentEncodingError):
+            rejected = unknown_encoding(None)
         else:
             reason = (message or "").partition("\n")[0].rstrip(" :")
             rejected = HttpError(status, "invalid", f"this is no request of HTTP/1.1: {reason or 'it cannot be read'}")

@@ -25,7 +25,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "broker.auth": ("broker.contract", "broker.pacing", "broker.protocol"),
     "broker": ("broker.contract", "broker.pacing", "broker.protocol"),
     "broker.embedded": ("broker", "broker.auth", "broker.contract", "broker.pacing", "broker.protocol"),
-    "broker.external": ("broker", "broker.pacing"),
+    "broker.external": ("broker", "broker.contract", "broker.pacing"),
     "storage": ("broker.contract", "broker.pacing"),
     "models.features": ("broker.contract",),
     "models": ("broker.contract", "models.features", "models.serving"),

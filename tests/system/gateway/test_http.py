@@ -62,7 +62,8 @@ def test_one_key_for_different_contents_at_once_stores_one_and_says_so_to_the_ot
 
 def test_a_body_that_is_not_as_encoded(shared_stack: Stack) -> None:
     reply = post(shared_stack, b"this is no gzip", Content_Encoding="gzip")
-    assert (reply.status, reply.body["error"]["code"]) == (400, "not_json")
+    assert (reply.status, reply.body["error"]["code"]) == (400, "invalid")
+    assert reply.body["error"]["message"] == "the body is not gzip, as its Content-Encoding says"
     bomb = gzip.compress(b'{"hr":75,"x":"' + b"y" * 50_000_000 + b'"}')
     assert post(shared_stack, bomb, Content_Encoding="gzip").status == 413
     assert "Traceback" not in shared_stack.output

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import socketio  # type: ignore[import-untyped]
-from tests.support.http import ask
 
 from tests.support.harness import Frontend, Stack, publish, wait_until
+from tests.support.people import ask
 
 
 def talk(

@@ -80,7 +80,12 @@ def test_a_generated_key_from_outside_is_marked_so_that_ingest_refuses_it(payloa
     ("payload", "sender", "device_id"),
     [
         (b'{"device_id":"d"}', None, "d"),
-        (b'[{"device_id":"a b"},{"device_id":7},{},{"device_id":"e"},{"device_id":"d"}]', None, "e"),
+        (b'[{"device_id":"a b"},{"device_id":7},{"device_id":"e"},{"device_id":"d"}]', None, "e"),
+        (b'[{"device_id":"a b"},{},{"device_id":"e"}]', None, "unknown"),
+        (b'[{"hr":70},{"hr":90,"device_id":"B"}]', None, "unknown"),
+        (b'[{"hr":70,"device_id":"A"},{"hr":90}]', None, "A"),
+        (b'[{"hr":NaN},{"hr":90,"device_id":"B"}]', None, "unknown"),
+        (b'[5,{"hr":90,"device_id":"B"}]', None, "B"),
         (b'{"hr":70}', None, "unknown"),
         (b'{"device_id":"d"}', "me", "me"),
         (b'"x"', "me", "me"),
@@ -88,10 +93,43 @@ def test_a_generated_key_from_outside_is_marked_so_that_ingest_refuses_it(payloa
         (b'{"device_id":"d","hr":NaN}', None, "d"),
     ],
 )
-def test_the_topic_is_of_the_login_or_of_the_first_device_that_is_named(
-    payload: bytes, sender: str | None, device_id: str
-) -> None:
+def test_the_topic_is_of_the_login_or_of_the_first_sample(payload: bytes, sender: str | None, device_id: str) -> None:
     assert prepare(text(payload), KEYS, sender).device_id == device_id
+
+
+@pytest.mark.parametrize(
+    ("payload", "sender", "codes"),
+    [
+        (b'[{"hr":70},{"hr":90,"device_id":"B"}]', None, [None, "device_mismatch"]),
+        (b'[{"hr":70,"device_id":"A"},{"hr":90,"device_id":"B"}]', None, [None, "device_mismatch"]),
+        (b'[{"hr":70,"device_id":"A"},{"hr":90}]', None, [None, "device_mismatch"]),
+        (b'[{"hr":70,"device_id":"A","boot":"b","seq":1},{"hr":90,"boot":"b","seq":2}]', None, [None, "device_mismatch"]),
+        (b'[{"hr":70,"device_id":"A"},{"hr":90,"device_id":null}]', None, [None, "device_mismatch"]),
+        (b'[{"hr":70},{"hr":90}]', None, [None, None]),
+        (b'[{"hr":70},{"hr":90,"device_id":"unknown"}]', None, [None, None]),
+        (b'[{"hr":70,"device_id":"me"},{"hr":90}]', "me", [None, None]),
+        (b'[{"hr":70},{"hr":90,"device_id":"B"}]', "me", [None, "device_mismatch"]),
+        (b'[{"hr":70,"device_id":"A"},{"hr":nan,"device_id":"A"}]', None, [None, "not_finite"]),
+        (b'[{"hr":nan,"device_id":"A"},{"hr":70,"device_id":"A"}]', None, ["not_finite", None]),
+        (b'[{"hr":70,"device_id":"A"},{"hr":},{"hr":71,"device_id":"A"}]', None, [None, "not_json", None]),
+        (b'[{"hr":70,"device_id":"A"},{"hr":-inf}]', None, [None, "not_finite"]),
+    ],
+)
+def test_no_sample_of_a_batch_is_given_to_another_device(
+    payload: bytes, sender: str | None, codes: list[str | None]
+) -> None:
+    prepared = prepare(text(payload), KEYS, sender)
+    decoded = decode(prepared.payload, prepared.device_id, now=NOW, trusted=True)
+    assert [one.error.code if isinstance(one, RejectedSample) else None for one in decoded.elements] == codes
+
+
+def test_the_refusal_of_a_sample_without_a_device_says_whose_batch_it_is() -> None:
+    prepared = prepare(text(b'[{"hr":70,"device_id":"A"},{"hr":90}]'), KEYS)
+    refused = decode(prepared.payload, "A", now=NOW, trusted=True).elements[1]
+    assert isinstance(refused, RejectedSample)
+    assert refused.error.message == (
+        "device_id is missing: the first sample of the batch is of A, so name the device in each"
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +163,7 @@ def test_an_idempotency_key_gives_each_element_of_a_device_the_same_key_again() 
         elements = json.loads(prepared.payload)
         return [(one["boot"], one["seq"]) for one in (elements if isinstance(elements, list) else [elements])]
 
-    batch = b'[{"device_id":"d","hr":70},{"hr":71}]'
+    batch = b'[{"device_id":"d","hr":70},{"device_id":"d","hr":71}]'
     assert keys(batch, "k") == keys(batch, "k")
     assert keys(batch, "k") != keys(batch, "other")
     assert keys(batch, "k")[:1] == keys(b'{"device_id":"d"}', "k") != keys(b'{"device_id":"e"}', "k")

@@ -24,6 +24,7 @@ def test_no_contact(channel: str, value: float) -> None:
         *(("hr", value) for value in (25, 70, 240, 12, 254, 900, 65534)),
         *(("temp", value) for value in (10, 36.6, 45, 5, 84.9, 98.6, 208, 3660)),
         *(("eda", value) for value in (0, 0.45, 100, 100.1, 450, 1023)),
+        *((channel, value) for channel in RANGES for value in (float("nan"), float("inf"), float("-inf"))),
     ],
 )
 def test_a_value_in_or_out_of_range(channel: str, value: float) -> None:

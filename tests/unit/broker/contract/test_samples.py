@@ -464,6 +464,18 @@ def test_a_warning(payload: str, values: tuple[float | None, ...], message: str)
     assert [warning.message for warning in read_.warnings] == [message]
 
 
+def test_no_contact_in_a_message_of_the_pipeline() -> None:
+    read_ = sample('{"hr":0,"temp":34,"boot":"~a91f","seq":3}', trusted=True)
+    assert (read_.hr, read_.temp, read_.key) == (None, 34, Key("~a91f", 3))
+
+
+@pytest.mark.parametrize("boot", ["~~a", "~~"])
+def test_a_boot_that_a_client_made_look_generated(boot: str) -> None:
+    element = only(json.dumps({"hr": 0, "temp": 34, "boot": boot, "seq": 3}), trusted=True)
+    assert isinstance(element, RejectedSample)
+    assert element.error.code == "reserved"
+
+
 def test_several_warnings() -> None:
     read_ = sample('{"hr":0,"temp":34,"gsr":1,"timestamp":0}')
     assert [(warning.code, warning.field) for warning in read_.warnings] == [

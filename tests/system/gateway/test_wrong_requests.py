@@ -1,0 +1,115 @@
+"""Requests that are nearly right: each is refused in words that say what to write, and none is taken for another."""
+
+import gzip
+import zlib
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.harness import Stack
+from tests.support.people import ask
+
+TIME = "an ISO 8601 time such as 2024-12-10T10:30:00Z, or a Unix time in seconds, milliseconds, microseconds or nanoseconds"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/api/history?device=A", "there is no parameter 'device'; did you mean device_id?"),
+        ("/api/history?deviceId=A", "there is no parameter 'deviceId'; did you mean device_id?"),
+        ("/api/history?DEVICE_ID=A", "there is no parameter 'DEVICE_ID'; did you mean device_id?"),
+        ("/api/export?device=A", "there is no parameter 'device'; did you mean device_id?"),
+        ("/api/export?fmt=csv", "there is no parameter 'fmt'; did you mean format?"),
+        ("/api/alerts?device=A", "there is no parameter 'device'; did you mean device_id?"),
+        ("/api/annotations?device=A", "there is no parameter 'device'; did you mean device_id?"),
+        ("/api/devices?limt=5", "there is no parameter 'limt'; did you mean limit?"),
+        ("/api/history?device_id=", "device_id must be 1-64 letters, digits, _, : and -, got ''"),
+        ("/api/history?device_id=A&device_id=B", "device_id must come once in the query"),
+        ("/api/history?limit=", "limit must be a whole number from 1 to 1000, got ''"),
+        ("/api/history?limit=all", "limit must be a whole number from 1 to 1000, got 'all'"),
+        ("/api/history?limit=1.5", "limit must be a whole number from 1 to 1000, got '1.5'"),
+        ("/api/export?x=1", "there is no parameter 'x'; known are format, start_date, end_date, device_id"),
+        ("/api/history?resolution=1m", "resolution must be one of auto, day, hour, minute, raw, got '1m'"),
+        ("/api/export?format=xlsx", "format must be one of csv, jsonl, parquet, got 'xlsx'"),
+        (
+            "/api/history?start_date=yesterday",
+            f"start_date must be {TIME}, got 'yesterday': it is neither ISO 8601 nor a number",
+        ),
+        (
+            "/api/history?end_date=10.12.2024",
+            f"end_date must be {TIME}, got '10.12.2024': it is neither ISO 8601 nor a number",
+        ),
+        ("/api/me?device_id=A", "GET /api/me takes no parameters, got 'device_id'"),
+        ("/api/devices/A?limit=5", "GET /api/devices/{device_id} takes no parameters, got 'limit'"),
+    ],
+)
+def test_a_query(shared_stack: Stack, path: str, message: str) -> None:
+    reply = ask(shared_stack, "GET", path)
+    assert (reply.status, reply.body["message"]) == (400, message)
+
+
+def test_a_sample_whose_device_stands_in_the_query_is_not_taken(shared_stack: Stack) -> None:
+    reply = ask(shared_stack, "POST", "/api/esp32/data?device_id=Q1", {"hr": 70})
+    assert (reply.status, reply.body["message"]) == (400, "POST /api/esp32/data takes no parameters, got 'device_id'")
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2024-12-10T10:30:00+00:00",  # the plus comes as a space
+        "2024-12-10 10:30:00",
+        "2024-12-10T10:30:00z",
+        "2016-12-31T23:59:60Z",
+        "1733826600",
+        "1733826600000",
+        "1733826600000000000",
+    ],
+)
+def test_a_time_in_a_query(shared_stack: Stack, time: str) -> None:
+    assert ask(shared_stack, "GET", f"/api/history?start_date={quote(time, safe='+:')}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("GET", "/api/histroy", 404, "there is no '/api/histroy'; did you mean /api/history?"),
+        ("GET", "/api/history/", 404, "there is no '/api/history/'; did you mean /api/history?"),
+        ("GET", "/API/history", 404, "there is no '/API/history'; did you mean /api/history?"),
+        ("GET", "/api/device", 404, "there is no '/api/device'; did you mean /api/devices?"),
+        ("POST", "/api/esp32_data", 404, "there is no '/api/esp32_data'; did you mean /api/esp32/data?"),
+        ("POST", "/api/esp32/data/", 404, "there is no '/api/esp32/data/'; did you mean /api/esp32/data?"),
+        ("POST", "/esp32/data", 404, "there is no '/esp32/data'; did you mean /api/esp32/data?"),
+        ("GET", "/health", 404, "there is no '/health'; did you mean /healthz?"),
+        ("GET", "/ready", 404, "there is no '/ready'; did you mean /readyz?"),
+        ("GET", "/something/else", 404, "there is no '/something/else'; see /docs"),
+        ("GET", "/" + "x" * 300, 404, f"there is no '/{'x' * 99}'; see /docs"),
+        ("GET", "/api/esp32/data", 405, "/api/esp32/data does not take GET: use POST"),
+        ("PUT", "/api/history", 405, "/api/history does not take PUT: use GET, HEAD"),
+    ],
+)
+def test_a_path_or_a_method(shared_stack: Stack, method: str, path: str, status: int, message: str) -> None:
+    reply = ask(shared_stack, method, path)
+    assert (reply.status, reply.body["message"]) == (status, message)
+
+
+SAMPLE = b'{"hr": 70, "device_id": "E1"}'
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status", "message"),
+    [
+        ("gzip", gzip.compress(SAMPLE), 201, None),
+        ("deflate", zlib.compress(SAMPLE), 201, None),
+        ("identity", SAMPLE, 201, None),
+        ("gzip", SAMPLE, 400, "the body is not gzip, as its Content-Encoding says"),
+        ("zstd", SAMPLE, 415, "Content-Encoding must be gzip or deflate, or be left out"),
+        ("br", SAMPLE, 415, "Content-Encoding must be gzip or deflate, or be left out"),
+        ("utf-8", SAMPLE, 415, "Content-Encoding must be gzip or deflate, or be left out, got 'utf-8'"),
+        ("gzip, gzip", SAMPLE, 415, "Content-Encoding must be gzip or deflate, or be left out, got 'gzip, gzip'"),
+    ],
+)
+def test_a_content_encoding(shared_stack: Stack, encoding: str, body: bytes, status: int, message: str | None) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    reply = ask(shared_stack, "POST", "/api/esp32/data", body, headers)
+    assert reply.status == status
+    assert message is None or reply.body["message"] == message
