@@ -25,7 +25,7 @@ from broker.contract import (
     encode,
 )
 from broker.contract.errors import RejectedError
-from broker.contract.json_text import read_slowly, split_slowly
+from broker.contract.json_text import SentKey, key_in_text, read_slowly, sent_key, split_slowly
 from broker.contract.samples import Key, sha256_of, valid_device_id
 from gateway.inbound import Inbound
 from gateway.json_codec import JsonText, Malformed, decode
@@ -76,7 +76,7 @@ class SampleRequests:
             idempotency_key: samples without a key are given one that is made from it.
         """
         if self._count >= MAX_WAITING:
-            return _unknown(ANONYMOUS_DEVICE, "the gateway is busy: not taken, send it again later")
+            return _unknown(ANONYMOUS_DEVICE, key_of(data), "the gateway is busy: not taken, send it again later")
         prepared = prepare(data, self._next(idempotency_key), sender)
         with self._wait(prepared) as answer:
             try:
@@ -86,7 +86,7 @@ class SampleRequests:
                     return await answer
             except TimeoutError:
                 message = f"no answer in {ANSWER_TIMEOUT_S:g} s: it may or may not be stored; safe to repeat with a key"
-                return _unknown(prepared.device_id, message)
+                return _unknown(prepared.device_id, key_of(data), message)
 
     async def publish(self, channel: Channel, device_id: str, payload: bytes) -> None:
         """Publish a device's message, encoded, on another channel than the samples'."""
@@ -314,11 +314,19 @@ def _keyed(element: Any, device_id: str, index: int, keys: KeySource) -> Any:
     return element
 
 
-def _unknown(device_id: str, message: str) -> Answer:
-    received = rejected(ErrorDetail("timeout", message))
+def _unknown(device_id: str, key: SentKey, message: str) -> Answer:
+    received = rejected(ErrorDetail("timeout", message), key)
     return Answer(device_id, received, encode(received))
 
 
-def rejected(error: ErrorDetail) -> DataReceived:
-    """Return a receipt that the gateway itself gives."""
-    return DataReceived(status="error", error=error, message=error.message)
+def key_of(data: object) -> SentKey:
+    """Return as much as can be read of the last key in what a client sent, decoded or not."""
+    if isinstance(data, JsonText | Malformed):
+        return key_in_text(data.payload)
+    last = data[-1] if isinstance(data, list) and data else data
+    return sent_key(last)
+
+
+def rejected(error: ErrorDetail, key: SentKey = SentKey()) -> DataReceived:  # noqa: B008 - it is immutable
+    """Return a receipt that the gateway itself gives; `key` is what could be read of the sample's."""
+    return DataReceived(status="error", error=error, message=error.message, boot=key.boot, seq=key.seq)

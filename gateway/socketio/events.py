@@ -25,6 +25,7 @@ from broker.contract import (
     encode,
 )
 from broker.contract.errors import RejectedError
+from broker.contract.json_text import SentKey
 from broker.contract.reports import read_report
 from broker.contract.requests import read_request
 from gateway.access.rate_limit import Limits
@@ -32,7 +33,7 @@ from gateway.annotations import Annotations
 from gateway.errors import HttpError
 from gateway.inbound import InboundReader
 from gateway.metrics import Metrics
-from gateway.sample_requests import SampleRequests, rejected
+from gateway.sample_requests import SampleRequests, key_of, rejected
 from gateway.socketio.clients import Client, Clients
 from gateway.socketio.server import Server
 from storage.history import History, HistoryError, parse_request
@@ -123,7 +124,8 @@ class SocketEvents:
             try:
                 answer = await self._answer(self._clients.get(sid), name, right, lambda client: handle(client, data), more)
             except _EventRejectedError as error:
-                answer = encode(rejected(error.detail) if reply else EventRejected(name, error.detail))
+                key = key_of(data) if name is Name.SENSOR_DATA else SentKey()
+                answer = encode(rejected(error.detail, key) if reply else EventRejected(name, error.detail))
             else:
                 if reply is None:
                     return None

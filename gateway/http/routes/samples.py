@@ -11,7 +11,7 @@ from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, json_
 from gateway.json_codec import JsonText
 from gateway.metrics import Metrics
 from gateway.request_body import read_body
-from gateway.sample_requests import SampleRequests, rejected
+from gateway.sample_requests import SampleRequests, key_of, rejected
 
 _STATUS_OF: Final[dict[ErrorCode, int]] = {"conflict": 409, "too_large": 413, "timeout": 503}
 
@@ -50,10 +50,10 @@ class SampleRoutes:
 
     async def _take(self, call: Call) -> web.Response:
         request = call.request
+        body = await read_body(request)
         if request.content_type != JSON and not request.content_type.endswith("+json"):
             message = f"Content-Type must be {JSON}, got {request.content_type}"
-            return json_response(rejected(ErrorDetail("not_json", message)), 415)
-        body = await read_body(request)
+            return json_response(rejected(ErrorDetail("not_json", message), key_of(JsonText(body))), 415)
         answer = await self._requests.send(JsonText(body), call.caller.sends_as, request.headers.get(IDEMPOTENCY_KEY))
         self._metrics.count("http", answer.received)
         status = status_of(answer.received)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from broker.contract import MAX_BATCH
+from broker.contract.json_text import SentKey
 from broker.contract.samples import RejectedSample, Sample, decode, sha256_of
 from gateway.json_codec import JsonText, Malformed
-from gateway.sample_requests import KeySource, prepare
+from gateway.sample_requests import KeySource, key_of, prepare
 
 KEYS = KeySource("~process", 5, None)
 NOW = datetime(2024, 12, 10, 12, tzinfo=UTC)
@@ -176,3 +177,21 @@ def test_a_batch_that_is_as_long_as_may_be_has_keys_of_its_own() -> None:
     payload = json.dumps([{"hr": 70}] * MAX_BATCH).encode()
     elements = json.loads(prepare(text(payload), KEYS).payload)
     assert len({(one["boot"], one["seq"]) for one in elements}) == MAX_BATCH
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        (text(b'{"hr":70,"boot":"a","seq":7}'), SentKey("a", 7)),
+        (text(b'{"hr":70,"boot":"a","seq":7'), SentKey("a", 7)),
+        (text(b'[{"boot":"a","seq":7},{"boot":"a","seq":8}]'), SentKey("a", 8)),
+        ({"hr": b"attachment", "boot": "a", "seq": 7}, SentKey("a", 7)),
+        ([{"boot": "a", "seq": 7}, {"boot": "a", "seq": 8}], SentKey("a", 8)),
+        ([{"boot": "a", "seq": 7}, 5], SentKey()),
+        ([], SentKey()),
+        (None, SentKey()),
+        (text(b'{"hr":70,"boot":"~a","seq":7}'), SentKey(None, 7)),
+    ],
+)
+def test_key_of(data: object, key: SentKey) -> None:
+    assert key_of(data) == key
