@@ -3,9 +3,17 @@ import { documents } from "./build/documents.ts";
 import { notices } from "./build/notices.ts";
 import { slim } from "./build/slim.ts";
 
-// The gateway serves the outcome under /static/ with a Content-Security-Policy that allows nothing inline.
+/** How far the path of a page is below the first page's; of all others it is beside it. */
+const DEPTHS: Record<string, string> = { "device-test.html": "../../" }; // api/websocket/test
+
+// The gateway serves the outcome under static/ with a Content-Security-Policy that allows nothing inline. No URL in it is
+// absolute: a reverse proxy may serve all of it below any path.
 export default defineConfig({
-  base: "/static/",
+  base: "./",
+  experimental: {
+    renderBuiltUrl: (file, { hostType, hostId }) =>
+      hostType === "html" ? `${DEPTHS[hostId] ?? ""}static/${file}` : { relative: true },
+  },
   plugins: [documents(), slim(), notices()],
   build: {
     outDir: "../gateway/static",

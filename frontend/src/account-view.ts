@@ -1,6 +1,7 @@
 import { type Me, signOut } from "./account.ts";
 import { create, setText, text } from "./dom.ts";
 import { loginUrl } from "./login-redirect.ts";
+import { urlOf } from "./root.ts";
 
 /** Show the account with a button to sign out, or a link to sign in; nothing if no logins are required. */
 export function showAccount(me: Me): void {
@@ -8,7 +9,7 @@ export function showAccount(me: Me): void {
   account.hidden = !me.auth;
   if (me.login === null) {
     const link = create("a", "Sign in");
-    link.href = loginUrl(location.pathname);
+    link.href = urlOf(loginUrl(location.pathname));
     account.replaceChildren("Not signed in.", link);
     return;
   }

@@ -1,3 +1,5 @@
+import { urlOf } from "./root.ts";
+
 /** Answer of `GET /api/me`: the identity of this browser. */
 export interface Me {
   login: string | null;
@@ -11,20 +13,20 @@ export interface Me {
 }
 
 export async function whoAmI(): Promise<Me> {
-  const response = await fetch("/api/me");
+  const response = await fetch(urlOf("api/me"));
   if (!response.ok) throw new Error(await rejectionOf(response));
   return response.json();
 }
 
 /** End this browser's session. */
 export async function signOut(me: Me): Promise<void> {
-  const response = await fetch("/api/session", { method: "DELETE", headers: csrfHeaders(me) });
+  const response = await fetch(urlOf("api/session"), { method: "DELETE", headers: csrfHeaders(me) });
   if (!response.ok) throw new Error(await rejectionOf(response));
 }
 
 /** Begin a session: the server sets a cookie that scripts cannot read, so the token is not stored. */
 export async function signIn(name: string, token: string): Promise<void> {
-  const response = await fetch("/api/session", {
+  const response = await fetch(urlOf("api/session"), {
     method: "POST",
     headers: { "Content-Type": "application/json", ...csrfHeaders(await whoAmI()) },
     body: JSON.stringify({ name, token }),

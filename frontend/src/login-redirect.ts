@@ -1,20 +1,20 @@
 /**
- * The URL to open after signing in: `next` if it is on this server, else the first page.
+ * The URL to open after signing in: `next`, a path as the browser shows it, if it leads to one of the gateway's pages, which
+ * are all below `root`; else the first page.
  *
  * Returns an absolute URL, since a path alone may name another server: that of `/.//elsewhere` is `//elsewhere`.
  */
-export function nextUrl(next: string | null, origin: string): string {
-  const home = `${origin}/`;
-  if (!next?.startsWith("/")) return home;
+export function nextUrl(next: string | null, root: URL): string {
+  if (!next?.startsWith("/")) return root.href;
   try {
-    const url = new URL(next, origin);
-    return url.origin === origin ? url.href : home;
+    const { href } = new URL(next, root);
+    return href.startsWith(root.href) ? href : root.href;
   } catch {
-    return home;
+    return root.href;
   }
 }
 
-/** The URL of the login page, which returns to `path`. */
+/** The login page, which returns to `path`, seen from the first page. */
 export function loginUrl(path: string): string {
-  return `/login?${new URLSearchParams({ next: path })}`;
+  return `login?${new URLSearchParams({ next: path })}`;
 }

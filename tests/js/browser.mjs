@@ -3,16 +3,17 @@ import { chromium } from "playwright-core";
 
 /**
  * Runs `use(page, has)`, prints what went wrong on the page itself (errors, warnings, failed requests, anything asked of
- * another host, anything that its Content-Security-Policy forbids) or `success`, and sets the exit status. `expected` says
- * which complaints of the console belong to what is tried.
+ * another host or beside `root`, anything that its Content-Security-Policy forbids) or `success`, and sets the exit status.
+ * `root` is the URL of the first page, with or without a slash; `expected` says which complaints of the console belong to
+ * what is tried.
  */
-export async function inBrowser(url, success, use, { expected = /^$/, ...context } = {}) {
+export async function inBrowser(url, success, use, { root = new URL("/", url).href, expected = /^$/, ...context } = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
   const problems = [];
-  const origin = new URL(url).origin;
+  const below = `${root.replace(/\/$/, "")}/`;
   const complain = (text) => expected.test(text) || problems.push(text);
   try {
     const page = await (await browser.newContext({ viewport: { width: 1280, height: 1400 }, ...context })).newPage();
@@ -28,7 +29,7 @@ export async function inBrowser(url, success, use, { expected = /^$/, ...context
     });
     page.on("request", (request) => {
       const asked = request.url().replace(/^ws:/, "http:");
-      if (!asked.startsWith(`${origin}/`) && !asked.startsWith("data:")) problems.push(`foreign: ${asked}`);
+      if (!asked.startsWith(below) && !asked.startsWith("data:")) problems.push(`foreign: ${asked}`);
     });
     await page.goto(url);
     const has = (selector, text) => page.locator(selector).filter({ hasText: text }).first().waitFor({ timeout: 15000 });

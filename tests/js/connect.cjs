@@ -1,7 +1,7 @@
-// A frontend with socket.io-client 4: says by which transport it came, and the first events. Usage: connect.cjs URL TRANSPORTS
+// A frontend with socket.io-client 4: says by which transport it came, and the first events. Usage: connect.cjs URL TRANSPORTS [PATH]
 const { io } = require("socket.io-client");
-const [url, transports] = process.argv.slice(2);
-const socket = io(url, { transports: JSON.parse(transports), reconnection: false });
+const [url, transports, path] = process.argv.slice(2);
+const socket = io(url, { transports: JSON.parse(transports), reconnection: false, ...(path && { path }) });
 const heard = [];
 const done = (status) => {
   console.log(JSON.stringify({ transport: socket.io.engine?.transport.name, heard }));

@@ -2,14 +2,15 @@
 import { inBrowser, pictures } from "./browser.mjs";
 
 const [url, folder] = process.argv.slice(2);
+const { host } = new URL(url);
 async function anew(page, fragment) {
   await page.goto("about:blank"); // another fragment alone would load nothing
   await page.goto(`${url}/docs${fragment}`, { waitUntil: "networkidle" });
 }
 
-await inBrowser(`${url}/docs`, "both documents are shown", async (page, has, problems) => {
+const test = async (page, has, problems) => {
   const [openapi, asyncapi] = await page.evaluate(() =>
-    Promise.all(["/openapi.json", "/asyncapi.json"].map(async (path) => (await fetch(path)).json())),
+    Promise.all(["openapi.json", "asyncapi.json"].map(async (path) => (await fetch(path)).json())),
   );
   await page.locator("#http .opblock").first().waitFor();
   await page.locator("#messages .operation").first().waitFor();
@@ -30,8 +31,11 @@ await inBrowser(`${url}/docs`, "both documents are shown", async (page, has, pro
     const wanted = `${action === "send" ? "from" : "to"} server ${address} ${summary}`;
     if (!messages.some((line) => line.startsWith(wanted))) problems.push(`not shown: ${wanted}`);
   }
-  for (const { host } of Object.values(asyncapi.servers)) await has("#messages .servers", host);
-  await has("#http-document > p", openapi.servers[0].url);
+  // The gateway's servers are where this page is.
+  const own = new URL(url.replace(/\/?$/, "/"));
+  await has("#http-document > p code", new RegExp(`^${url}$`));
+  for (const path of ["mqtt", "socket.io/"]) await has("#messages .servers", `${host}${own.pathname}${path}`);
+  await has("#messages .servers", asyncapi.servers.mqtt.host);
 
   // One of each opens, with its fields; a link to it opens it, too.
   await page.click("#http .opblock-summary-control[aria-expanded='false'] >> nth=0");
@@ -62,4 +66,5 @@ await inBrowser(`${url}/docs`, "both documents are shown", async (page, has, pro
   );
   if (levels.filter((level) => level === 1).length !== 1) problems.push(`headings: ${levels}`);
   if (await page.locator("main").count() !== 1) problems.push("there is more than one main part");
-});
+};
+await inBrowser(`${url}/docs`, "both documents are shown", test, { root: url });

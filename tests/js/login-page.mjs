@@ -3,6 +3,7 @@ import { inBrowser, pictures } from "./browser.mjs";
 
 const [url, folder, viewer, token, device, deviceToken] = process.argv.slice(2);
 const TEST_PAGE = "/api/websocket/test";
+const { origin, pathname: below } = new URL(url.replace(/\/?$/, "/"));
 const at = (page, path) => page.waitForURL(`${url}${path}`);
 
 async function signIn(page, name, shown) {
@@ -26,7 +27,7 @@ await inBrowser(
     await has("#account", "Not signed in.");
     await has("#frontend-state", "offline");
     await page.click("#account a");
-    await at(page, `/login?next=${encodeURIComponent(TEST_PAGE)}`);
+    await at(page, `/login?next=${encodeURIComponent(below + TEST_PAGE.slice(1))}`);
     await page.waitForFunction(() => document.activeElement?.id === "name");
     await pictures(page, folder, "login", problems);
     await signIn(page, viewer, "a-wrong-token");
@@ -70,12 +71,14 @@ await inBrowser(
     await other.locator("#account", { hasText: "Not signed in." }).waitFor();
 
     // Where `next` leads elsewhere, signing in ends on our own first page.
-    for (const next of ["//evil.example", "/\\evil.example", "https:evil.example", "https://evil.example", "/.//evil.example"]) {
+    const elsewhere = ["//evil.example", "/\\evil.example", "https:evil.example", "https://evil.example", "/.//evil.example"];
+    const neighbours = below === "/" ? [] : ["/", "/docs", `${below}../docs`];
+    for (const next of [...elsewhere, ...neighbours]) {
       await page.goto(`${url}/login?next=${encodeURIComponent(next)}`);
       await signIn(page, viewer, token);
-      await page.waitForURL((now) => now.pathname !== "/login");
-      if (new URL(page.url()).origin !== url) problems.push(`${next} led to ${page.url()}`);
-      if (next !== "/.//evil.example") await has("#account", `Signed in as ${viewer}`);
+      await page.waitForURL((now) => now.pathname !== `${below}login`);
+      if (!page.url().startsWith(origin + below)) problems.push(`${next} led to ${page.url()}`);
+      if (below !== "/" || next !== "/.//evil.example") await has("#account", `Signed in as ${viewer}`);
     }
 
     // Who guesses is told when to come back.
@@ -89,6 +92,7 @@ await inBrowser(
     await has("#login-problem", /too many failed logins; try again in \d+ s/);
   },
   {
+    root: url,
     // A connection that is refused, or left with its page, may just have been on its way from polling to a WebSocket.
     expected:
       /^Failed to load resource: the server responded with a status of (401|404|429)|WebSocket is closed before the connection is established/,

@@ -1,8 +1,12 @@
 // Uses the device test page as a person would, in a real browser. Usage: node test-page.mjs URL SCREENSHOT
+// URL is the first page's.
 import { inBrowser } from "./browser.mjs";
 
 const [url, screenshot] = process.argv.slice(2);
-await inBrowser(url, "the page works", async (page, has, problems) => {
+const test = async (page, has, problems) => {
+  const sockets = [];
+  page.on("websocket", (socket) => sockets.push(socket.url()));
+  await page.click("text=Device test");
   await has("#frontend-state", /connected/);
   await has("#device-state", /connected/);
   await has("#clients-esp32", "1");
@@ -31,4 +35,6 @@ await inBrowser(url, "the page works", async (page, has, problems) => {
   await page.click("#history-load");
   await has("#history-count", /[1-9]/);
   await page.screenshot({ path: screenshot, fullPage: true });
-});
+  if (sockets.length < 2) problems.push(`WebSockets: ${sockets}`);
+};
+await inBrowser(`${url}/`, "the page works", test, { root: url });

@@ -1,5 +1,6 @@
 import { io, type Socket } from "socket.io-client";
 import type { ClientToServerEvents, ClientType, ServerToClientEvents } from "../contract.gen.ts";
+import { ROOT } from "../root.ts";
 import type { LinkState } from "./link-state.ts";
 
 const RETRY_MS = 2000;
@@ -18,6 +19,7 @@ export class Link {
   constructor(type: ClientType, show: (state: LinkState) => void, token?: () => string, refused?: () => void) {
     this.#show = show;
     this.socket = io({
+      path: `${ROOT.pathname}socket.io/`,
       query: { type },
       forceNew: true,
       autoConnect: false,

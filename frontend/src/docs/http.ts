@@ -2,23 +2,23 @@ import "swagger-ui-dist/swagger-ui.css";
 import "./http.css";
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import { create } from "../dom.ts";
+import { ROOT } from "../root.ts";
 import { fetchDocument } from "./document.ts";
 import { ownLayout } from "./layout.ts";
 
-type OpenApi = { servers: { url: string }[] } & Record<string, unknown>;
-
-/** Show the OpenAPI document. GET requests can be tried from the page. */
+/** Show the OpenAPI document, with the server under the address of this page. GET requests can be tried from the page. */
 export async function showHttp(target: HTMLElement): Promise<void> {
   followTheme();
   // The renderer warns of every dialect but its default; the document's is plain JSON Schema 2020-12, which OpenAPI 3.1 uses.
-  const { jsonSchemaDialect: _, ...spec } = await fetchDocument<OpenApi>("/openapi.json");
+  const { jsonSchemaDialect: _, ...document } = await fetchDocument<Record<string, unknown>>("openapi.json");
+  const url = ROOT.href.replace(/\/$/, "");
   const server = create("p", "Server: ");
-  server.append(create("code", spec.servers.map(({ url }) => url).join(", ")));
-  const document = create("div");
-  target.replaceChildren(server, document);
+  server.append(create("code", url));
+  const shown = create("div");
+  target.replaceChildren(server, shown);
   SwaggerUI({
-    spec,
-    domNode: document,
+    spec: { ...document, servers: [{ url }] },
+    domNode: shown,
     plugins: [ownLayout],
     layout: "OwnLayout",
     deepLinking: true,

@@ -5,6 +5,7 @@ import { createElement } from "react";
 import { createRoot } from "react-dom/client";
 import parsed from "virtual:asyncapi";
 import { create } from "../dom.ts";
+import { ROOT } from "../root.ts";
 import { fetchDocument } from "./document.ts";
 import { type Described, type Operation, operationsOf } from "./operations.ts";
 import { unstringify } from "./slim/parser.ts";
@@ -14,10 +15,24 @@ const LABELS = { sendLabel: "from the server", receiveLabel: "to the server", re
 
 type Part = "servers" | "operations";
 
+/** A server of the document; the gateway's own have a path. */
+interface Server {
+  host: string;
+  pathname?: string;
+}
+
+/** Where this page reaches a path of the gateway. */
+function ownAddress(path = "/"): Server & { protocol: string } {
+  const { host, pathname, protocol } = new URL(path.slice(1), ROOT);
+  return { host, pathname, protocol: protocol === "https:" ? "wss" : "ws" };
+}
+
 /** Show the AsyncAPI document: the servers under the address of this page, and a list of operations that expand. */
 export async function showMessages(target: HTMLElement): Promise<void> {
-  const { servers } = await fetchDocument<{ servers: Record<string, object> }>("/asyncapi.json");
-  for (const [name, server] of Object.entries(servers)) Object.assign(parsed.servers[name] ?? {}, server);
+  const { servers } = await fetchDocument<{ servers: Record<string, Server> }>("asyncapi.json");
+  for (const [name, { pathname, ...server }] of Object.entries(servers)) {
+    Object.assign(parsed.servers[name] ?? {}, server, pathname === undefined ? {} : ownAddress(parsed.servers[name]?.pathname));
+  }
   const document = unstringify(parsed)?.json<Described>();
   if (!document) throw new Error("the document does not match the build of this page");
 

@@ -10,6 +10,6 @@ declare module "@asyncapi/react-component/lib/esm/without-parser.js" {
 
 /** `docs/asyncapi.yaml` as @asyncapi/parser parsed and stringified it when the pages were built. */
 declare module "virtual:asyncapi" {
-  const document: { servers: Record<string, object> } & Record<string, unknown>;
+  const document: { servers: Record<string, { pathname?: string }> } & Record<string, unknown>;
   export default document;
 }

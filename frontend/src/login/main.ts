@@ -4,8 +4,9 @@ import "./style.css";
 import { signIn, whoAmI } from "../account.ts";
 import { byId, setText, setTone, text } from "../dom.ts";
 import { nextUrl } from "../login-redirect.ts";
+import { ROOT } from "../root.ts";
 
-const next = nextUrl(new URLSearchParams(location.search).get("next"), location.origin);
+const next = nextUrl(new URLSearchParams(location.search).get("next"), ROOT);
 const send = byId("login-send", HTMLButtonElement);
 const name = byId("name", HTMLInputElement);
 const token = byId("token", HTMLInputElement);

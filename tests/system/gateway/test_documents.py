@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from broker.authority import Authority
 from gateway.http.api_documents import Documents, ReachedAt
 from gateway.http.middleware import POLICY
 from gateway.http.routes.pages import ASYNCAPI, DOCS, INDEX, LOGIN, OPENAPI, STATIC_FOLDER, TEST_PAGE
+from gateway.http.routing import Endpoint
 from tests.support.harness import Stack
 from tests.support.paths import REPOSITORY
 from tests.support.people import ask
@@ -93,6 +95,16 @@ def test_only_the_documents_may_show_images_from_their_style_sheet(shared_stack:
         assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html")
         more = "; img-src 'self' data:" if endpoint is DOCS else ""
         assert reply.headers["Content-Security-Policy"] == POLICY + more
+
+
+@pytest.mark.parametrize("page", [INDEX, TEST_PAGE, LOGIN, DOCS], ids=lambda page: page.operation)
+def test_links_of_a_page_are_relative_and_lead_somewhere(shared_stack: Stack, page: Endpoint) -> None:
+    """A reverse proxy may serve the pages below any path."""
+    links = re.findall(r'(?:src|href|action)="([^"#][^"]*)"', ask(shared_stack, "GET", page.path).body.decode())
+    assert len(links) > 3
+    for link in links:
+        assert not re.match("/|[a-z]+:", link), link
+        assert ask(shared_stack, "GET", urljoin(page.path, link)).status == 200, link
 
 
 def test_every_package_of_the_bundle_is_credited() -> None:

@@ -8,7 +8,7 @@ from tests.support.people import Guarded
 
 def test_a_person_sends_a_sample_and_sees_it(stack: Stack, tmp_path: Path) -> None:
     picture = tmp_path / "page.png"
-    with node("test-page.mjs", f"{stack.url}/api/websocket/test", picture) as browser:
+    with node("test-page.mjs", stack.url, picture) as browser:
         assert browser.wait(90) == 0, browser.output
         assert "the page works" in browser.output
     assert picture.stat().st_size > 10_000
