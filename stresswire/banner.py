@@ -30,6 +30,7 @@ def banner(settings: Settings, database: Database, gateway: Gateway, bus: Embedd
             f"stresswire {__version__}",
             f"  test page         {http}{TEST_PAGE.path}",
             f"  documents         {http}{DOCS.path}",
+            *([] if settings.public_url is None else [f"  behind the proxy  {settings.public_url}"]),
             f"  HTTP, Socket.IO   {http}",
             f"  MQTT              {broker}",
             f"  database          {database}",

@@ -13,7 +13,7 @@ from broker.bus import Bus
 from broker.contract import MAX_PAYLOAD_BYTES
 from broker.pacing.supervisor import Supervisor
 from gateway.access.authentication import Authenticator, Logins
-from gateway.access.browser_sessions import Sessions
+from gateway.access.browser_sessions import SessionCookie, Sessions
 from gateway.access.dns_rebinding import HostCheck
 from gateway.access.forwarded import Forwarded, Network
 from gateway.access.origins import Origins
@@ -35,6 +35,7 @@ from gateway.http.routing import Endpoints
 from gateway.inbound import InboundReader
 from gateway.metrics import Metrics
 from gateway.mqtt_websocket import Connect, MqttSocket
+from gateway.public_url import PublicUrl
 from gateway.sample_requests import SampleRequests
 from gateway.service import Address, Gateway
 from gateway.socketio import arduino
@@ -51,6 +52,7 @@ class Access(Struct, frozen=True):
     Args:
         logins: None if no logins are required.
         origins: pages that may connect in addition to the gateway's and those on loopback.
+        public_url: where a proxy serves the first page; None: at the root of the host that a client asks.
         loopback: only this machine can reach the listener.
         trusted_proxies: networks whose forwarded headers are used.
         rate_by_login, rate_by_address: requests a second.
@@ -58,6 +60,7 @@ class Access(Struct, frozen=True):
 
     logins: Logins | None
     origins: Collection[str]
+    public_url: PublicUrl | None
     loopback: bool
     trusted_proxies: Collection[Network]
     rate_by_login: float
@@ -97,11 +100,13 @@ def build_gateway(
     """
     metrics = Metrics(registry)
     reader = InboundReader(metrics)
-    origins = Origins(access.origins)
+    path = "/" if access.public_url is None else access.public_url.path
+    origins = Origins(access.origins, access.public_url)
     hosts = HostCheck(origins, loopback=access.loopback)
     limits = Limits(access.rate_by_login, access.rate_by_address, time.monotonic)
     sessions = Sessions(history, writer, now)
-    authenticator = Authenticator(access.logins, sessions, origins, time.monotonic)
+    cookie = SessionCookie.at(path)
+    authenticator = Authenticator(access.logins, sessions, cookie, origins, time.monotonic)
     requests = SampleRequests(bus, process_id)
     annotations = Annotations(history, writer, now)
 
@@ -112,20 +117,21 @@ def build_gateway(
         server, clients, requests, reader, annotations, history, health.status, limits, metrics, now=now
     ).register()
 
-    middleware = Middleware(origins, hosts, Forwarded(access.trusted_proxies), limits, authenticator, metrics)
+    proxies = Forwarded(access.trusted_proxies)
+    middleware = Middleware(origins, hosts, proxies, limits, authenticator, metrics, whole_host=path == "/")
     app = web.Application(client_max_size=MAX_PAYLOAD_BYTES, middlewares=[middleware.middleware, arduino.middleware])
     app.on_response_prepare.append(middleware.add_headers)
     devices, commands = DeviceRoutes(history, writer, now), CommandRoutes(bus, history, writer, now)
     endpoints = Endpoints(app, limits)
     SampleRoutes(requests, metrics).add_to(endpoints)
-    SystemRoutes(health.status, lambda: clients.stats, registry).add_to(endpoints)
+    SystemRoutes(health.status, lambda: clients.stats, registry, path).add_to(endpoints)
     HistoryRoutes(history).add_to(endpoints)
     devices.add_to(endpoints)
     commands.add_to(endpoints)
     AlertRoutes(history, writer, now).add_to(endpoints)
     AnnotationRoutes(annotations, history).add_to(endpoints)
-    AccountRoutes(authenticator, sessions, history).add_to(endpoints)
-    PageRoutes(STATIC_FOLDER, broker).add_to(app, endpoints)
+    AccountRoutes(authenticator, sessions, cookie, history).add_to(endpoints)
+    PageRoutes(STATIC_FOLDER, broker, access.public_url).add_to(app, endpoints)
     if mqtt is not None:
         MqttSocket(mqtt, origins).add_to(app)
     server.attach(app)

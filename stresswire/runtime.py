@@ -256,6 +256,7 @@ def _gateway(
     access = Access(
         logins=logins,
         origins=settings.cors_origins,
+        public_url=settings.public_url,
         loopback=settings.http_bind.loopback,
         trusted_proxies=settings.trusted_proxies,
         rate_by_login=settings.rate_by_login,

@@ -10,6 +10,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    InstanceOf,
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
@@ -27,6 +28,7 @@ from pydantic_settings import (
 from broker.address import MqttAddress, parse_url
 from broker.authority import Authority, is_loopback, is_opaque_origin, parse_authority, parse_origin
 from broker.contract.requests import suggestion
+from gateway.public_url import PublicUrl
 from ingest.shard import Shard
 from models.files import text_of
 
@@ -120,6 +122,10 @@ def _origin(value: str) -> str:
     return value
 
 
+def _public_url(value: Any) -> Any:
+    return PublicUrl.parse(value) if isinstance(value, str) else value
+
+
 def _mqtt_url(value: SecretStr | None) -> SecretStr | None:
     if value is not None:
         parse_url(value.get_secret_value())
@@ -148,6 +154,7 @@ class Settings(BaseSettings):
     stress_prior: Annotated[float | None, Field(gt=0, lt=1)] = None
     auth: Literal["auto", "required", "off"] = "auto"
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_list)] = ()
+    public_url: Annotated[InstanceOf[PublicUrl] | None, NoDecode, BeforeValidator(_public_url)] = None
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_list)] = ()
     metrics_bind: Annotated[Bind | None, NoDecode, BeforeValidator(_bind)] = None
     rate_by_login: Rate = 100.0
@@ -199,6 +206,8 @@ class Settings(BaseSettings):
         binds = {"MQTT_BIND": self.mqtt_bind, "HTTP_BIND": self.http_bind}
         if self.trusted_proxies:
             return f"{PREFIX}TRUSTED_PROXIES"
+        if self.public_url is not None and not self.public_url.origin.authority.loopback:
+            return f"{PREFIX}PUBLIC_URL={self.public_url}"
         return next((f"{PREFIX}{name}={bind}" for name, bind in binds.items() if not bind.loopback), None)
 
     @property

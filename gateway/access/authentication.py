@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker.auth.failed_logins import FailedLogins
 from broker.auth.identity import Credentials, Identity
 from broker.contract import MAX_DEVICE_ID
-from gateway.access.browser_sessions import COOKIE, Sessions, csrf_of, id_of
+from gateway.access.browser_sessions import SessionCookie, Sessions, csrf_of, id_of
 from gateway.access.forwarded import Peer
 from gateway.access.origins import Origins
 from gateway.access.permissions import Caller
@@ -45,13 +45,22 @@ class Authenticator:
     Args:
         logins: None if logins are off.
         sessions: of browsers.
+        cookie: in which a browser shows its session.
         origins: pages from which a cookie is accepted.
         now_s: a clock that never goes back.
     """
 
-    def __init__(self, logins: Logins | None, sessions: Sessions, origins: Origins, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        logins: Logins | None,
+        sessions: Sessions,
+        cookie: SessionCookie,
+        origins: Origins,
+        now_s: Callable[[], float],
+    ) -> None:
         self._logins = logins
         self._sessions = sessions
+        self._cookie = cookie
         self._origins = origins
         self._failed_logins = FailedLogins(now_s)
 
@@ -62,7 +71,7 @@ class Authenticator:
         shown = request.headers.get(hdrs.AUTHORIZATION)
         if shown is not None:
             return Caller(peer, self._identify(self._logins, _credentials(shown), peer.address))
-        cookie = request.cookies.get(COOKIE)
+        cookie = request.cookies.get(self._cookie.name)
         if cookie is not None and cookie.isascii() and self._is_own_page(request):
             return await self._by_session(self._logins, request, cookie, peer)
         return Caller(peer)

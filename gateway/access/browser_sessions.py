@@ -5,7 +5,9 @@ import hmac
 import secrets
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
+
+from msgspec import Struct
 
 from gateway.access.audit import change
 from storage import sessions as rows
@@ -16,8 +18,23 @@ from storage.writer import Writer
 
 COOKIE: Final = "__Host-stresswire"
 """The prefix makes browsers insist on Secure, on the whole host and on no other."""
+COOKIE_BELOW: Final = "__Secure-stresswire"
+"""Below a path, which that prefix forbids; the path is put behind it, so that no gateway takes another one's cookie for its
+own, not even below the other's path."""
 LIFETIME: Final = timedelta(hours=12)
 _RANDOM_BYTES: Final = 32
+
+
+class SessionCookie(Struct, frozen=True):
+    """The name and the path with which a browser keeps a session."""
+
+    name: str
+    path: str
+
+    @classmethod
+    def at(cls, path: str) -> Self:
+        """Return the cookie of a gateway whose first page has this path, which begins and ends with a slash."""
+        return cls(COOKIE if path == "/" else COOKIE_BELOW + path[:-1].replace("/", "-"), path)
 
 
 class Sessions:

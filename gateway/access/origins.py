@@ -6,6 +6,7 @@ Pages may use the gateway if they are its own, on loopback, or named in the sett
 from collections.abc import Collection
 
 from broker.authority import Authority, Origin, is_opaque_origin, origin_of, parse_origin
+from gateway.public_url import PublicUrl
 
 ANY = "*"
 
@@ -15,14 +16,16 @@ class Origins:
 
     Args:
         allowed: origins such as ``https://lab.example``, those of applications, or ``*`` for all.
+        public: where a proxy serves the gateway's own pages; None: where the Host header says.
     """
 
-    def __init__(self, allowed: Collection[str]) -> None:
+    def __init__(self, allowed: Collection[str], public: PublicUrl | None = None) -> None:
+        own = frozenset() if public is None else frozenset({public.origin})
         self._any = ANY in allowed
         self._opaque = frozenset(filter(is_opaque_origin, allowed))
-        self._allowed = frozenset(
-            parse_origin(origin.rstrip("/")) for origin in allowed if origin not in {ANY, *self._opaque}
-        )
+        named = (parse_origin(origin.rstrip("/")) for origin in allowed if origin not in {ANY, *self._opaque})
+        self._own = own
+        self._allowed = own.union(named)
 
     def include(self, host: Authority) -> bool:
         """Return True if an allowed page, or any page, may come from `host`."""
@@ -38,9 +41,9 @@ class Origins:
         return page in self._allowed or page.authority.loopback or _is_at(page, host)
 
     def is_own(self, origin: str, host: Authority | None) -> bool:
-        """Return True if a page is the gateway's own: its origin is the Host that it asks."""
+        """Return True if a page is the gateway's own: its origin is the public one, or the Host that it asks."""
         page = _read(origin)
-        return page is not None and _is_at(page, host)
+        return page is not None and (page in self._own or _is_at(page, host))
 
 
 def _read(origin: str) -> Origin | None:

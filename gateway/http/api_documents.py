@@ -14,10 +14,11 @@ Document = Mapping[str, Any]
 
 
 class ReachedAt(Struct, frozen=True):
-    """The address by which a client reaches the gateway, and if over TLS (`secure`)."""
+    """Address by which a client reaches the gateway, over TLS or not (`secure`); `path` begins and ends with a slash."""
 
     authority: Authority
     secure: bool
+    path: str = "/"
 
 
 class Documents(Struct, frozen=True):
@@ -33,7 +34,8 @@ class Documents(Struct, frozen=True):
 
     def openapi_for(self, reached: ReachedAt) -> Document:
         """Return the OpenAPI document with this server."""
-        return {**self.openapi, "servers": [{"url": f"{'https' if reached.secure else 'http'}://{reached.authority}"}]}
+        url = f"{'https' if reached.secure else 'http'}://{reached.authority}{reached.path}"
+        return {**self.openapi, "servers": [{"url": url.removesuffix("/")}]}
 
     def asyncapi_for(self, reached: ReachedAt, broker: MqttAddress) -> Document:
         """Return the AsyncAPI document with this server and its broker, if that is on loopback under the server's host."""
@@ -42,9 +44,10 @@ class Documents(Struct, frozen=True):
             "host": str(Authority(host, broker.port)),
             "protocol": "secure-mqtt" if broker.tls else "mqtt",
         }
-        socketio = {"host": str(reached.authority), "protocol": "wss" if reached.secure else "ws"}
-        servers = self.asyncapi["servers"].items()
-        return {
-            **self.asyncapi,
-            "servers": {name: {**server, **(mqtt if name == "mqtt" else socketio)} for name, server in servers},
+        own = {"host": str(reached.authority), "protocol": "wss" if reached.secure else "ws"}
+        servers = {
+            name: {**server, **own, "pathname": f"{reached.path}{server['pathname'][1:]}"}
+            for name, server in self.asyncapi["servers"].items()
+            if name != "mqtt"
         }
+        return {**self.asyncapi, "servers": {"mqtt": {**self.asyncapi["servers"]["mqtt"], **mqtt}, **servers}}

@@ -46,7 +46,17 @@ _CODES: Final[dict[int, ErrorCode]] = {404: "not_found", 413: "too_large", 503: 
 
 
 class Middleware:
-    """The middleware, and the check of headers before it."""
+    """The middleware, and the check of headers before it.
+
+    Args:
+        origins: pages that may use the gateway.
+        hosts: which hosts are served.
+        proxies: whose forwarded headers are believed.
+        limits: for addresses.
+        authenticator: identifies callers.
+        metrics: counts answers.
+        whole_host: the gateway is all there is on its host. A browser keeps HSTS for the host: for its other ports, too.
+    """
 
     def __init__(
         self,
@@ -56,6 +66,8 @@ class Middleware:
         limits: Limits,
         authenticator: Authenticator,
         metrics: Metrics,
+        *,
+        whole_host: bool,
     ) -> None:
         self._origins = origins
         self._hosts = hosts
@@ -63,6 +75,7 @@ class Middleware:
         self._limits = limits
         self._authenticator = authenticator
         self._metrics = metrics
+        self._whole_host = whole_host
         self._closing = False
 
     def leave(self) -> None:
@@ -120,7 +133,10 @@ class Middleware:
             return web.Response(status=204)
         origin = request.headers.get(hdrs.ORIGIN)
         if request.method not in SAFE_METHODS and not self._origins.allows(origin, host):
-            raise forbidden(f"pages from {origin} may not change anything here; name it in STRESSWIRE_CORS_ORIGINS")
+            raise forbidden(
+                f"pages from {origin} may not change anything here; name it in STRESSWIRE_CORS_ORIGINS, or in"
+                " STRESSWIRE_PUBLIC_URL if a proxy serves this gateway there"
+            )
         request[CALLER] = await self._authenticator.authenticate(request, peer)
         return await handler(request)
 
@@ -140,7 +156,7 @@ class Middleware:
         response.headers[hdrs.VARY] = f"{hdrs.ORIGIN}, {hdrs.AUTHORIZATION}, {hdrs.COOKIE}"
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
-        if PEER in request and request[PEER].secure:
+        if self._whole_host and PEER in request and request[PEER].secure:
             response.headers[_HSTS] = "max-age=31536000"
         if request.path.startswith("/api/"):
             response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")

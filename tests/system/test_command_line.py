@@ -99,6 +99,8 @@ def test_a_model_that_is_missing_or_was_changed(tmp_path: Path) -> None:
         ("mqtt_url", "mqtt://host:0", "65535"),
         ("mqtt_url", "mqtt://me:p/ss@host", "percent"),
         ("database_url_file", "/nowhere/at/all", "DATABASE_URL_FILE"),
+        ("public_url", "lab.example/stress", "must begin with http:// or https://, as in https://lab.example/stress"),
+        ("public_url", "https://lab.example/stress?a=1", "must end with the path"),
     ],
 )
 def test_a_bad_setting(tmp_path: Path, setting: str, value: str, word: str) -> None:

@@ -142,6 +142,12 @@ def test_a_broker_alone_is_not_open_because_another_is_named_too(tmp_path: Path)
     assert_one_line(done, "login", "stresswire device add")
 
 
+def test_a_proxy_that_others_reach_asks_for_logins(tmp_path: Path) -> None:
+    binds = {"http_bind": f"127.0.0.1:{free_port()}", "mqtt_bind": f"127.0.0.1:{free_port()}"}
+    done = stresswire(tmp_path, "up", public_url="https://lab.example/stress", **binds)
+    assert_one_line(done, "STRESSWIRE_PUBLIC_URL=https://lab.example/stress/", "stresswire device add")
+
+
 @pytest.mark.parametrize("auth", ["auto", "required"])
 @pytest.mark.parametrize("part", ["up", "gateway"])
 def test_http_on_a_network_asks_for_logins(tmp_path: Path, part: str, auth: str) -> None:

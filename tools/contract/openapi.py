@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from broker import contract
 from broker.contract import HOLDERS, CommandId, DataReceived, DeviceId, Right
-from gateway.access.browser_sessions import COOKIE
+from gateway.access.browser_sessions import COOKIE, SessionCookie
 from gateway.http.routes.catalogue import ENDPOINTS
 from gateway.http.routes.samples import POST_DATA
 from gateway.http.routing import DEVICE, JSON, Content, Endpoint, RowId
@@ -28,6 +28,7 @@ _ERRORS = {
 }
 _SEGMENTS: dict[str, Any] = {DEVICE: DeviceId, "command_id": CommandId}
 """Types of the path parameters that are not row ids."""
+_BELOW = f"Where STRESSWIRE_PUBLIC_URL has a path, such as /stress: {SessionCookie.at('/stress/').name}."
 _SECONDS = {"Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 0}}}
 
 
@@ -56,7 +57,7 @@ def render() -> str:
                 "securitySchemes": {
                     "token": {"type": "http", "scheme": "bearer", "description": "The token of a login."},
                     "login": {"type": "http", "scheme": "basic", "description": "A login's name and its token."},
-                    "browser": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+                    "browser": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": _BELOW},
                 },
             },
         }

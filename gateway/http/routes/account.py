@@ -8,13 +8,18 @@ from msgspec import Meta, Struct
 
 from broker.contract import MAX_DEVICE_ID, Right, Role
 from gateway.access.authentication import MAX_TOKEN, Authenticator
-from gateway.access.browser_sessions import COOKIE, LIFETIME, Sessions
+from gateway.access.browser_sessions import LIFETIME, SessionCookie, Sessions
 from gateway.access.permissions import Caller
 from gateway.errors import HttpError
 from gateway.headers import HOST
 from gateway.http.routing import Call, Content, Endpoint, Endpoints, PageRequest
 from storage.audit import AuditEntry, audit_events
 from storage.reader import Reader
+
+_PLAIN: Final = (
+    "a browser signs in over https, or on this machine itself; behind a proxy that speaks https, name the proxy's network"
+    " in STRESSWIRE_TRUSTED_PROXIES"
+)
 
 
 class SignIn(Struct, frozen=True):
@@ -95,9 +100,10 @@ AUDIT: Final = Endpoint(
 class AccountRoutes:
     """Signs browsers in and out, and tells who asks."""
 
-    def __init__(self, authenticator: Authenticator, sessions: Sessions, reader: Reader) -> None:
+    def __init__(self, authenticator: Authenticator, sessions: Sessions, cookie: SessionCookie, reader: Reader) -> None:
         self._authenticator = authenticator
         self._sessions = sessions
+        self._cookie = cookie
         self._reader = reader
 
     def add_to(self, endpoints: Endpoints) -> None:
@@ -111,18 +117,20 @@ class AccountRoutes:
         session = self._authenticator.sign_in(call.body.name, call.body.token, call.caller.address)
         host = call.request.get(HOST)
         if not (call.caller.peer.secure or (host is not None and host.loopback)):
-            raise HttpError(400, "invalid", "a browser signs in over https, or on this machine itself")
-        cookie = await self._sessions.begin(session, call.caller.address)
+            raise HttpError(400, "invalid", _PLAIN)
+        value = await self._sessions.begin(session, call.caller.address)
         response = web.Response(status=204)
-        seconds = int(LIFETIME.total_seconds())
-        response.set_cookie(COOKIE, cookie, max_age=seconds, path="/", secure=True, httponly=True, samesite="Strict")
+        seconds, cookie = int(LIFETIME.total_seconds()), self._cookie
+        response.set_cookie(
+            cookie.name, value, max_age=seconds, path=cookie.path, secure=True, httponly=True, samesite="Strict"
+        )
         return response
 
     async def _sign_out(self, call: Call) -> web.Response:
         if call.caller.session is not None:
             await self._sessions.end(call.caller.session, call.caller.login, call.caller.address)
         response = web.Response(status=204)
-        response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Strict")
+        response.del_cookie(self._cookie.name, path=self._cookie.path, secure=True, httponly=True, samesite="Strict")
         return response
 
     async def _me(self, call: Call) -> Me:

@@ -15,6 +15,7 @@ from gateway.headers import HOST
 from gateway.http.api_documents import Document, Documents, ReachedAt
 from gateway.http.middleware import POLICY
 from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, Handle
+from gateway.public_url import PublicUrl
 
 STATIC: Final = "/static/"
 STATIC_FOLDER: Final = Path(__file__).parents[2] / "static"
@@ -45,11 +46,13 @@ class PageRoutes:
     Args:
         folder: holds what the build of `frontend/` made.
         broker: returns the address of the MQTT broker.
+        public: the gateway's address for the documents; None: the one that a client asks.
     """
 
-    def __init__(self, folder: Path, broker: Callable[[], MqttAddress]) -> None:
+    def __init__(self, folder: Path, broker: Callable[[], MqttAddress], public: PublicUrl | None) -> None:
         self._folder = folder
         self._broker = broker
+        self._public = None if public is None else ReachedAt(public.origin.authority, public.secure, public.path)
         self._documents = Documents.read(folder) if (folder / "openapi.json").is_file() else None
 
     def add_to(self, app: web.Application, endpoints: Endpoints) -> None:
@@ -71,12 +74,14 @@ class PageRoutes:
         return handle
 
     async def _openapi(self, call: Call) -> web.Response:
-        return _not_built() if self._documents is None else _json(self._documents.openapi_for(_reached_at(call)))
+        if self._documents is None:
+            return _not_built()
+        return _json(self._documents.openapi_for(self._public or _reached_at(call)))
 
     async def _asyncapi(self, call: Call) -> web.Response:
         if self._documents is None:
             return _not_built()
-        return _json(self._documents.asyncapi_for(_reached_at(call), self._broker()))
+        return _json(self._documents.asyncapi_for(self._public or _reached_at(call), self._broker()))
 
 
 def _reached_at(call: Call) -> ReachedAt:

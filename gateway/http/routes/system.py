@@ -79,13 +79,9 @@ METRICS: Final = Endpoint(
     right=Right.WATCH,
     answers={200: Content("The metrics.", ("text/plain",))},
 )
-INFO_BODY: Final = WebSocketInfo(
-    path=SOCKET_IO,
-    client_types=("esp32", "frontend"),
-    events=tuple(
-        EventInfo(message.name.value, "client" if message.name in CLIENT_EVENTS else "server", message.summary)
-        for message in MESSAGES
-    ),
+_EVENTS: Final = tuple(
+    EventInfo(message.name.value, "client" if message.name in CLIENT_EVENTS else "server", message.summary)
+    for message in MESSAGES
 )
 
 
@@ -96,14 +92,20 @@ class SystemRoutes:
         health: asks each part for its state.
         stats: returns how many Socket.IO clients are connected.
         registry: of the process's metrics.
+        path: of the first page, as clients reach it; it begins and ends with a slash.
     """
 
     def __init__(
-        self, health: Callable[[], Awaitable[HealthStatus]], stats: Callable[[], ClientStats], registry: CollectorRegistry
+        self,
+        health: Callable[[], Awaitable[HealthStatus]],
+        stats: Callable[[], ClientStats],
+        registry: CollectorRegistry,
+        path: str,
     ) -> None:
         self._health = health
         self._stats = stats
         self._registry = registry
+        self._how_to_connect = WebSocketInfo(f"{path}{SOCKET_IO[1:]}", ("esp32", "frontend"), _EVENTS)
 
     def add_to(self, endpoints: Endpoints) -> None:
         """Add the routes."""
@@ -114,7 +116,7 @@ class SystemRoutes:
         endpoints.add(METRICS, self._metrics)
 
     async def _info(self, _call: Call) -> WebSocketInfo:
-        return INFO_BODY
+        return self._how_to_connect
 
     async def _status(self, _call: Call) -> SystemStatus:
         health = await self._health()

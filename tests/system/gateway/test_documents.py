@@ -20,7 +20,11 @@ from tests.support.people import ask
 
 LOCAL = MqttAddress("127.0.0.1", 1883, tls=False)
 NO_SERVERS: dict[str, Any] = {
-    "servers": {"mqtt": {"host": "?"}, "mqtt_websocket": {"host": "?"}, "socketio": {"host": "?"}}
+    "servers": {
+        "mqtt": {"host": "?"},
+        "mqtt_websocket": {"host": "?", "pathname": "/mqtt"},
+        "socketio": {"host": "?", "pathname": "/socket.io/"},
+    }
 }
 
 
@@ -62,14 +66,23 @@ NO_SERVERS: dict[str, Any] = {
             "mqtt://broker.example:1883",
             "ws://lab.example:5000",
         ),
+        (
+            ReachedAt(Authority("lab.example"), True, "/stress/"),
+            LOCAL,
+            "https://lab.example/stress",
+            "mqtt://lab.example:1883",
+            "wss://lab.example/stress",
+        ),
     ],
 )
 def test_servers_are_those_of_who_asks(asked: ReachedAt, broker: MqttAddress, http: str, mqtt: str, own: str) -> None:
     documents = Documents({"openapi": "3.1.0"}, NO_SERVERS)
     assert documents.openapi_for(asked) == {"openapi": "3.1.0", "servers": [{"url": http}]}
     servers = documents.asyncapi_for(asked, broker)["servers"]
-    addresses = {name: f"{server['protocol']}://{server['host']}" for name, server in servers.items()}
-    assert addresses == {"mqtt": mqtt, "mqtt_websocket": own, "socketio": own}
+    addresses = {
+        name: f"{server['protocol']}://{server['host']}{server.get('pathname', '')}" for name, server in servers.items()
+    }
+    assert addresses == {"mqtt": mqtt, "mqtt_websocket": f"{own}/mqtt", "socketio": f"{own}/socket.io/"}
     assert "secret" not in json.dumps(servers)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from broker.authority import Authority
 from gateway.access.origins import Origins
+from gateway.public_url import PublicUrl
 
 HERE = Authority("gateway.example", 5000)
 
@@ -34,3 +35,25 @@ def test_pages_by_their_origin(origin: str | None, allowed: list[str], permitted
     if origin is not None:
         assert origins.is_own(origin, HERE) is own
         assert origins.is_own(origin, None) is False
+
+
+@pytest.mark.parametrize(
+    ("origin", "permitted", "own"),
+    [
+        ("https://lab.example", True, True),
+        ("https://lab.example:443", True, True),
+        ("http://lab.example", False, False),
+        ("https://lab.example:8443", False, False),
+        ("https://grafana.lab.example", False, False),
+        ("https://evil.example", False, False),
+        ("http://gateway.example:5000", True, True),
+        ("http://localhost:3000", True, False),
+    ],
+)
+def test_pages_of_the_public_address_are_our_own(origin: str, permitted: bool, own: bool) -> None:
+    """Also where the proxy does not pass on the Host."""
+    origins = Origins([], PublicUrl.parse("https://lab.example/stress"))
+    assert origins.allows(origin, HERE) is permitted
+    assert origins.is_own(origin, HERE) is own
+    assert origins.include(Authority("lab.example"))
+    assert not origins.include(Authority("evil.example"))
