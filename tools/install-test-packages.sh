@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian packages that the tests need: real brokers, a real database, a real browser, C++ compilers and an emulator. Installed when root, else named.
+# Debian packages that the tests need: real brokers, reverse proxies, a real database, a real browser, C++ compilers and an emulator. Installed when root, else named.
 set -eu
 missing=""
 need() { # need COMMAND PACKAGE
@@ -8,6 +8,8 @@ need() { # need COMMAND PACKAGE
 need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need rabbitmq-server rabbitmq-server
+need nginx nginx-light
+need haproxy haproxy
 need ip iproute2
 need chromium chromium
 need g++ g++
@@ -28,7 +30,7 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 echo "installing for the tests:$missing"
-# The tests start their own brokers on free ports; a service that starts by itself would hold 1883.
+# The tests start their own brokers and proxies on free ports; a service that starts by itself would hold 1883 or 80.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
