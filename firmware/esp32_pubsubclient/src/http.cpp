@@ -23,6 +23,7 @@ class HttpLink final : public Link {
     listener_ = listener;
     good_ = find_server(settings, stresswire::kHttp, &server_);
     client_.begin(server_, settings.ca);
+    snprintf(path_, sizeof path_, "%s%s", server_.path, contract::kPostDataPath);
     snprintf(authorization_, sizeof authorization_, "Bearer %s", settings.token);
     http_.setReuse(true);
     http_.setConnectTimeout(board::kConnectTimeoutS * 1000);
@@ -33,7 +34,7 @@ class HttpLink final : public Link {
 
   /// Waits for the answer: the sampling task does not notice.
   bool send_samples(char* text, size_t size) override {
-    if (!http_.begin(client_.get(), server_.host, server_.port, contract::kPostDataPath, server_.tls)) return false;
+    if (!http_.begin(client_.get(), server_.host, server_.port, path_, server_.tls)) return false;
     http_.addHeader("Content-Type", "application/json");
     if (settings_->token[0]) http_.addHeader("Authorization", authorization_);
     const int code = http_.POST(reinterpret_cast<uint8_t*>(text), size);
@@ -68,6 +69,7 @@ class HttpLink final : public Link {
   ServerClient client_;
   HTTPClient http_;
   char authorization_[sizeof settings_->token + 8];
+  char path_[sizeof server_.path + sizeof contract::kPostDataPath];
   stresswire::Backoff backoff_{board::kBackoffBaseMs, board::kBackoffCapMs};
   uint64_t next_try_ms_ = 0;
 };

@@ -104,10 +104,12 @@ class SocketLink final : public Link {
  private:
   void open() {
     begun_ = true;
+    char url[sizeof server_.path + sizeof contract::kSocketPath];  // the library keeps a copy
+    snprintf(url, sizeof url, "%s%s", server_.path, contract::kSocketPath);
     if (server_.tls) {
-      client_.begin_tls(server_.host, server_.port, contract::kSocketPath, settings_->ca);
+      client_.begin_tls(server_.host, server_.port, url, settings_->ca);
     } else {
-      client_.begin(server_.host, server_.port, contract::kSocketPath);
+      client_.begin(server_.host, server_.port, url);
     }
     client_.enableHeartbeat(kPingMs, kPongMs, kPongsMissed);  // as it comes, it takes eight minutes to notice
     client_.setReconnectInterval(backoff_.next_ms(esp_random()));

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.harness import Frontend, Stack, Subscriber, publish, wait_until
+from tests.system.deploy.proxies import proxy, somewhere
 from tests.system.firmware.board import ASLEEP, FAST, Board, board, server_of, stored, wait_for_all, wait_for_samples
 
 SKETCHES = ("mqtt", "socketio", "http")
@@ -47,6 +48,15 @@ def test_what_the_sensors_feel_is_in_the_record(sketch: str, stack: Stack, tmp_p
         one.world(ppg=1)
         wait_until(lambda: newest(stack, one.boot)[0] is not None)
     assert stack.count("rejected") == 0
+
+
+@pytest.mark.parametrize("sketch", ["socketio", "http"])
+def test_a_server_below_a_path(sketch: str, stack: Stack, tmp_path: Path) -> None:
+    with (
+        proxy("nginx", tmp_path, stack.http_port, somewhere()) as below,
+        board(tmp_path, sketch, below.url, rate_hz="5") as one,
+    ):
+        wait_for_samples(stack, one.boot, 5)
 
 
 def test_another_circuit_and_another_thermometer(stack: Stack, tmp_path: Path) -> None:

@@ -15,12 +15,25 @@ constexpr char kNoCertificate[] =
 constexpr char kHelp[] =
     "set NAME VALUE (wifi_ssid, wifi_password, server, device_id, token, rate_hz), ca, show, save, restart\n";
 
+bool is_alphanumeric(char one) {
+  return (one >= 'A' && one <= 'Z') || (one >= 'a' && one <= 'z') || (one >= '0' && one <= '9');
+}
+
 bool is_name(const char* text) {
   for (const char* at = text; *at; ++at) {
-    const bool letter = (*at >= 'A' && *at <= 'Z') || (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9');
-    if (!letter && strchr("_:-", *at) == nullptr) return false;
+    if (!is_alphanumeric(*at) && strchr("_:-", *at) == nullptr) return false;
   }
   return *text != '\0';
+}
+
+/// Whether it is of names, each with a slash before it.
+bool is_path(const char* text, size_t size) {
+  for (size_t at = 0; at < size; ++at) {
+    const bool slash = text[at] == '/';
+    if (at == 0 ? !slash : (slash ? text[at - 1] == '/' : !is_alphanumeric(text[at]) && !strchr("._~-", text[at])))
+      return false;
+  }
+  return text[size - 1] != '/';
 }
 
 bool copy(char* out, size_t capacity, const char* text) {
@@ -121,8 +134,10 @@ bool parse_server(const char* server, const Scheme& scheme, Endpoint* endpoint) 
     if (port == 0 || port > 65'535) return false;
     found.port = static_cast<uint16_t>(port);
   }
-  if (*rest == '/') ++rest;
-  if (*rest != '\0') return false;
+  size_t path = strlen(rest);
+  if (path > 0 && rest[path - 1] == '/') --path;
+  if (path > 0 && !(scheme.paths && is_path(rest, path) && path < sizeof found.path)) return false;
+  memcpy(found.path, rest, path);
   *endpoint = found;
   return true;
 }
@@ -141,7 +156,7 @@ const char* set_setting(Settings* settings, const char* name, const char* value)
     const bool known = parse_server(value, kMqtt, &endpoint) || parse_server(value, kHttp, &endpoint);
     return known && copy(settings->server, sizeof settings->server, value)
                ? nullptr
-               : "server is mqtt[s]://host[:port] or http[s]://host[:port]";
+               : "server is mqtt[s]://host[:port] or http[s]://host[:port][/path]";
   }
   if (strcmp(name, "device_id") == 0) {
     const bool good = is_name(value) && copy(settings->device_id, sizeof settings->device_id, value);

@@ -24,21 +24,24 @@ struct Settings {
 /// Where the server is.
 struct Endpoint {
   char host[96];
+  char path[64];  ///< below which a reverse proxy serves it, such as `/stress`; empty: at the root
   uint16_t port;
   bool tls;
 };
 
-/// What a sketch speaks, without TLS and with it, and where a server listens unless its address says another port.
+/// What a sketch speaks, without TLS and with it, where a server listens unless its address says another port, and whether
+/// the address may have a path.
 struct Scheme {
   const char* plain;
   uint16_t plain_port;
   const char* secure;
   uint16_t secure_port;
+  bool paths;
 };
-inline constexpr Scheme kMqtt = {"mqtt", 1883, "mqtts", 8883};
-inline constexpr Scheme kHttp = {"http", 5000, "https", 443};
+inline constexpr Scheme kMqtt = {"mqtt", 1883, "mqtts", 8883, false};
+inline constexpr Scheme kHttp = {"http", 5000, "https", 443, true};
 
-/// Reads `scheme://host[:port]`; false, and the endpoint as it was, where it is not of that scheme.
+/// Reads `scheme://host[:port][/path]`; false, and the endpoint as it was, where it is not of that scheme.
 bool parse_server(const char* server, const Scheme& scheme, Endpoint* endpoint);
 
 /// Sets one by its name, also `ca`, whose lines may have been run together by a form; null, or what is wrong with it. What

@@ -151,6 +151,31 @@ TEST_CASE("a server's address") {
   CHECK(endpoint.port == 65535);  // what is refused changes nothing
 }
 
+TEST_CASE("a server below a path, as a reverse proxy has it") {
+  Endpoint endpoint;
+  const auto http = [&endpoint](const char* text) { return parse_server(text, kHttp, &endpoint); };
+  CHECK(http("https://lab.example/stress"));
+  CHECK(std::string(endpoint.path) == "/stress");
+  CHECK(endpoint.port == 443);
+  CHECK(http("http://h:8080/a/b.c_d~e-1/"));
+  CHECK(std::string(endpoint.path) == "/a/b.c_d~e-1");
+  CHECK(endpoint.port == 8080);
+  const std::string longest = "/" + std::string(62, 'p');
+  CHECK(http(("http://h" + longest).c_str()));
+  CHECK(endpoint.path == longest);
+  for (const std::string& text :
+       {std::string("http://h//"), std::string("http://h//a"), std::string("http://h/a//"), std::string("http://h/a?b=1"),
+        std::string("http://h/a b"), std::string("http://h/%61"), "http://h/" + std::string(63, 'p')}) {
+    CAPTURE(text);
+    CHECK_FALSE(http(text.c_str()));
+  }
+  CHECK(endpoint.path == longest);
+  for (const char* text : {"http://h", "http://h/", "http://h:80/"}) {
+    CHECK(http(text));
+    CHECK(std::string(endpoint.path).empty());
+  }
+}
+
 TEST_CASE("settings are typed, checked and never shown where they are secret") {
   Settings settings;
   Console console(&settings);
