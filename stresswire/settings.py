@@ -308,13 +308,14 @@ def usable_settings() -> tuple[Settings, Mapping[str, str]]:
 
 def _unknown(names: Iterable[str]) -> dict[str, str]:
     """Return the variables that begin as settings do but are none, each with what is wrong."""
-    fields = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-    known = {*fields, *(f"{PREFIX}{name.upper()}_FILE" for name in _SECRETS)}
-    return {
-        name: f"there is no setting {name[:80]}{suggestion(name, known, 'docs/settings.md has all')}"
-        for name in sorted(names)
-        if name.upper().startswith(PREFIX) and name.upper() not in known and not _OF_KUBERNETES.fullmatch(name)
-    }
+    known = {name.upper() for name in (*Settings.model_fields, *(f"{name}_file" for name in _SECRETS))}
+    unknown: dict[str, str] = {}
+    for name in sorted(names):
+        bare = name.upper().removeprefix(PREFIX)
+        if name.upper().startswith(PREFIX) and bare not in known and not _OF_KUBERNETES.fullmatch(name):
+            hint = suggestion(bare, known, "docs/settings.md has all", PREFIX)
+            unknown[name] = f"there is no setting {name[:80]}{hint}"
+    return unknown
 
 
 def _with_name(name: str, message: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct, inspect
@@ -13,6 +13,8 @@ from broker.contract.errors import RejectedError
 from broker.contract.validation import as_whole, kind_of
 
 T = TypeVar("T", bound=Struct)
+_NEAR: Final = 0.7
+"""Similarity, 0-1, from which on a known word may be meant."""
 
 
 def read_request(data: object, kind: type[T], *, text: bool = False) -> T:
@@ -48,15 +50,16 @@ def read_request(data: object, kind: type[T], *, text: bool = False) -> T:
         raise _explained(error, kind, given) from error
 
 
-def suggestion(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+def suggestion(word: str, known: Iterable[str], otherwise: str | None = None, prefix: str = "") -> str:
     """Return what to write instead of an unknown word, to be put behind the error.
 
-    If no known word is near, that is `otherwise`, or all that are known; empty if there are none.
+    If no known word is near, that is `otherwise`, or all that are known; empty if there are none. All words are without
+    their common `prefix`, which the suggestion has.
     """
     names = {_bare(name): name for name in known}
-    near = get_close_matches(_bare(word), names, 1)
+    near = get_close_matches(_bare(word), names, 1, _NEAR)
     if near:
-        return f"; did you mean {names[near[0]]}?"
+        return f"; did you mean {prefix}{names[near[0]]}?"
     if otherwise is not None:
         return f"; {otherwise}"
     return f"; known are {', '.join(names.values())}" if names else ""

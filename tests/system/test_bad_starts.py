@@ -47,6 +47,69 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- settings
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("HTTP_BND", "; did you mean STRESSWIRE_HTTP_BIND?"),
+        ("HTTPBIND", "; did you mean STRESSWIRE_HTTP_BIND?"),
+        ("HTTP_PORT", "; docs/settings.md has all"),
+        ("MQTT_HOST", "; docs/settings.md has all"),
+        ("CORS_ORIGIN", "; did you mean STRESSWIRE_CORS_ORIGINS?"),
+        ("CORS_ORIGINS_FILE", "; did you mean STRESSWIRE_CORS_ORIGINS?"),
+        ("DATABASE_URI", "; did you mean STRESSWIRE_DATABASE_URL?"),
+        ("DATABASE_URL_FILES", "; did you mean STRESSWIRE_DATABASE_URL_FILE?"),
+        ("DB_URL", "; docs/settings.md has all"),
+        ("TRUSTED_PROXY", "; did you mean STRESSWIRE_TRUSTED_PROXIES?"),
+        ("MODELDIR", "; did you mean STRESSWIRE_MODEL_DIR?"),
+        ("LOGIN_REQUIRED", "; docs/settings.md has all"),
+        ("XYZ", "; docs/settings.md has all"),
+        ("", "; docs/settings.md has all"),
+    ],
+)
+@pytest.mark.parametrize("where", ["the environment", ".env"])
+def test_a_setting_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, where: str, name: str, hint: str) -> None:
+    if where == ".env":
+        Path(".env").write_text(f"{PREFIX}{name}=1\n")
+    else:
+        monkeypatch.setenv(f"{PREFIX}{name}", "1")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value).startswith(f"there is no setting {PREFIX}{name}{hint}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("STRESSWIRE_SERVICE_HOST", "STRESSWIRE_SERVICE_PORT", "STRESSWIRE_SERVICE_PORT_HTTP", "STRESSWIRE_PORT"),
+        *("STRESSWIRE_PORT_5000_TCP", "STRESSWIRE_PORT_5000_TCP_ADDR", "STRESSWIRE_MQTT_SERVICE_HOST"),
+        *("STRESSWIRE_MQTT_PORT_1883_TCP_PROTO", "stresswire_http_bind", "OTHER_HTTP_BND", "HTTP_BIND"),
+    ],
+)
+def test_what_is_not_ours_is_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "127.0.0.1:7" if name.lower() == "stresswire_http_bind" else "tcp://10.0.0.1:5000")
+    load_settings()
+
+
+@pytest.mark.parametrize(
+    ("origins", "hint"),
+    [
+        ("lab.example", "'lab.example' has no scheme: write http://lab.example or https://lab.example"),
+        ("lab.example:8080", "'lab.example:8080' has no scheme: write http://lab.example:8080 or https://lab.example:8080"),
+        ("localhost", "'localhost' has no scheme: write http://localhost or https://localhost"),
+        ("https://a.example, b.example", "'b.example' has no scheme"),
+        ("https://lab.example/page", "must be origins such as https://lab.example"),
+        ("https://", "must be origins such as https://lab.example"),
+        ("https://lab.example:port", "must be origins such as https://lab.example"),
+        ("https://*.lab.example", "must be origins such as https://lab.example"),
+    ],
+)
+def test_origins(monkeypatch: pytest.MonkeyPatch, origins: str, hint: str) -> None:
+    monkeypatch.setenv(f"{PREFIX}CORS_ORIGINS", origins)
+    with pytest.raises(SettingsError, match="CORS_ORIGINS") as refused:
+        load_settings()
+    assert hint in str(refused.value)
+
+
 @pytest.mark.parametrize("name", ["RATE_BY_LOGIN", "RATE_BY_ADDRESS"])
 @pytest.mark.parametrize(
     ("value", "limit"),
