@@ -109,6 +109,8 @@ def scope_of(request: HistoryRequest, devices: Collection[str] | None) -> Scope:
     end = None if request.end_date is None else instant("end_date", request.end_date)
     if end is not None and request.end_date is not None and is_date(request.end_date):
         end += _TO_THE_LAST_MOMENT
+    if start is not None and end is not None and end < start:
+        raise HistoryError(ErrorDetail("invalid", "end_date must not be before start_date", "end_date"))
     return Scope(devices, start, end)
 
 

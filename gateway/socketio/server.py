@@ -143,7 +143,10 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
     async def handle_request(self, request: web.Request) -> Any:
         sid = request.query.get("sid")
         upgraded = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
-        if request.query.get("transport") == "websocket" and not web.WebSocketResponse().can_prepare(request):
+        transport = request.query.get("transport", "polling")
+        if transport not in ("polling", "websocket"):
+            raise HttpError(400, "invalid", f"transport must be polling or websocket, got {transport[:40]!r}", "transport")
+        if transport == "websocket" and not web.WebSocketResponse().can_prepare(request):
             raise HttpError(400, "invalid", "transport=websocket needs the handshake of a WebSocket")
         if upgraded and request.transport is not None:
             _limit(request.transport)
@@ -319,7 +322,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if self.manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None and namespace in (None, NAMESPACE):
             return  # joined already: a second time would be a second client of the same socket
         if namespace not in (None, NAMESPACE):
-            message = f"there is no namespace {namespace[:64]}: connect to the server's address without a path"
+            hint = "connect to the address without a path; below a path, that goes into the option path"
+            message = f"there is no namespace {namespace[:64]}: {hint}"
             refusal = self.packet_class(packet.CONNECT_ERROR, namespace=namespace, data={"message": message})
             await self._send_packet(eio_sid, refusal)
             return

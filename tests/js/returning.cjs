@@ -1,8 +1,8 @@
-// A frontend as docs/clients.md shows it, which asks for what it missed. Usage: node returning.cjs URL TRANSPORT
+// A frontend as docs/clients.md shows it, which asks for what it missed. Usage: node returning.cjs URL TRANSPORTS, with commas
 // Prints `connected`, `disconnected: WHY`, and the id of each reading.
 const { io } = require("socket.io-client");
-const [url, transport] = process.argv.slice(2);
-const socket = io(url, { query: { type: "frontend" }, transports: [transport] });
+const [url, transports] = process.argv.slice(2);
+const socket = io(url, { query: { type: "frontend" }, transports: transports.split(",") });
 let newest = 0;
 const take = (reading) => {
   if (reading.id <= newest) return;

@@ -1,6 +1,6 @@
 """A frontend with python-socketio that asks for what it missed, as `tests/js/returning.cjs` does with socket.io-client.
 
-Usage: python -m tests.support.returning_frontend URL TRANSPORT
+Usage: python -m tests.support.returning_frontend URL TRANSPORTS, with commas
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Any
 import socketio  # type: ignore[import-untyped]
 
 
-async def main(url: str, transport: str) -> None:
+async def main(url: str, transports: str) -> None:
     client = socketio.AsyncClient()
     newest = 0
 
@@ -35,7 +35,7 @@ async def main(url: str, transport: str) -> None:
     client.on("disconnect", lambda reason: print("disconnected:", reason, flush=True))
     client.on("history_data", history)
     client.on("new_sensor_data", reading)
-    await client.connect(url, transports=[transport])
+    await client.connect(url, transports=transports.split(","))
     await client.wait()
     await client.shutdown()
 

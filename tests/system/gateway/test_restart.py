@@ -13,19 +13,19 @@ from tests.support.paths import REPOSITORY
 BACK_S = 10.0
 
 
-def frontend(client: str, url: str, transport: str) -> Process:
+def frontend(client: str, url: str, transports: str) -> Process:
     if client == "socket.io-client":
-        return node("returning.cjs", url, transport)
-    command = [sys.executable, "-u", "-m", "tests.support.returning_frontend", url, transport]
+        return node("returning.cjs", url, transports)
+    command = [sys.executable, "-u", "-m", "tests.support.returning_frontend", url, transports]
     return Process(command, cwd=REPOSITORY)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("transport", ["websocket", "polling"])
+@pytest.mark.parametrize("transports", ["websocket", "polling", "polling,websocket"])
 @pytest.mark.parametrize("client", ["socket.io-client", "python-socketio"])
-def test_clients_are_back_and_miss_nothing(tmp_path: Path, client: str, transport: str, sign: signal.Signals) -> None:
+def test_clients_are_back_and_miss_nothing(tmp_path: Path, client: str, transports: str, sign: signal.Signals) -> None:
     binds = {"http_bind": f"127.0.0.1:{free_port()}", "mqtt_bind": f"127.0.0.1:{free_port()}"}
-    with Stack(tmp_path, **binds) as stack, frontend(client, stack.url, transport) as waiting:
+    with Stack(tmp_path, **binds) as stack, frontend(client, stack.url, transports) as waiting:
         waiting.wait_for("connected")
         publish(stack.mqtt_port, "D", '{"hr":70}')
         waiting.wait_for("reading 1")

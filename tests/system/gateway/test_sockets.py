@@ -187,6 +187,7 @@ def test_another_namespace_says_where_to_connect(shared_stack: Stack) -> None:
         with pytest.raises(socketio.exceptions.ConnectionError):
             await client.connect(shared_stack.url, namespaces=["/api"], transports=["websocket"], wait_timeout=10)
         await client.disconnect()
-        assert refusals == [{"message": "there is no namespace /api: connect to the server's address without a path"}]
+        (refusal,) = refusals
+        assert refusal["message"].startswith("there is no namespace /api: connect to the address without a path; ")
 
     asyncio.run(main())

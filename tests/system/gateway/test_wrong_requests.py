@@ -113,3 +113,21 @@ def test_a_content_encoding(shared_stack: Stack, encoding: str, body: bytes, sta
     reply = ask(shared_stack, "POST", "/api/esp32/data", body, headers)
     assert reply.status == status
     assert message is None or reply.body["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("/api/history?start_date=2024-12-11&end_date=2024-12-10", 400, "end_date must not be before start_date"),
+        ("/api/export?start_date=2024-12-11&end_date=2024-12-10", 400, "end_date must not be before start_date"),
+        ("/api/devices/a%20b", 404, "device_id must be 1-64 letters, digits, _, : and -, got 'a b'"),
+        ("/socket.io/?EIO=4&transport=pollin", 400, "transport must be polling or websocket, got 'pollin'"),
+        ("/socket.io/?EIO=4&transport=websocket", 400, "transport=websocket needs the handshake of a WebSocket"),
+        ("/socket.io", 404, "there is no '/socket.io'; did you mean /socket.io/?"),
+        ("/api/history?cursor=abc", 400, "cursor must be the `next` of an earlier page"),
+        ("/api/history?after_id=-1", 400, "after_id must be a whole number from 0 to 9007199254740991, got '-1'"),
+    ],
+)
+def test_what_cannot_be_meant(shared_stack: Stack, path: str, status: int, message: str) -> None:
+    reply = ask(shared_stack, "GET", path)
+    assert (reply.status, reply.body["message"]) == (status, message)
