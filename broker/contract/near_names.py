@@ -1,6 +1,8 @@
 """Names that people give to the fields of a sample, and the fields that they mean. Recordings have them too. Pure."""
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 _NAMES: Final = {
@@ -13,6 +15,8 @@ _NAMES: Final = {
     "seq": "SEQ sequence sequence_number seq_no seq_id",
     "device_id": "DEVICE_ID device device_name sensor_id",
 }
+_MOST: Final = 64
+"""Names that are looked at; a sample has eight."""
 _KEY: Final = re.compile(rb'"([A-Za-z][A-Za-z_ -]{1,31})"\s*:')
 
 
@@ -28,10 +32,16 @@ def meant_field(name: str) -> str | None:
     return _MEANT.get(_bare(name))
 
 
-def near_names(text: bytes) -> dict[str, str]:
+def near_names(text: bytes) -> Mapping[str, str]:
     """Return the names in a sample's JSON that are no fields but nearly: field to name, the first of each field."""
+    return _near(tuple(_KEY.findall(text)[:_MOST]))
+
+
+@lru_cache(maxsize=256)
+def _near(keys: tuple[bytes, ...]) -> Mapping[str, str]:
+    """Remembered, since a device sends the same names each time."""
     found: dict[str, str] = {}
-    for key in _KEY.findall(text):
+    for key in keys:
         name = key.decode()
         field = meant_field(name)
         if field is not None and field != name:
