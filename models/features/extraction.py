@@ -6,7 +6,8 @@ there are. It is causal: a feature knows the samples up to now and nothing else.
 
 Every second is one bucket, the mean of its samples; each value is the median of a channel's newest three buckets, so that
 one wild second moves nothing. A sensor that is not on the skin counts as one without contact; of one that is stuck the
-features are unknown until it moves.
+features are unknown until it moves. A channel that a sample leaves out stays as it was, for as long as its window is
+(`contact`): so it does not matter whether a device sends its channels together or apart.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.features.contact import Contact, take_contact
+from models.features.contact import KNOWN_S, WINDOW_S, Contact, take_contact
 from models.features.moments import BASELINE, CHANGES, CHANNELS, EDA, GAP_S, PART, TAUS_S, Flags, Matrix, stepped
 from models.features.names import (
     DIFFERENCES_S,
@@ -35,9 +36,6 @@ _SD_RATIO_FLOORS: Final = np.array([0.5, 0.02, 0.02])
 _RANGE_FLOORS: Final = np.array([4.0, 0.15])
 _CHANGE_FLOOR: Final = 1e-4
 TONIC_FLOOR_US: Final = 0.05
-KNOWN_S: Final = 10
-"""A channel that said nothing for longer is unknown."""
-
 _CHANNEL: Final = np.array([CHANNELS.index(channel_of(name)) for name in FEATURES])
 
 
@@ -63,10 +61,11 @@ class Step(NamedTuple):
     contact: Contact
 
 
-def advance(rows: Matrix, t_s: Matrix, values: Matrix) -> Step:
+def advance(rows: Matrix, t_s: Matrix, measured_s: Matrix, values: Matrix) -> Step:
     """Take one sample of each stream, in place: `rows` (streams, `WIDTH`), `t_s` (streams,) after the newest of each.
 
-    `values` (streams, channels) in bpm, microsiemens and degrees Celsius, NaN where a sensor has no contact.
+    `measured_s` (streams,) is when it was measured: before `t_s`, if its channels arrive later than others. `values`
+    (streams, channels) in bpm, microsiemens and degrees Celsius, NaN for what a sample does not carry.
     """
     newest, origin = rows[:, NEWEST], rows[:, ORIGIN]
     restart = ~(t_s - newest <= GAP_S)
@@ -75,9 +74,9 @@ def advance(rows: Matrix, t_s: Matrix, values: Matrix) -> Step:
     rows[:, START] = np.where(restart, t_s, rows[:, START])
     newest[:] = t_s
     second = np.floor(t_s - origin + 0.5)
-    contact = take_contact(rows, t_s, second, values)
+    bad, stuck = take_contact(rows, measured_s, values)
     # What is stuck may yet be true, and stays in the means; what has no contact never was.
-    values = np.where(contact.bad, nan, values)
+    values = np.where(bad, nan, values)
     closed = second != rows[:, SECOND]
     rows[:, SECOND] = second
     here = ~np.isnan(values)
@@ -89,10 +88,13 @@ def advance(rows: Matrix, t_s: Matrix, values: Matrix) -> Step:
     base[closed] = rows[closed, OPEN]
     now = stepped(base, second, np.where(count > 0, total / np.maximum(count, 1.0), nan))
     rows[:, OPEN] = now
-    return Step(_features(now, second, contact.frozen), t_s - rows[:, START], rows[:, START] > origin, contact)
+    silent_s = second[:, None] - PART.get(now, "seen")
+    missing = ~(silent_s <= WINDOW_S)
+    contact = Contact(missing & ~bad, stuck & ~missing, bad)
+    return Step(_features(now, stuck | ~(silent_s <= KNOWN_S)), t_s - rows[:, START], rows[:, START] > origin, contact)
 
 
-def _features(part: Matrix, second: Matrix, frozen: Flags) -> Matrix:
+def _features(part: Matrix, unknown: Flags) -> Matrix:
     mean, sd = PART.get(part, "mean"), np.sqrt(PART.get(part, "variance"))
     change, rest = PART.get(part, "change"), PART.get(part, "rest")
     base, base_sd = mean[:, :, BASELINE, None], sd[:, :, BASELINE]
@@ -114,7 +116,6 @@ def _features(part: Matrix, second: Matrix, frozen: Flags) -> Matrix:
         change[:, _T, :short] / np.maximum(tonic, TONIC_FLOOR_US)[:, None, None],
     )
     found = np.concatenate([each.reshape(len(part), -1) for each in x], 1)
-    unknown = frozen | ~(second[:, None] - PART.get(part, "seen") <= KNOWN_S)
     if unknown.any():
         found[unknown[:, _CHANNEL]] = nan
     return found

@@ -10,6 +10,9 @@ from models.features.moments import PART, Matrix, empty_part
 _HEADER: Final = 19
 NEWEST, ORIGIN, START, SECOND = range(4)
 SUM, COUNT, LAST, MOVED, HEARD = (slice(at, at + 3) for at in range(4, _HEADER, 3))
+"""Of each channel: the open second's values, the newest value, when it last changed, and when it was measured, in seconds
+after `ORIGIN`.
+"""
 BASE: Final = slice(_HEADER, _HEADER + PART.width)
 OPEN: Final = slice(_HEADER + PART.width, _HEADER + 2 * PART.width)
 WIDTH: Final = _HEADER + 2 * PART.width

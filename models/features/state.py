@@ -12,7 +12,7 @@ from broker.contract import RANGES
 from models.features.contact import Contact
 from models.features.extraction import Step, advance
 from models.features.moments import BASELINE, CHANNELS, EDA, HR, PART, Matrix
-from models.features.row import NEWEST, OPEN, START, WIDTH, empty_row
+from models.features.row import HEARD, NEWEST, OPEN, ORIGIN, START, WIDTH, empty_row
 
 SAMPLE_CHANNELS: Final = tuple(RANGES)
 """The channels in the order of a sample: hr, temp, eda."""
@@ -36,14 +36,22 @@ class FeatureState:
         return None if isnan(newest) else newest
 
     @property
+    def heard_s(self) -> tuple[float, ...]:
+        """Time at which the newest value of each of `SAMPLE_CHANNELS` was measured; NaN before the first."""
+        heard_s = (self.row[ORIGIN] + self.row[HEARD]).tolist()
+        return tuple(heard_s[CHANNELS.index(channel)] for channel in SAMPLE_CHANNELS)
+
+    @property
     def age_s(self) -> float:
         """Seconds of unbroken stream since the last silence; 0 before the first sample."""
         newest = self.newest_s
         return 0.0 if newest is None else newest - float(self.row[START])
 
-    def step(self, t_s: float, hr: float | None, temp: float | None, eda: float | None) -> Step:
+    def step(
+        self, t_s: float, hr: float | None, temp: float | None, eda: float | None, measured_s: float | None = None
+    ) -> Step:
         """Take one sample; see `advance_all`."""
-        return advance_all([self], [t_s], channel_values([(hr, temp, eda)]))
+        return advance_all([self], [t_s], channel_values([(hr, temp, eda)]), [measured_s])
 
     def rewind(self) -> None:
         """Begin again at whatever time comes next, earlier ones too; the baselines stay as they were."""
@@ -82,11 +90,16 @@ class FeatureState:
         return state
 
 
-def advance_all(states: Sequence[FeatureState], t_s: Sequence[float], values: Matrix) -> Step:
+def advance_all(
+    states: Sequence[FeatureState],
+    t_s: Sequence[float],
+    values: Matrix,
+    measured_s: Sequence[float | None] | None = None,
+) -> Step:
     """Take samples of any states in their order, many of one state too; one row of the result for each.
 
-    `t_s` in seconds (Unix or of a recording), `values` as in `advance`. Raises ValueError, every state unchanged, for a
-    sample that is not after the newest of its state.
+    `t_s` in seconds (Unix or of a recording), `values` and `measured_s` as in `advance`; None: measured at `t_s`. Raises
+    ValueError, every state unchanged, for a sample that is not after the newest of its state.
     """
     if not states:
         raise ValueError("no samples")
@@ -97,16 +110,22 @@ def advance_all(states: Sequence[FeatureState], t_s: Sequence[float], values: Ma
     by_state = sorted(samples.values(), key=len, reverse=True)
     rows = np.stack([states[own[0]].row for own in by_state])
     times, order, steps, active = np.array(t_s, dtype=np.float64), [], [], len(by_state)
+    measured = times if measured_s is None else _measured(measured_s, times)
     _check_times(rows[:, NEWEST], times, by_state)
     for wave in range(len(by_state[0])):
         while len(by_state[active - 1]) <= wave:
             active -= 1
         now = [own[wave] for own in by_state[:active]]
         order += now
-        steps.append(advance(rows[:active], times[now], values[now]))
+        steps.append(advance(rows[:active], times[now], measured[now], values[now]))
     for own, row in zip(by_state, rows, strict=True):
         states[own[0]].row[:] = row
     return _ordered(steps, order)
+
+
+def _measured(measured_s: Sequence[float | None], t_s: Matrix) -> Matrix:
+    found = np.array(measured_s, dtype=np.float64)
+    return np.where(np.isnan(found), t_s, found)
 
 
 def _check_times(newest: Matrix, t_s: Matrix, by_state: Sequence[Sequence[int]]) -> None:

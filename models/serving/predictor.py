@@ -24,13 +24,14 @@ SHIPPED: Final = Path(__file__).parent.parent / "shipped"
 
 
 class Reading(NamedTuple):
-    """A sample and the state of its stream; units as in `FeatureState.step`."""
+    """A sample and the state of its stream; units as in `FeatureState.step`. `measured_s` is None where it is `t_s`."""
 
     state: FeatureState
     t_s: float
     hr: float | None
     temp: float | None
     eda: float | None
+    measured_s: float | None = None
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -96,7 +97,8 @@ class Predictor:
         step = advance_all(
             [reading.state for reading in readings],
             [reading.t_s for reading in readings],
-            channel_values([reading[2:] for reading in readings]),
+            channel_values([reading[2:5] for reading in readings]),
+            [reading.measured_s for reading in readings],
         )
         shares = self._evaluator.shares(step.x)
         scores = self._slope * (self._evaluator.base + shares.sum(1)) + self._offset

@@ -259,7 +259,7 @@ def test_contact_that_is_bad_is_named_and_counts_as_none() -> None:
     state = FeatureState()
     features_of(lively(200), state)
     step = state.step(200.0, None, OFF_SKIN_C - 0.1, LOW_EDA_US - 0.001)
-    assert step.contact.missing.tolist() == [[True, False, False]]
+    assert not step.contact.missing.any(), "its window is not over"
     assert [step.contact.bad[0, channel] for channel in (HR, EDA, TEMP)] == [False, True, True]
     twin = FeatureState()
     features_of(lively(200), twin)
