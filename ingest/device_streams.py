@@ -1,6 +1,7 @@
 """The two streams of each device: a live one, and one for late data (backfill); see `ingest.late_data`."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -23,7 +24,7 @@ class StreamState:
         self.features = features
         self.alert = alert
         self.alert_id = alert_id
-        self.watermark = Watermark(features.newest_s)
+        self.watermark = Watermark(features.newest_s, features.heard_s)
 
     @classmethod
     def new(cls) -> "StreamState":
@@ -76,17 +77,20 @@ class DeviceStreams:
         self.backfill = None
         self.saved_s = None
 
-    def route(self, t_s: float, received_s: float) -> tuple[StreamState, float]:
-        """Return the stream that takes a sample of time `t_s`, received at `received_s`, and the time to take it at."""
+    def route(self, t_s: float, received_s: float, values: Sequence[float | None]) -> tuple[StreamState, float]:
+        """Return the stream that takes a sample of time `t_s`, received at `received_s`, and the time to take it at.
+
+        `values` are the sample's `hr`, `temp` and `eda`.
+        """
         if self.live.watermark.ahead(received_s):
             self.live.reset()
-        stream_s = self.live.watermark.advance(t_s)
+        stream_s = self.live.watermark.advance(t_s, values)
         if stream_s is not None:
             return self.live, stream_s
-        stream_s = None if self.backfill is None else self.backfill.watermark.advance(t_s)
+        stream_s = None if self.backfill is None else self.backfill.watermark.advance(t_s, values)
         if self.backfill is None or stream_s is None:
             self.backfill = StreamState.new()
-            stream_s = self.backfill.watermark.advance(t_s)
+            stream_s = self.backfill.watermark.advance(t_s, values)
             assert stream_s is not None  # noqa: S101 - a new stream has no watermark
         return self.backfill, stream_s
 

@@ -30,8 +30,9 @@ def _replayed(connection: Connection, device_id: str, policy: AlertPolicy) -> De
         log.warning("%s starts anew: %s", device_id, error)
         return DeviceStreams.new()
     for row in readings_after(connection, device_id, snapshot.last_id):
-        stream, t_s = device.route(row.timestamp.timestamp(), row.received_at.timestamp())
-        stream.features.step(t_s, row.hr, row.temp, row.eda)
+        values, measured_s = (row.hr, row.temp, row.eda), row.timestamp.timestamp()
+        stream, t_s = device.route(measured_s, row.received_at.timestamp(), values)
+        stream.features.step(t_s, *values, measured_s)
         usable = may_alert(row.quality)
         stream.alert, change = step(policy, stream.alert, t_s, row.stress_probability, usable=usable)
         if change is not None:

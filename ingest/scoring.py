@@ -103,8 +103,10 @@ def score(
         received_at = messages[number].received_at
         for place, sample in sorted(elements, key=lambda element: element[1].at):
             device = states.of(sample.key.device_id)
-            stream, t_s = device.route(sample.at.timestamp(), received_at.timestamp())
+            stream, t_s = device.route(sample.at.timestamp(), received_at.timestamp(), sample.values)
             routed.append((place, sample, received_at, stream, stream is device.live, t_s))
-    readings = [Reading(stream.features, t_s, *sample.values) for _, sample, _, stream, _, t_s in routed]
+    readings = [
+        Reading(stream.features, t_s, *sample.values, sample.at.timestamp()) for _, sample, _, stream, _, t_s in routed
+    ]
     predictions = predictor.score(readings, explain=True)
     return [NewSample(*route, prediction) for route, prediction in zip(routed, predictions, strict=True)]
