@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from broker.contract import SENSORS
 from storage.history import READING
@@ -16,7 +16,7 @@ _h = HistoryStress
 
 
 class Device(NamedTuple):
-    """A device: its newest reading's row, its baseline, and the share of readings with each sensor in its last hour."""
+    """A device: its newest reading's row, its baseline, and the share of minutes with each sensor in its last hour."""
 
     device_id: str
     reading: Any
@@ -53,10 +53,17 @@ def _device(connection: Connection, device_id: str, baseline: str | None) -> Dev
 
 
 def _contact(connection: Connection, device_id: str) -> dict[str, float] | None:
-    """The share of readings with each sensor in the newest hour that has readings."""
-    query = select(Rollup.readings, *(getattr(Rollup, f"{sensor}_count") for sensor in SENSORS))
-    query = query.where(Rollup.device_id == device_id, Rollup.width_s == WIDTHS_S[-1])
-    row = connection.execute(query.order_by(Rollup.start_s.desc()).limit(1)).one_or_none()
-    if row is None:
+    """The share of minutes with each sensor in the newest hour that has readings.
+
+    Not of the readings: a device may send each sensor in readings of its own, each at its own rate.
+    """
+    minute_s, hour_s = WIDTHS_S
+    hours = select(func.max(Rollup.start_s)).where(Rollup.device_id == device_id, Rollup.width_s == hour_s)
+    with_values = (func.sum(case((getattr(Rollup, f"{sensor}_count") > 0, 1), else_=0)) for sensor in SENSORS)
+    query = select(func.count(), *with_values).where(
+        Rollup.device_id == device_id, Rollup.width_s == minute_s, Rollup.start_s >= hours.scalar_subquery()
+    )
+    row = connection.execute(query).one()
+    if not row[0]:
         return None
     return {name: round(count / row[0], 4) for name, count in zip(SENSORS, row[1:], strict=True)}

@@ -32,7 +32,7 @@ class DevicesRequest(Struct, frozen=True):
 
 
 class Contact(Struct, frozen=True):
-    """The share of readings with contact in the newest hour with readings, 0-1, by channel."""
+    """The share of minutes with contact in the newest hour with readings, 0-1, by channel."""
 
     hr: float
     temp: float
