@@ -57,16 +57,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.files: Files | None = None
         self._logged_state = "ok"
-        try:
-            self.url = with_driver(url)
-        except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
-            raise DatabaseError("DATABASE_URL is no URL such as sqlite:///var/stresswire.db") from error
-        if self.url.get_backend_name() not in ("sqlite", "postgresql"):
-            raise DatabaseError(f"DATABASE_URL must be of sqlite or postgresql, not {self.url.get_backend_name()}")
-        if self.url.drivername not in _OURS:
-            raise DatabaseError(f"DATABASE_URL must begin with sqlite: or postgresql:, not {self.url.drivername}:")
-        if self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:"):
-            raise DatabaseError("DATABASE_URL must name a file, such as sqlite:///var/stresswire.db")
+        self.url = usable_url(url)
         try:
             with spared(_log_of(self.url)) if self.url.get_backend_name() == "sqlite" else nullcontext():
                 self._connect()
@@ -181,13 +172,33 @@ def with_driver(text: str) -> URL:
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
 
 
+def usable_url(text: str) -> URL:
+    """Parse a URL as `with_driver`. Raises `DatabaseError` if it names no database that this program can use."""
+    try:
+        url = with_driver(text)
+    except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
+        raise DatabaseError("DATABASE_URL is no URL such as sqlite:///var/stresswire.db") from error
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise DatabaseError(f"DATABASE_URL must be of sqlite or postgresql, not {url.get_backend_name()}")
+    if url.drivername not in _OURS:
+        raise DatabaseError(f"DATABASE_URL must begin with sqlite: or postgresql:, not {url.drivername}:")
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise DatabaseError("DATABASE_URL must name a file, such as sqlite:///var/stresswire.db")
+    return url
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of SQLite that a URL names; None for another database."""
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
 def sqlite_file(text: str) -> Path | None:
     """The file of SQLite that a URL names; None for another database, and for what is no URL, which opening it says."""
     try:
         url = with_driver(text)
     except (ArgumentError, ValueError):
         return None
-    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+    return file_of(url)
 
 
 def _make_file(url: URL) -> None:

@@ -14,11 +14,13 @@ from broker.contract import HistoryRequest
 from gateway.service import GatewayError
 from models import batch
 from models.errors import ModelError, RecordingError
+from storage.backup import BackupError
 from storage.database import DatabaseError
 from storage.export import ExportError, Format, export_to
 from storage.history import HistoryError, scope_of
 from storage.logins import LoginError
 from stresswire import __version__, event_loop, runtime
+from stresswire.cli.database import database
 from stresswire.cli.doctor import doctor
 from stresswire.cli.logins import device, token
 from stresswire.cli.models import evaluate, model, train
@@ -30,6 +32,7 @@ from stresswire.settings import SettingsError, load_settings
 from stresswire.simulate import simulate
 
 USER_ERRORS = (
+    BackupError,
     BusError,
     DatabaseError,
     ExportError,
@@ -47,7 +50,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Real-time stress monitoring over MQTT.",
 )
-database = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(database, name="db")
 app.add_typer(device, name="device")
 app.add_typer(token, name="token")
@@ -179,13 +181,6 @@ def export(
     request = HistoryRequest(start_date=start, end_date=end, device_id=device)
     with runtime.open_database(load_settings()) as opened:
         typer.echo(f"{export_to(out, opened, scope_of(request, None), kind)} readings in {out}")
-
-
-@database.command()
-def upgrade() -> None:
-    """Migrate the database to the newest revision."""
-    with runtime.open_database(load_settings()) as opened:
-        typer.echo(f"{opened} is up to date")
 
 
 def _serve(serve_part: Callable[..., Coroutine[Any, Any, None]]) -> None:
