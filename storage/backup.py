@@ -203,7 +203,7 @@ def _verified(copy: sqlite3.Connection, given: list[Any], revision: str, stoppin
         copy.execute("DELETE FROM sessions")
     wrong = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
     if wrong != "ok":
-        raise BackupError(f"the record is damaged; there is no copy: {wrong}")
+        raise BackupError(f"the record is damaged, `stresswire db check` says more; there is no copy: {wrong}")
     if _state(copy) != (given, revision):
         raise BackupError("the copy is not what the record was: try again")
     readings, newest = copy.execute(_READINGS).fetchone()
@@ -214,7 +214,7 @@ def _failed(error: sqlite3.Error, record: Path, folder: Path, stopping: Stopping
     if stopping():
         return BackupStoppedError("stopped: there is no copy")
     if damage(error):
-        return BackupError(f"the record is damaged; there is no copy: {error}")
+        return BackupError(f"the record is damaged, `stresswire db check` says more; there is no copy: {error}")
     if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
         return NoRoomError(f"not enough room in {folder}: the disk is full; there is no copy")
     return BackupError(f"cannot copy {record} into the folder {folder}: {error}")

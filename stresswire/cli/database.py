@@ -1,4 +1,4 @@
-"""`stresswire db`: the record's tables, and copies of it."""
+"""`stresswire db`: the record's tables, copies of it, and whether it is well."""
 
 import shlex
 import signal
@@ -11,9 +11,11 @@ import typer
 from sqlalchemy.engine import URL
 
 from storage.backup import BackupError, BackupStoppedError, back_up
+from storage.check import Finding, check_file, check_server
 from storage.database import file_of, usable_url
 from storage.sqlite_files import FileError, read_header, size_in_words
 from stresswire import runtime
+from stresswire.cli.findings import show
 from stresswire.cli.one_line import one_line
 from stresswire.settings import load_settings
 
@@ -22,7 +24,7 @@ _STOPPING: Final = tuple(
 )
 """The last is that of Windows, where there is no SIGHUP."""
 
-database = typer.Typer(no_args_is_help=True, help="The database: its tables, and copies of it.")
+database = typer.Typer(no_args_is_help=True, help="The database: its tables, copies of it, and whether it is well.")
 
 
 @database.command()
@@ -54,6 +56,24 @@ def backup(
             raise typer.Exit(128 + received[0]) from error
     until = "" if made.newest is None else f", the newest of {made.newest[:19]} UTC"
     typer.echo(f"{file}: {size_in_words(made.size)}, {made.readings} readings{until}; verified")
+
+
+@database.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="A copy; without it the record that is in use.")] = None,
+) -> None:
+    """Look whether the record, or a copy of it, is whole, and which stresswire can use it; changes nothing."""
+    url = _url()
+    record = file_of(url)
+    if file is not None:
+        is_record = record is not None and record.exists() and file.exists() and file.samefile(record)
+        show(check_file(file, record=is_record))
+    elif record is None:
+        show(check_server(url))
+    elif not record.exists():
+        show([Finding("file", False, f"there is no file {record} ({_where(record)})")])
+    else:
+        show(check_file(record, record=True))
 
 
 def _url() -> URL:

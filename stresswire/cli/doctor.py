@@ -5,18 +5,17 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
-
-import typer
+from typing import Final
 
 from models.errors import ModelError
 from models.serving.card import INPUTS
 from models.serving.drift import LARGE, Drift, verdict
 from models.serving.predictor import Predictor
+from storage.check import Finding
 from storage.database import Database, DatabaseError, sqlite_file, with_driver
 from storage.readings import newest_values
 from stresswire import runtime
-from stresswire.cli.one_line import one_line
+from stresswire.cli.findings import show
 from stresswire.model_in_use import load_model
 from stresswire.settings import Settings, SettingsError, usable_settings
 
@@ -28,22 +27,9 @@ MODEL_SETTINGS: Final = ("model_dir", "models", "stress_prior")
 BROKER_SETTINGS: Final = ("mqtt_url", "mqtt_bind")
 
 
-class Finding(NamedTuple):
-    """Result of one check."""
-
-    part: str
-    ok: bool
-    detail: str
-
-
 def doctor() -> None:
     """Check the settings, the model, the database, the disk, the broker, and the inputs for drift."""
-    healthy = True
-    for finding in examine(*usable_settings()):
-        typer.echo(f"{'ok  ' if finding.ok else 'BAD '} {finding.part:10} {one_line(finding.detail)}")
-        healthy = healthy and finding.ok
-    if not healthy:
-        raise typer.Exit(1)
+    show(examine(*usable_settings()))
 
 
 def examine(settings: Settings, errors: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """`stresswire db backup` as a user gives it: beside a server that stores, of a server that is stopped, and interrupted."""
 
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -168,3 +169,29 @@ def test_a_disk_that_takes_no_more_meanwhile(stopped: Path) -> None:
     done = subprocess.run(command, cwd=stopped, capture_output=True, text=True, timeout=60, check=False)
     assert_one_line(done, "cannot copy var/stresswire.db into the folder .", "disk I/O error")
     assert {path.name for path in stopped.iterdir()} == {"var"}
+
+
+# --- looking
+
+
+def test_the_record_and_copies_of_it_are_looked_at(tmp_path: Path) -> None:
+    with Stack(tmp_path) as stack:
+        assert ask(stack, "POST", "/api/esp32/data", [{"hr": 70}, {"hr": 71}]).status == 201
+        shutil.copy(stack.database, tmp_path / "cp.db")
+        assert stresswire(tmp_path, "db", "backup", "backup.db").returncode == 0
+        for arguments in ([], ["backup.db"], ["var/stresswire.db"]):
+            done = stresswire(tmp_path, "db", "check", *arguments)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "ok   readings   2, the newest of 20" in done.stdout
+            assert "if it was copied" not in done.stdout
+        done = stresswire(tmp_path, "db", "check", "cp.db")
+        assert done.returncode == 1
+        assert "BAD  tables     no tables in it: it looks like a copy of the .db file alone" in done.stdout
+        assert ask(stack, "GET", "/readyz").status == 200
+
+
+def test_looking_makes_no_record(tmp_path: Path) -> None:
+    done = stresswire(tmp_path, "db", "check")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("BAD  file       there is no file var/stresswire.db (in ")
+    assert list(tmp_path.iterdir()) == []

@@ -12,8 +12,9 @@ import pytest
 from broker.bus import BusError
 from broker.embedded.bus import EmbeddedBus
 from models.errors import ModelError
+from storage.check import Finding
 from storage.database import Database, DatabaseError
-from stresswire.cli.doctor import Finding, examine
+from stresswire.cli.doctor import examine
 from stresswire.cli.one_line import one_line
 from stresswire.labelled_readings import labelled_readings
 from stresswire.model_in_use import load_model
