@@ -26,6 +26,7 @@ from gateway.http.routes.account import AccountRoutes
 from gateway.http.routes.alerts import AlertRoutes
 from gateway.http.routes.annotations import AnnotationRoutes
 from gateway.http.routes.commands import CommandRoutes
+from gateway.http.routes.database import DatabaseRoutes
 from gateway.http.routes.devices import DeviceRoutes
 from gateway.http.routes.history import HistoryRoutes
 from gateway.http.routes.pages import STATIC_FOLDER, PageRoutes
@@ -42,6 +43,7 @@ from gateway.socketio import arduino
 from gateway.socketio.broadcast import Broadcast
 from gateway.socketio.clients import Clients
 from gateway.socketio.events import SocketEvents
+from storage.database import Database
 from storage.history import History
 from storage.writer import Writer
 
@@ -69,6 +71,7 @@ class Access(Struct, frozen=True):
 
 def build_gateway(
     bus: Bus,
+    database: Database,
     history: History,
     writer: Writer,
     access: Access,
@@ -86,6 +89,7 @@ def build_gateway(
 
     Args:
         bus: receives samples and commands, and delivers events.
+        database: the record, of which admins get copies.
         history: reads the database.
         writer: writes to the database: sessions, the audit log, annotations, alert actions and commands.
         access: access control.
@@ -131,6 +135,7 @@ def build_gateway(
     AlertRoutes(history, writer, now).add_to(endpoints)
     AnnotationRoutes(annotations, history).add_to(endpoints)
     AccountRoutes(authenticator, sessions, cookie, history).add_to(endpoints)
+    DatabaseRoutes(database, writer, now).add_to(endpoints)
     PageRoutes(STATIC_FOLDER, broker, access.public_url).add_to(app, endpoints)
     if mqtt is not None:
         MqttSocket(mqtt, origins).add_to(app)

@@ -65,7 +65,7 @@ async def up(settings: Settings, announce: Announce, *, demo: bool) -> None:
             ingest = _ingest(settings, bus, writer, predictor, registry, supervisor, grace_s=RECONNECT_S)
             status = PartsStatus(f"ok, {predictor.version}", lambda: writer.state, lambda: ingest.lag_s)
             async with (
-                _gateway(settings, bus, history, writer, logins, registry, supervisor, status) as gateway,
+                _gateway(settings, bus, database, history, writer, logins, registry, supervisor, status) as gateway,
                 served(settings.metrics_bind, registry),
             ):
                 await gateway.open()
@@ -135,7 +135,9 @@ async def serve_gateway(settings: Settings, announce: Announce) -> None:
             Writer(database) as writer,
             History(database) as history,
             _external_bus(settings, None, supervisor) as bus,
-            _gateway(settings, bus, history, writer, logins, registry, supervisor, PartsStatus("in ingest")) as gateway,
+            _gateway(
+                settings, bus, database, history, writer, logins, registry, supervisor, PartsStatus("in ingest")
+            ) as gateway,
             served(settings.metrics_bind, registry),
             stopped_by_signal() as stop,
         ):
@@ -246,6 +248,7 @@ def _revocations(bus: EmbeddedBus | MqttBus) -> Sequence[Callable[[str], None]]:
 def _gateway(
     settings: Settings,
     bus: EmbeddedBus | MqttBus,
+    database: Database,
     history: History,
     writer: Writer,
     logins: LoginCache | None,
@@ -265,6 +268,7 @@ def _gateway(
     tls = server_context("HTTP", settings.http_tls_cert, settings.http_tls_key)
     return build_gateway(
         bus,
+        database,
         history,
         writer,
         access,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.http.routes import account, alerts, annotations, commands, devices, history, pages, samples, system
+from gateway.http.routes import account, alerts, annotations, commands, database, devices, history, pages, samples, system
 
 ENDPOINTS: Final = (
     samples.POST_DATA,
@@ -24,6 +24,7 @@ ENDPOINTS: Final = (
     account.SIGN_OUT,
     account.ME,
     account.AUDIT,
+    database.BACKUP,
     system.HEALTH,
     system.READY,
     system.METRICS,
