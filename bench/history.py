@@ -15,8 +15,9 @@ from sqlalchemy import create_engine, text
 
 from bench import report
 from broker.contract import HISTORY_DEFAULT, HISTORY_MAX, HistoryRequest, encode
-from storage.database import MIGRATIONS, Database
+from storage.database import Database
 from storage.history import History
+from storage.revisions import MIGRATIONS
 
 DEVICES: Final = 10
 YEAR: Final = timedelta(days=365)

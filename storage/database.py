@@ -10,7 +10,6 @@ from typing import Self
 
 from alembic import command
 from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import (
     Connection,
     Engine,
@@ -25,10 +24,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from storage.engines import make_engine
 from storage.files import Files, spared
+from storage.revisions import MIGRATIONS, RevisionError, check_revision
 
 log = logging.getLogger(__name__)
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 4
 _MAIN_FILE = "SELECT file FROM pragma_database_list WHERE name = 'main'"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
@@ -64,9 +63,8 @@ class Database:
                 self._migrate()
         except ModuleNotFoundError as error:
             raise DatabaseError(f"the database {self} needs a package more: pip install 'stresswire[postgres]'") from error
-        except CommandError as error:
-            whose = "was it written by a later stresswire, or by another program?"
-            raise DatabaseError(f"cannot open the database {self}: {reason_of(error)}; {whose}") from error
+        except RevisionError as error:
+            raise DatabaseError(f"cannot open the database {self}: its revision {error}") from error
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise DatabaseError(f"cannot open the database {self}: {reason_of(error)}") from error
 
@@ -156,12 +154,16 @@ def reason_of(error: BaseException) -> str:
 
 
 def migrate(engine: Engine) -> None:
-    """Migrate the tables to the newest revision in one transaction; of several processes one does it, and the rest wait."""
+    """Migrate the tables to the newest revision in one transaction; of several processes one does it, and the rest wait.
+
+    Raises `RevisionError` if it has tables of a revision that this release does not know.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # SQLite's writer holds the whole database anyway
             connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
+        check_revision(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -1,14 +1,18 @@
 """Revisions of the tables, in words: those that this release knows, and the one that a database has."""
 
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from storage.database import MIGRATIONS
-
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
 VERSION_TABLE: Final = "alembic_version"
+
+
+class RevisionError(Exception):
+    """This release cannot use tables of that revision; the message says which it is, and which it knows."""
 
 
 @cache
@@ -36,3 +40,11 @@ def in_words(revision: str) -> tuple[bool, str]:
     later = revision.isdecimal() and revision > known[-1]
     whose = f"is of a later stresswire: use one that knows {revision}" if later else "is none of stresswire's"
     return False, f"{revision[:40]} {whose}; this one knows {known[0]} to {known[-1]}"
+
+
+def check_revision(connection: Connection) -> None:
+    """Raise `RevisionError` if the tables are of a later release, or of another program's."""
+    stored = stored_revision(connection)
+    usable, words = (True, "") if stored is None else in_words(stored)
+    if not usable:
+        raise RevisionError(words)

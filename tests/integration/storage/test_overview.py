@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from broker.contract import BUCKETS_MAX, SENSORS, HistoryBucket, HistoryData
-from storage import database as storage_database
 from storage.database import Database
 from storage.history import History, HistoryError, parse_request
 from storage.readings import insert_readings, rejected_one_by_one
+from storage.revisions import MIGRATIONS
 from storage.rollups import WIDTHS_S
 from tests.integration.storage.test_history import insert, seqs
 from tests.support.mqtt.aio import run
@@ -126,7 +126,7 @@ def test_the_migration_fills_them_from_what_is_there(database: Database) -> None
     with database.reader.connect() as connection:
         before = kept(connection)
     config = Config()
-    config.set_main_option("script_location", str(storage_database.MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     for step, revision in ((command.downgrade, "0004"), (command.upgrade, "head")):
         with database.writer.begin() as connection:
             config.attributes["connection"] = connection
