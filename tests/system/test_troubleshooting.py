@@ -3,8 +3,11 @@
 import asyncio
 import gzip
 import re
+import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,6 +115,35 @@ def predicted(content: str | bytes) -> See:
     return see
 
 
+def checked(make: Callable[[Path, Path], object]) -> See:
+    """Check a file that is made of the record of a server, which runs."""
+
+    def see(folder: Path, stack: Callable[[], Stack]) -> str:
+        make(stack().database, folder / "copy.db")
+        done = stresswire(folder, "db", "check", "copy.db")
+        return done.stdout + done.stderr
+
+    return see
+
+
+def backed_up(name: str, *, twice: bool = False, migrated: bool = False) -> See:
+    """Copy the record of a server in the folder to `name`."""
+
+    def see(folder: Path, _stack: Callable[[], Stack]) -> str:
+        if name != "nothing.db":
+            with Stack(folder):
+                pass
+        if migrated:
+            with closing(sqlite3.connect(folder / "var" / "stresswire.db")) as record, record:
+                record.execute("UPDATE alembic_version SET version_num = '9999'")
+            return stresswire(folder, "up").stderr
+        if twice:
+            stresswire(folder, "db", "backup", name)
+        return stresswire(folder, "db", "backup", name).stderr
+
+    return see
+
+
 HEAD: Final = "subject,t,hr,temp,eda\n"
 SEEN: Final[Mapping[str, See]] = {
     "there is no setting": start(HTTP_BND="127.0.0.1:0"),
@@ -156,6 +188,12 @@ SEEN: Final[Mapping[str, See]] = {
     "gzip data": predicted(gzip.compress((HEAD + "a,1,70,34,1\n" * 2).encode(), mtime=0)[:-12]),
     "Empatica": predicted("1502540499.0\n1.0\n" + "70.00\n" * 60),
     "Excel": predicted(b"PK\x03\x04" + b"\0" * 30 + b"xl/workbook.xml"),
+    "no tables in it": checked(shutil.copyfile),
+    "exists already": backed_up("copy.db", twice=True),
+    "cannot copy the record": backed_up("nothing.db"),
+    "belongs to the record": backed_up("var/stresswire.db"),
+    "of a later stresswire": backed_up("copy.db", migrated=True),
+    "compressed with gzip": checked(lambda record, copy: copy.write_bytes(gzip.compress(record.read_bytes(), mtime=0))),
     "taken as no contact": predicted(HEAD + "a,0,70,34,1\na,1,70,207.9,1\n"),
 }
 """By a part of the page's message."""
