@@ -24,10 +24,12 @@ from broker.contract.limits import (
 
 
 class SensorSample(Struct, frozen=True, kw_only=True):
-    """Sample of a device. At least one of `hr`, `temp`, `eda` is required; null or absent means no skin contact.
+    """Sample of a device. At least one of `hr`, `temp`, `eda` is required; null or absent means no value now, as without
+    skin contact.
 
-    `timestamp` is ISO 8601 (no zone means UTC), Unix seconds or Unix milliseconds. `boot` and `seq` must be sent together
-    or both be left out: with them a sample that is sent again is stored once. Unknown fields are ignored.
+    `timestamp` is ISO 8601 (no zone means UTC), or a Unix time in seconds, milli-, micro- or nanoseconds. `boot` and `seq`
+    must be sent together or both be left out: with them a sample that is sent again is stored once. Unknown fields are
+    ignored.
     """
 
     hr: Hr | None = None
