@@ -51,6 +51,7 @@ class _Connection:
     def __init__(self, client: paho.Client) -> None:
         self.acks = PendingAcks(client.ack)
         self.subacks = PendingSubacks()
+        self.asked_misaddressed: asyncio.Future[None] | None = None
         self.lost = asyncio.Event()
 
     def lose(self) -> None:
@@ -77,6 +78,8 @@ class MqttBus(Bus):
         self._supervisor = supervisor or Supervisor()
         self._closed = False
         self._subscriptions: dict[Subscription, Sequence[str]] = {}
+        self._misaddressed: Subscription | None = None
+        self._misaddressed_refused = False
         self._state = "not connected"
         self._connected = asyncio.Event()
         self._tried = asyncio.Event()
@@ -135,8 +138,15 @@ class MqttBus(Bus):
         return subscription
 
     def subscribe_misaddressed(self, buffer: int) -> Subscription:
-        """Take what comes on topics that are nearly the contract's, as far as the broker lets this login read them."""
-        return self.subscribe(NEAR_FILTERS, qos=0, durable=False, buffer=buffer)
+        """Take what comes on topics that are nearly the contract's, as far as the broker lets this login read them.
+
+        They are asked for once everything else is granted: a broker may end the connection of a login that has not the
+        right, as RabbitMQ does. It is not asked again then.
+        """
+        subscription = Subscription(NEAR_FILTERS, qos=0, durable=False, buffer=buffer)
+        self._misaddressed = subscription
+        self._subscriptions[subscription] = NEAR_FILTERS
+        return subscription
 
     async def open(self) -> None:
         """Connect and subscribe, or find out why that does not work now: the bus then goes on trying until it is closed."""
@@ -295,9 +305,9 @@ class MqttBus(Bus):
         self._state = "ok"
         self._connected.set()
         for subscription in self._subscriptions:
-            self._ask_for(subscription)
-        if self._connection is None or not self._connection.subacks:
-            self._tried.set()
+            if subscription is not self._misaddressed:
+                self._ask_for(subscription)
+        self._answered()
         for message in self._outgoing.take_waiting():
             if not self._send(message) and message.delivered is not None:
                 message.delivered.set_exception(BusError(f"{self.address} takes too little"))
@@ -309,11 +319,23 @@ class MqttBus(Bus):
         if self._connection is None:
             return
         refused = self._connection.subacks.answered(mid, [reason.is_failure for reason in reasons])
-        if refused := [topic_filter for topic_filter in refused if topic_filter not in NEAR_FILTERS]:
+        if any(topic_filter in NEAR_FILTERS for topic_filter in refused):
+            log.info(
+                "%s does not show this login topics that are nearly right: what is sent there is not noticed", self.address
+            )
+        elif refused:
             self._state = f"refuses the subscription to {', '.join(refused)}"
             log.error("%s: %s; has this login the right to read it?", self.address, self._state)
-        if not self._connection.subacks:
+        self._answered()
+
+    def _answered(self) -> None:
+        """Once every subscription is answered, ask for the one that may end the connection."""
+        if self._connection is None or not self._connection.subacks:
             self._tried.set()
+        if self._connection is None or self._connection.subacks or self._connection.asked_misaddressed is not None:
+            return
+        if self._misaddressed is not None and not self._misaddressed_refused:
+            self._connection.asked_misaddressed = self._ask_for(self._misaddressed)
 
     def _on_publish(self, _client: paho.Client, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:
         self._outgoing.acknowledged(mid)
@@ -326,6 +348,14 @@ class MqttBus(Bus):
         was_connected = self._connected.is_set()
         self._connected.clear()
         if self._connection is not None:
+            asked = self._connection.asked_misaddressed
+            if was_connected and not self._closed and asked is not None and not asked.done():
+                self._misaddressed_refused = True
+                log.warning(
+                    "%s ended the connection when asked for topics that are nearly right, and is not asked again: what is "
+                    "sent there is not noticed. Give this login the rights of docs/brokers.md, and start again",
+                    self.address,
+                )
             self._connection.lose()
         if not self._closed and (was_connected or self._state in ("ok", "not connected")):
             self._away(reason)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from broker.address import MqttAddress
+from broker.contract.near_topics import NEAR_FILTERS
 from broker.external import bus as mqtt
 from broker.external.bus import MqttBus
 from tests.support.mqtt import wire
@@ -138,3 +139,61 @@ def test_a_topic_that_is_not_utf_8_is_refused_counted_and_acknowledged() -> None
         assert connections == 1
 
     run(main)
+
+
+def test_a_broker_that_ends_the_connection_over_a_wrong_topic_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As RabbitMQ does with a login that may not read it; what the pipeline lives by is granted before."""
+    monkeypatch.setattr(mqtt, "RECONNECT_FIRST_S", 0.01)
+
+    async def main() -> None:
+        asked: list[bytes] = []
+
+        async def sends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if not asked:
+                asked.append(await reader.read(10_000))
+                writer.close()
+                return
+            writer.write(b"\x90\x03\x00\x03\x01" + GOOD)  # the third packet of this client that has an identifier
+            asked.append(await reader.read(10_000))
+
+        async def use(bus: MqttBus) -> None:
+            bus.subscribe_misaddressed(10)
+            subscription = bus.subscribe(["a"], qos=1, durable=False, buffer=100)
+            await bus.open()
+            async with asyncio.timeout(10):
+                assert (await anext(subscription)).payload == b"good"
+            assert bus.state == "ok"
+
+        assert await foreign(sends, use) == []
+        await until(lambda: len(asked) == 2)
+        assert NEAR_FILTERS[0].encode() in asked[0]
+        assert asked[1] == b"\xe0\x00"  # nothing until it left
+
+    run(main)
+    said = [record.getMessage() for record in caplog.records if "nearly right" in record.getMessage()]
+    assert len(said) == 1
+    assert "ended the connection when asked for topics that are nearly right, and is not asked again" in said[0]
+
+
+def test_a_broker_that_refuses_a_wrong_topic_is_as_healthy_as_before(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+    async def main() -> None:
+        async def sends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readexactly(2)
+            writer.write(bytes([0x90, 2 + len(NEAR_FILTERS), 0, 2, *([0x80] * len(NEAR_FILTERS))]) + GOOD)
+
+        async def use(bus: MqttBus) -> None:
+            bus.subscribe_misaddressed(10)
+            subscription = bus.subscribe(["a"], qos=1, durable=False, buffer=100)
+            await bus.open()
+            async with asyncio.timeout(10):
+                assert (await anext(subscription)).payload == b"good"
+            assert bus.state == "ok"
+
+        assert await foreign(sends, use) == []
+
+    run(main)
+    assert [record.levelname for record in caplog.records if "nearly right" in record.getMessage()] == ["INFO"]
