@@ -329,13 +329,14 @@ class MqttBus(Bus):
         self._answered()
 
     def _answered(self) -> None:
-        """Once every subscription is answered, ask for the one that may end the connection."""
-        if self._connection is None or not self._connection.subacks:
-            self._tried.set()
-        if self._connection is None or self._connection.subacks or self._connection.asked_misaddressed is not None:
+        """Once every subscription is answered, ask for the one that may end the connection; then `open` may return."""
+        connection = self._connection
+        if connection is None or connection.subacks:
             return
-        if self._misaddressed is not None and not self._misaddressed_refused:
-            self._connection.asked_misaddressed = self._ask_for(self._misaddressed)
+        if self._misaddressed is not None and not self._misaddressed_refused and connection.asked_misaddressed is None:
+            connection.asked_misaddressed = self._ask_for(self._misaddressed)
+        if not connection.subacks:
+            self._tried.set()
 
     def _on_publish(self, _client: paho.Client, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:
         self._outgoing.acknowledged(mid)

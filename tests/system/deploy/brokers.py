@@ -28,6 +28,8 @@ UP, INGEST, GATEWAY = "stresswire", "stresswire-ingest", "stresswire-gateway"
 SERVICES = (UP, INGEST, GATEWAY)
 TESTER = "tester"
 """The test's own login, which may publish and read everything: what a device does not get is to be there."""
+NARROW = "narrow"
+"""A login on RabbitMQ that may do what `stresswire` may, but cannot read topics that are nearly right."""
 ANYBODY = ""
 """Without a login."""
 PASSWORD = "secret"
@@ -182,7 +184,11 @@ def rabbitmq(folder: Path) -> Iterator[Running]:
         for device in (DEVICE, SIBLING):
             node.follow(readme_block("add_user"), ESP32_001=device, PASSWORD=PASSWORD)
         node.control("add_user", TESTER, PASSWORD)
-        node.control("set_permissions", TESTER, ".*", ".*", ".*")
+        node.control("add_user", NARROW, PASSWORD)
+        for login in (TESTER, NARROW):
+            node.control("set_permissions", login, ".*", ".*", ".*")
+        contract = r"^stress\.v1\.[^.]+\.[a-z0-9_]{11,}$"
+        node.control("set_topic_permissions", NARROW, "amq.topic", contract, contract)
         yield running
 
 

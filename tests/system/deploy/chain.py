@@ -5,6 +5,7 @@ import http.client
 import json
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,31 @@ def walk(running: Running, folder: Path, url: str | None = None) -> None:
         assert stack.rows(f"SELECT seq FROM history_stress WHERE boot = '{boot}' ORDER BY id") == [(1,), (3,)]  # noqa: S608
 
 
+def nearly_right(running: Running, folder: Path, topics: Sequence[str], sender: str) -> None:
+    """A sample on a topic that is nearly right is stored nowhere; device and log are told, and nothing is unwell."""
+    with Stack(folder, mqtt_url=running.url(UP)) as stack, Client(running, DEVICE) as device:
+        assert device.subscribe(DATA_RECEIVED.topic(DEVICE))
+        with contextlib.nullcontext(device) if sender == DEVICE else Client(running, sender) as client:
+            for number, topic in enumerate(topics, 1):
+                boot = secrets.token_hex(8)
+                assert client.publish(topic, sample(7, boot))
+                wait_until(lambda number=number: len(answers(device)) == number)  # type: ignore[misc]
+                answer = answers(device)[-1]
+                assert (answer["status"], answer["boot"], answer["seq"]) == ("error", boot, 7)
+                assert (answer["error"]["code"], topic in answer["message"]) == ("not_found", True)
+                assert SENSOR_DATA.topic(DEVICE) in answer["message"]
+        stack.wait_for(f"there is no topic {topics[0]!r}")
+        assert "is not asked again" not in stack.output
+        assert stack.count("history_stress") == 0
+        assert ready(stack.http_port) == 200
+
+
+def ready(port: int) -> int:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status
+
+
 def parts_apart(running: Running, folder: Path) -> None:
     """Ingest and gateway, each with the rights of its own login: a sample over HTTP is stored and answered."""
     port, url = free_port(), f"sqlite:///{folder / 'record.db'}"
@@ -64,3 +90,4 @@ def parts_apart(running: Running, folder: Path) -> None:
             assert rows(url, f"SELECT device_id FROM history_stress WHERE boot = '{boot}'") == [("unknown",)]  # noqa: S608
             for one in (ingest, gateway):
                 assert "refuses" not in one.output
+                assert "nearly right" not in one.output

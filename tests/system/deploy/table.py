@@ -1,7 +1,7 @@
 """The topics and filters that both profiles are held against; `broker.auth.acl` says what is to come out."""
 
 from broker.auth.identity import Identity
-from broker.contract import CHANNELS, ROOT
+from broker.contract import CHANNELS, ROOT, SENSOR_DATA
 from tests.system.deploy.brokers import DEVICE, SIBLING
 
 WHO = Identity(DEVICE, "device")
@@ -24,3 +24,23 @@ FILTERS = [
     for asked in (channel.topic(device), channel.topic("+"), f"$share/stresswire/{channel.topic('+')}", *others)
 ]
 """What a device might ask for, and a topic that somebody then publishes on."""
+
+NEARLY = [
+    f"{SENSOR_DATA.topic(DEVICE)}/",
+    f"/{SENSOR_DATA.topic(DEVICE)}",
+    f"{ROOT}/{DEVICE}/sensor_data",
+    f"{ROOT}/{DEVICE}/data",
+    f"stress/{DEVICE}/esp32_sensor_data",
+    f"{DEVICE}/esp32_sensor_data",
+]
+"""Topics by which a device means `esp32_sensor_data`, and which Mosquitto's profile lets it publish on."""
+MORE_NEARLY = [
+    f"stress//v1/{DEVICE}/esp32_sensor_data",
+    f"STRESS/v1/{DEVICE}/esp32_sensor_data",
+    f"Stress/V1/{DEVICE}/esp32_sensor_data",
+    f"stress/V1/{DEVICE}/esp32_sensor_data",
+    f"{ROOT}/{DEVICE}/ESP32_SENSOR_DATA",
+    f"{ROOT}/{DEVICE}/esp32-sensor-data",
+    f"//{SENSOR_DATA.topic(DEVICE)}",
+]
+"""More of them."""

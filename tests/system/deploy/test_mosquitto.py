@@ -34,7 +34,7 @@ from tests.system.deploy.brokers import (
     hears,
     mosquitto,
 )
-from tests.system.deploy.table import FILTERS, TOPICS, WHO
+from tests.system.deploy.table import FILTERS, NEARLY, TOPICS, WHO
 
 PROFILE = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text()
 
@@ -92,6 +92,11 @@ def test_the_way_to_the_record_over_tls(running: Running, tmp_path: Path, monkey
 
 def test_the_parts_apart(running: Running, tmp_path: Path) -> None:
     chain.parts_apart(running, tmp_path)
+
+
+def test_a_topic_that_is_nearly_right_is_told(running: Running, tmp_path: Path) -> None:
+    """To the device itself: its rights let it make these mistakes, or Mosquitto would acknowledge and drop the sample."""
+    chain.nearly_right(running, tmp_path, NEARLY, DEVICE)
 
 
 def test_a_message_far_too_large_ends_its_connection(running: Running) -> None:

@@ -9,13 +9,14 @@ import pytest
 
 from broker.auth.acl import may_publish, may_subscribe
 from broker.contract import CHANNELS, DATA_RECEIVED, DEVICE_COMMAND, MAX_PAYLOAD_BYTES, SENSOR_DATA, Channel
-from tests.support.harness import wait_until
+from tests.support.harness import Stack, wait_until
 from tests.system.deploy import chain
 from tests.system.deploy.brokers import (
     ANYBODY,
     DEPLOY,
     DEVICE,
     GATEWAY,
+    NARROW,
     PASSWORD,
     SIBLING,
     SLOW_S,
@@ -28,7 +29,7 @@ from tests.system.deploy.brokers import (
     hears,
     rabbitmq,
 )
-from tests.system.deploy.table import FILTERS, TOPICS, WHO
+from tests.system.deploy.table import FILTERS, MORE_NEARLY, NEARLY, TOPICS, WHO
 
 pytestmark = pytest.mark.timeout(2 * SLOW_S)
 
@@ -81,6 +82,29 @@ def test_the_way_to_the_record_over_tls(running: Running, tmp_path: Path, monkey
 
 def test_the_parts_apart(running: Running, tmp_path: Path) -> None:
     chain.parts_apart(running, tmp_path)
+
+
+def test_a_topic_that_is_nearly_right_is_told(running: Running, tmp_path: Path) -> None:
+    """A device with the rights of the README is disconnected by RabbitMQ; here writes somebody who may write everywhere."""
+    chain.nearly_right(running, tmp_path, NEARLY + MORE_NEARLY[:-1], TESTER)
+
+
+@pytest.mark.parametrize("topic", NEARLY)
+def test_a_device_is_disconnected_over_a_topic_that_is_nearly_right(running: Running, topic: str) -> None:
+    with Client(running, DEVICE) as device:
+        assert not device.publish(topic, b"sample")
+        assert device.gone.is_set()
+
+
+def test_ingest_without_a_right_to_topics_that_are_nearly_right(running: Running, tmp_path: Path) -> None:
+    """RabbitMQ ends its connection once; then it works as before."""
+    with Stack(tmp_path, mqtt_url=running.url(NARROW)) as stack, Client(running, DEVICE) as device:
+        stack.wait_for("is not asked again")
+        assert device.subscribe(DATA_RECEIVED.topic(DEVICE))
+        assert device.publish(SENSOR_DATA.topic(DEVICE), chain.sample(1, "0123456789abcdef"))
+        wait_until(lambda: len(chain.answers(device)) == 1)
+        assert chain.ready(stack.http_port) == 200
+        assert stack.output.count("is not asked again") == 1
 
 
 def test_a_message_far_too_large_is_never_acknowledged(running: Running) -> None:

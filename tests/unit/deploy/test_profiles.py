@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from broker.contract import CHANNELS, ROOT
+from broker.contract import CHANNELS, ROOT, parse_topic
+from broker.contract.near_topics import NEAR_FILTERS, near_topic
+from broker.protocol.topic_filters import topic_matches
 
 HERE = Path(__file__).parents[3]
 DEPLOY = HERE / "deploy"
@@ -17,6 +19,8 @@ RABBITMQ_README = (DEPLOY / "rabbitmq" / "README.md").read_text()
 DEFINITIONS = json.loads((DEPLOY / "rabbitmq" / "definitions.json").read_text())
 BROKERS_PAGE = (HERE / "docs" / "brokers.md").read_text()
 
+NEARLY = frozenset({"sensor_data", "esp32_data"})
+"""Names that are nearly right, which ingest looks out for."""
 NAMES = frozenset(channel.name.value for channel in CHANNELS)
 
 
@@ -58,18 +62,25 @@ def test_each_channel_of_the_pipeline_is_sent_by_a_part_of_it() -> None:
 # --- Mosquitto
 
 
-def mosquitto_rights(lines: list[str]) -> Mapping[str, Rights]:
-    """The rights of each login in an ACL file; those of `pattern` lines under `%u`, which stands for each login."""
-    granted: dict[str, tuple[set[str], set[str]]] = {}
+def granted_by(lines: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Login, access and topic of each line of an ACL file; the login `%u` of `pattern` lines stands for each login."""
     login = ""
     for kind, *rest in (line.split() for line in lines if line and not line.startswith("#")):
         if kind == "user":
             (login,) = rest
-            continue
-        access, topic = rest
-        owner, device = ("%u", "%u") if kind == "pattern" else (login, "+")
+        else:
+            access, topic = rest
+            yield "%u" if kind == "pattern" else login, access, topic
+
+
+def mosquitto_rights(lines: list[str]) -> Mapping[str, Rights]:
+    """The rights on topics of the contract of each login in an ACL file."""
+    granted: dict[str, tuple[set[str], set[str]]] = {}
+    for owner, access, topic in granted_by(lines):
         root, _, name = topic.rpartition("/")
-        assert root == f"{ROOT}/{device}", topic
+        if name not in NAMES or not root.startswith(ROOT):
+            continue
+        assert root == f"{ROOT}/{'%u' if owner == '%u' else '+'}", topic
         reads, sends = granted.setdefault(owner, (set(), set()))
         if access in ("read", "readwrite"):
             reads.add(name)
@@ -80,6 +91,28 @@ def mosquitto_rights(lines: list[str]) -> Mapping[str, Rights]:
 
 def test_mosquitto_grants_each_login_what_the_table_says() -> None:
     assert mosquitto_rights(ACL.splitlines()) == {"%u": DEVICE, **SERVICES}
+
+
+def test_mosquitto_shows_wrong_topics_to_ingest_alone() -> None:
+    """And lets a device write on a few of them, which mean its own name."""
+    others = [
+        (login, access, topic)
+        for login, access, topic in granted_by(ACL.splitlines())
+        if parse_topic(topic.replace("%u", "d")) is None
+    ]
+    assert [one for one in others if one[0] != "%u"] == [
+        (login, "read", topic_filter) for login in ("stresswire-ingest", "stresswire") for topic_filter in NEAR_FILTERS
+    ]
+    devices = [(access, topic) for login, access, topic in others if login == "%u"]
+    assert len(devices) > 10
+    for access, topic in devices:
+        near = near_topic(topic.replace("%u", "ESP32_001"))
+        assert access == "write"
+        assert "+" not in topic
+        assert "#" not in topic
+        assert near is not None
+        assert near.device_id == "ESP32_001"
+        assert any(topic_matches(topic_filter, topic.replace("%u", "ESP32_001")) for topic_filter in NEAR_FILTERS)
 
 
 def test_mosquitto_shows_what_people_read() -> None:
@@ -110,6 +143,11 @@ def test_rabbitmq_grants_each_service_what_the_table_says(login: str, rights: Ri
     (found,) = [one for one in DEFINITIONS["topic_permissions"] if one["user"] == login]
     assert rabbitmq_rights(found["read"], found["write"], "ESP32_001") == rights
     assert rabbitmq_rights(found["read"], found["write"], "*") == Rights(rights.reads, frozenset())
+    asked = [topic_filter.replace("/", ".").replace("+", "*") for topic_filter in NEAR_FILTERS]
+    shown = [one for one in asked if re.search(found["read"], one)]
+    assert shown == (asked if rights.reads & INGEST.reads and login != "stresswire-gateway" else [])
+    assert not any(re.search(found["write"], one) for one in asked)
+    assert not any(re.search(found["read"], one) for one in ("#", "stress.#", "*.#", "stress.v1.#", "stress.v1.*.#"))
 
 
 def test_rabbitmq_grants_a_device_what_the_table_says() -> None:
@@ -123,8 +161,8 @@ def test_rabbitmq_grants_a_device_what_the_table_says() -> None:
 def test_the_services_have_the_topics_of_the_contract() -> None:
     """Whatever a service may publish or read by its name alone, is a channel's."""
     rights = DEFINITIONS["topic_permissions"]
-    named = {name for one in rights for name in re.findall(r"[a-z0-9_]{8,}", one["read"] + one["write"])}
-    assert named == NAMES
+    named = {name for one in rights for name in re.findall(r"\b[a-z0-9_]{8,}\b", one["read"] + one["write"])}
+    assert named == NAMES | NEARLY
 
 
 # --- other brokers
