@@ -82,6 +82,20 @@ TEST_CASE("a sample is the contract's, and what its sensor cannot say is null") 
   CHECK(Sample{0, 0, 25.0f, NAN, NAN}.has_value());
 }
 
+TEST_CASE("what a sensor says without contact is null, and no uptime wraps") {
+  // As DS18B20, MAX30102, MLX90614 and amplifiers say it, and beyond the contract's ranges.
+  for (const float nothing : {NAN, INFINITY, -INFINITY, -1.0f, -127.0f, -999.0f, 65535.0f, -0.0003f, 1037.55f}) {
+    CAPTURE(nothing);
+    char buffer[200];
+    JsonWriter json(buffer, sizeof buffer);
+    write_sample(json, {UINT32_MAX + 1234ull, 5, nothing, nothing, nothing}, "11-a", 0, nullptr);
+    json.finish();
+    CHECK(std::string(buffer) == R"({"hr":null,"temp":null,"eda":null,"uptime_ms":4294968529,"boot":"11-a","seq":5})");
+  }
+  for (const float nothing : {0.0f, 85.0f}) CHECK_FALSE(Sample{0, 0, NAN, nothing, NAN}.has_value());
+  CHECK_FALSE(Sample{0, 0, 0.0f, NAN, NAN}.has_value());
+}
+
 TEST_CASE("one sample is one message, and leaves with its answer only") {
   MemoryFiles files;
   auto device = std::make_unique<Device>(files);
@@ -126,6 +140,34 @@ TEST_CASE("refused samples are released too, and counted") {
       R"({"status":"partial","count":3,"errors":[{"index":1},{"index":2}],"boot":"11-00e1c7f92ab3a845","seq":5})"));
   CHECK(device->outbox.counts().acknowledged == 6);
   CHECK(device->outbox.counts().refused == 3);
+}
+
+TEST_CASE("warnings do no harm, and an error leaves only with the key of what it is about") {
+  MemoryFiles files;
+  auto device = std::make_unique<Device>(files);
+  device->sample();
+  device->compose();
+  const std::string warned =
+      R"({"status":"success","record_id":1,"stress_prediction":{"label":"normal","confidence":0.7},)"
+      R"("boot":"11-00e1c7f92ab3a845","seq":0,"server_time":"2026-01-01T12:00:00.000000Z",)"
+      R"("message":"eda -1 was stored as null: send null where there is no contact","warnings":[{"index":0,"error":)"
+      R"({"code":"no_contact","message":"eda -1 was stored as null","field":"eda"},"boot":"0-0000000000000000","seq":9}]})";
+  CHECK(device->answer(warned));
+  CHECK(device->outbox.waiting() == 0);
+  CHECK(device->outbox.counts().refused == 0);
+  device->sample();
+  device->compose();
+  for (const char* key : {"", R"(,"boot":null,"seq":null)", R"(,"boot":"11-00e1c7f92ab3a845")", R"(,"seq":1)",
+                          R"(,"boot":"11-00e1c7f92ab3a845","seq":"1")", R"(,"boot":"11-00e1c7f92ab3a845","seq":2)"}) {
+    CAPTURE(key);
+    CHECK_FALSE(device->answer(R"({"status":"error","error":{"code":"not_json","message":""})" + std::string(key) + "}"));
+  }
+  CHECK(device->outbox.waiting() == 1);
+  CHECK(device->answer(
+      R"({"status":"error","error":{"code":"not_found","message":"there is no topic"},"message":"there is no topic",)"
+      R"("boot":"11-00e1c7f92ab3a845","seq":1,"server_time":"2026-01-01T12:00:00.000000Z"})"));
+  CHECK(device->outbox.waiting() == 0);
+  CHECK(device->outbox.counts().refused == 1);
 }
 
 TEST_CASE("messages are answered in any order, and leave in theirs") {
