@@ -42,6 +42,11 @@ def device(connection: Connection, device_id: str) -> Device | None:
     return None if row is None else _device(connection, device_id, row[0])
 
 
+def device_names(connection: Connection, limit: int) -> list[str]:
+    """Return the names of the first devices that have sent a valid sample."""
+    return list(connection.execute(select(DeviceState.device_id).order_by(DeviceState.device_id).limit(limit)).scalars())
+
+
 def _device(connection: Connection, device_id: str, baseline: str | None) -> Device | None:
     newest = select(func.max(_h.id)).where(_h.device_id == device_id).scalar_subquery()
     row = connection.execute(select(*READING, _h.received_at).where(_h.id == newest)).one_or_none()

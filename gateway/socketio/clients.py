@@ -132,8 +132,8 @@ class Clients:
 
 
 def _client_type(request: web.Request) -> ClientType:
-    """Return the type that the URL names, the last one if it names several; anything unknown is a frontend."""
-    return "esp32" if request.query.getall("type", [""])[-1] == "esp32" else "frontend"
+    """Return the type that the URL names in any case, the last one if it names several; anything unknown is a frontend."""
+    return "esp32" if request.query.getall("type", [""])[-1].strip().lower() == "esp32" else "frontend"
 
 
 def _check_kind(caller: Caller, kind: ClientType) -> None:

@@ -4,18 +4,21 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_args
+from typing import Annotated, Any, Final, NoReturn, get_args
 
 import typer
 
 from broker.address import MqttAddress
 from broker.bus import BusError
 from broker.contract import HistoryRequest
+from broker.contract.requests import suggestion
 from gateway.service import GatewayError
 from models import batch
 from models.errors import ModelError, RecordingError
 from storage.backup import BackupError
-from storage.database import DatabaseError
+from storage.database import Database, DatabaseError
+from storage.devices import device as find_device
+from storage.devices import device_names
 from storage.export import ExportError, Format, export_to
 from storage.history import HistoryError, scope_of
 from storage.logins import LoginError
@@ -43,6 +46,9 @@ USER_ERRORS = (
     RecordingError,
     SettingsError,
 )
+
+_MOST_NAMES: Final = 1_000
+"""Devices among which the one that is meant is looked for."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -180,7 +186,19 @@ def export(
         raise ExportError(f"{out} must end in one of {', '.join(f'.{known}' for known in get_args(Format))}")
     request = HistoryRequest(start_date=start, end_date=end, device_id=device)
     with runtime.open_database(load_settings()) as opened:
+        if device is not None:
+            _check_device(opened, device)
         typer.echo(f"{export_to(out, opened, scope_of(request, None), kind)} readings in {out}")
+
+
+def _check_device(opened: Database, name: str) -> None:
+    """Raise `ExportError` for a device that never sent anything: an empty file would look like an answer."""
+    with opened.reader.connect() as connection:
+        if find_device(connection, name) is not None:
+            return
+        known = device_names(connection, _MOST_NAMES)
+    others = f"there are {', '.join(known[:8])}{' ...' if len(known) > 8 else ''}" if known else "there are none at all"
+    raise ExportError(f"there are no readings of a device {name!r}{suggestion(name, known, others)}")
 
 
 def _serve(serve_part: Callable[..., Coroutine[Any, Any, None]]) -> None:

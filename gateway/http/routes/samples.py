@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from broker.contract import ANSWER_TIMEOUT_S, MAX_PAYLOAD_BYTES, DataReceived, ErrorCode, ErrorDetail, Right
-from gateway.errors import RETRY_AFTER_S
+from gateway.errors import RETRY_AFTER_S, HttpError
 from gateway.headers import IDEMPOTENCY_KEY
 from gateway.http.routing import JSON, Call, Content, Endpoint, Endpoints, json_response
 from gateway.json_codec import JsonText
@@ -54,11 +54,23 @@ class SampleRoutes:
         if request.content_type != JSON and not request.content_type.endswith("+json"):
             message = f"Content-Type must be {JSON}, got {request.content_type}"
             return json_response(rejected(ErrorDetail("not_json", message), key_of(JsonText(body))), 415)
-        answer = await self._requests.send(JsonText(body), call.caller.sends_as, request.headers.get(IDEMPOTENCY_KEY))
+        answer = await self._requests.send(JsonText(body), call.caller.sends_as, _idempotency_key(request))
         self._metrics.count("http", answer.received)
         status = status_of(answer.received)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)} if status == 503 else None
         return web.Response(body=answer.raw, status=status, headers=headers, content_type=JSON)
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    """Return the key; raise `HttpError` for a header that is nearly it: without a key a resend is stored twice."""
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        for name in request.headers:
+            if name.lower().replace("_", "-").removeprefix("x-").replace("-", "") == "idempotencykey":
+                raise HttpError(
+                    400, "invalid", f"there is no header {name[:40]}; did you mean {IDEMPOTENCY_KEY}?", name[:40]
+                )
+    return key
 
 
 def status_of(received: DataReceived) -> int:

@@ -167,6 +167,9 @@ def test_a_command_that_cannot_write_says_why(full: Stack, tmp_path: Path) -> No
     assert_one_line(stresswire(folder, "export", str(tmp_path / "there.csv")), "there.csv", "exists")
     assert (tmp_path / "there.csv").read_text() == "mine"
     assert_one_line(stresswire(folder, "export", str(tmp_path / "out.xls")), ".csv", ".parquet")
+    nobody = stresswire(folder, "export", str(tmp_path / "out.csv"), "--device", "nobody")
+    assert_one_line(nobody, "there are no readings of a device 'nobody'")
+    assert not (tmp_path / "out.csv").exists()
     assert_one_line(stresswire(folder, "export", str(tmp_path / "out.csv"), "--start", "soon"), "start_date")
 
 

@@ -44,7 +44,8 @@ def test_the_first_event_comes_after_the_client_has_joined(shared_stack: Stack) 
         event, data = await client.receive()
         assert (event, data) == ("connection_status", {"status": "connected", "client_type": "esp32"})
 
-    talk(shared_stack, conversation, "esp32")
+    for kind in ("esp32", "ESP32"):
+        talk(shared_stack, conversation, kind)
 
 
 def test_clients_are_counted_and_an_unknown_type_is_a_frontend(stack: Stack) -> None:

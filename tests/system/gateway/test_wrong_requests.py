@@ -131,3 +131,10 @@ def test_a_content_encoding(shared_stack: Stack, encoding: str, body: bytes, sta
 def test_what_cannot_be_meant(shared_stack: Stack, path: str, status: int, message: str) -> None:
     reply = ask(shared_stack, "GET", path)
     assert (reply.status, reply.body["message"]) == (status, message)
+
+
+@pytest.mark.parametrize("name", ["X-Idempotency-Key", "IdempotencyKey", "idempotency_key", "Idempotencykey"])
+def test_a_header_that_is_nearly_the_key(shared_stack: Stack, name: str) -> None:
+    reply = ask(shared_stack, "POST", "/api/esp32/data", {"hr": 70}, {name: "42"})
+    assert reply.status == 400
+    assert reply.body["message"] == f"there is no header {name}; did you mean Idempotency-Key?"
