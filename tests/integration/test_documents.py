@@ -14,7 +14,7 @@ import pytest
 import typer
 from pydantic import SecretStr
 
-from broker.contract import CHANNELS, ROOT, DataReceived, Name, SensorSample
+from broker.contract import CHANNELS, NEW_SENSOR_DATA, ROOT, DataReceived, Name, NewSensorData, SensorSample
 from gateway.http.routes.catalogue import ENDPOINTS
 from gateway.mqtt_websocket import MQTT
 from gateway.paths import SOCKET_IO
@@ -121,6 +121,28 @@ def test_readme_links_to_every_page_and_to_what_a_reader_looks_for() -> None:
         "docs/openapi.yaml",
         "models/shipped/MODEL_CARD.md",
     }
+
+
+def test_every_finding_is_in_the_list_of_findings() -> None:
+    listed = re.findall(r"^\| \[(.*)\]\((.*)\) \| .+ \|$", (HERE / "findings" / "README.md").read_text(), re.MULTILINE)
+    assert sorted(name for name, _ in listed) == sorted(path.name for path in (HERE / "findings").glob("*.sh"))
+    assert all(name == link for name, link in listed)
+
+
+def test_the_page_of_brokers_reckons_with_the_firmwares_keep_alive() -> None:
+    (keep_alive_s,) = map(int, re.findall(r"kKeepAliveS = (\d+);", (FIRMWARE / "src" / "mqtt.cpp").read_text()))
+    longest_s = keep_alive_s * 3 // 2 + 1
+    others = f"on Mosquitto {longest_s + 6} s, on RabbitMQ {3 * keep_alive_s} s"
+    said = f"with {keep_alive_s} s, as ours has, {longest_s} s, {others}"
+    assert said in " ".join((HERE / "docs" / "brokers.md").read_text().split())
+
+
+def test_the_sensor_for_home_assistant_is_of_a_reading() -> None:
+    text = (HERE / "docs" / "clients.md").read_text()
+    (topic,) = re.findall(r"state_topic: (\S+)", text)
+    (field,) = re.findall(r"value_template: .*value_json\.(\w+)", text)
+    assert topic == NEW_SENSOR_DATA.topic("ESP32_001")
+    assert field in NewSensorData.__struct_fields__
 
 
 # --- the code
