@@ -11,7 +11,7 @@ from typing import Any
 
 from broker.contract import DATA_RECEIVED, MAX_PAYLOAD_BYTES, SENSOR_DATA
 from tests.support.harness import Process, Stack, free_port, rows, wait_until
-from tests.system.deploy.brokers import DEVICE, GATEWAY, INGEST, UP, Client, Running
+from tests.system.deploy.brokers import DEVICE, GATEWAY, INGEST, TESTER, UP, Client, Running
 
 
 def sample(seq: int, boot: str) -> bytes:
@@ -59,6 +59,23 @@ def nearly_right(running: Running, folder: Path, topics: Sequence[str], sender: 
         assert "is not asked again" not in stack.output
         assert stack.count("history_stress") == 0
         assert ready(stack.http_port) == 200
+
+
+def taken_over(running: Running, folder: Path) -> None:
+    """After another connection everything is subscribed to again, also at QoS 0, though the session was there."""
+    with Stack(folder, mqtt_url=running.url(UP)) as stack, Client(running, DEVICE) as device:
+        assert device.subscribe(DATA_RECEIVED.topic(DEVICE))
+        with Client(running, TESTER, client_id="stresswire-ingest", clean=False):
+            stack.wait_for("connection lost")
+        wait_until(lambda: ready(stack.http_port) == 200)
+        boot = secrets.token_hex(8)
+        with Client(running, TESTER) as client:
+            wait_until(
+                lambda: client.publish(f"{SENSOR_DATA.topic(DEVICE)}/", sample(1, boot)) and len(answers(device)) > 0
+            )
+        assert {answer["status"] for answer in answers(device)} == {"error"}
+        assert device.publish(SENSOR_DATA.topic(DEVICE), sample(2, boot))
+        wait_until(lambda: answers(device)[-1]["status"] == "success")
 
 
 def ready(port: int) -> int:

@@ -99,6 +99,10 @@ def test_a_topic_that_is_nearly_right_is_told(running: Running, tmp_path: Path) 
     chain.nearly_right(running, tmp_path, NEARLY, DEVICE)
 
 
+def test_after_another_connection_everything_is_subscribed_to_again(running: Running, tmp_path: Path) -> None:
+    chain.taken_over(running, tmp_path)
+
+
 def test_a_message_far_too_large_ends_its_connection(running: Running) -> None:
     with Client(running, TESTER) as watcher, Client(running, DEVICE) as device:
         assert watcher.subscribe("#")

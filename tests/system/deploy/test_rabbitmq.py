@@ -107,6 +107,10 @@ def test_ingest_without_a_right_to_topics_that_are_nearly_right(running: Running
         assert stack.output.count("is not asked again") == 1
 
 
+def test_after_another_connection_everything_is_subscribed_to_again(running: Running, tmp_path: Path) -> None:
+    chain.taken_over(running, tmp_path)
+
+
 def test_a_message_far_too_large_is_never_acknowledged(running: Running) -> None:
     """RabbitMQ 3.10 leaves the connection open, and takes nothing more from it."""
     with Client(running, TESTER) as watcher, Client(running, DEVICE) as device:
