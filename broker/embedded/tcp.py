@@ -18,6 +18,7 @@ class TcpTransport(asyncio.Protocol):
         self._connect = connect
         self._transport: asyncio.Transport | None = None
         self._connection: Connection | None = None
+        self._finished = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -50,7 +51,7 @@ class TcpTransport(asyncio.Protocol):
         self._connection = self._transport = None
 
     def write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing() and not self._finished:
             self._transport.write(data)
 
     def unsent(self) -> int:
@@ -66,6 +67,7 @@ class TcpTransport(asyncio.Protocol):
 
     def finish(self) -> None:
         if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
+            self._finished = True
             self._transport.write_eof()
 
     def close(self) -> None:

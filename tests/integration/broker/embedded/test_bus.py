@@ -5,6 +5,7 @@ import inspect
 import socket
 import subprocess
 from importlib.metadata import version
+from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
@@ -18,6 +19,7 @@ from broker.embedded.publisher import MAX_PENDING_ACKS
 from broker.message import Message
 from broker.subscription import Subscription
 from tests.support.harness import Process, free_port
+from tests.support.mqtt import wire
 from tests.support.mqtt.aio import run, turns, until
 
 HOST = "127.0.0.1"
@@ -376,5 +378,30 @@ def test_a_will_reaches_the_process_too() -> None:
             assert (message.topic, message.payload) == ("t/will", b"gone")
             client.disconnect()
             await asyncio.to_thread(client.loop_stop)
+
+    run(main)
+
+
+def test_a_will_while_the_broker_ends_is_written_to_nobody() -> None:
+    """Each client was told that nothing more is written to it; the will of the first that leaves is for the others."""
+
+    async def main() -> None:
+        uncaught: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: uncaught.append(context))
+        async with EmbeddedBus(HOST, 0) as bus:
+            await bus.open()
+            async with (
+                await wire.Client.join(bus.port) as watcher,
+                await wire.Client.join(bus.port, wire.connect("device", will=("wills", b"gone"))) as device,
+            ):
+                await watcher.subscribed(("wills", 0))
+                closing = asyncio.create_task(bus.close())
+                assert await device.reader.read() == b""
+                assert await watcher.reader.read() == b""
+                device.writer.close()
+                await device.writer.wait_closed()
+                await turns()
+            await closing
+        assert uncaught == []
 
     run(main)
