@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from broker.contract import AnnotationRequest, Right
+from broker.contract import CLOCK_FLOOR, AnnotationRequest, Right
 from gateway.access.audit import audit_event, change
 from gateway.access.permissions import Caller
 from gateway.errors import HttpError, forbidden, history_rejected
@@ -30,6 +30,8 @@ class Annotations:
         if request.device_id not in (None, device_id) or not caller.may(Right.ANNOTATE, device_id):
             raise forbidden(f"{caller.login} may not annotate {request.device_id}")
         start, end = _time("start", request.start), None if request.end is None else _time("end", request.end)
+        if start < CLOCK_FLOOR:
+            raise HttpError(400, "invalid", f"start must be from {CLOCK_FLOOR:%Y-%m-%d} on: no reading is older", "start")
         if end is not None and end < start:
             raise HttpError(400, "invalid", "end must not be before start", "end")
         now = self._now()

@@ -26,6 +26,7 @@ from broker.contract import (
 )
 from broker.contract.errors import RejectedError
 from broker.contract.json_text import SentKey, key_in_text, read_slowly, sent_key, split_slowly
+from broker.contract.near_names import near_names
 from broker.contract.samples import Key, sha256_of, valid_device_id
 from gateway.inbound import Inbound
 from gateway.json_codec import JsonText, Malformed, decode
@@ -76,8 +77,13 @@ class SampleRequests:
             idempotency_key: samples without a key are given one that is made from it.
         """
         if self._count >= MAX_WAITING:
-            return _unknown(ANONYMOUS_DEVICE, key_of(data), "the gateway is busy: not taken, send it again later")
+            return _unknown(ANONYMOUS_DEVICE, "the gateway is busy: not taken, send it again later")
         prepared = prepare(data, self._next(idempotency_key), sender)
+        name = near_names(prepared.payload).get("device_id") if sender is None else None
+        if name is not None and prepared.device_id == ANONYMOUS_DEVICE:
+            message = f"there is no field {name}: did you mean device_id? Without it the sample would be nobody's"
+            received = rejected(ErrorDetail("missing", message, "device_id"), key_of(data))
+            return Answer(ANONYMOUS_DEVICE, received, encode(received))
         with self._wait(prepared) as answer:
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
@@ -86,7 +92,7 @@ class SampleRequests:
                     return await answer
             except TimeoutError:
                 message = f"no answer in {ANSWER_TIMEOUT_S:g} s: it may or may not be stored; safe to repeat with a key"
-                return _unknown(prepared.device_id, key_of(data), message)
+                return _unknown(prepared.device_id, message)
 
     async def publish(self, channel: Channel, device_id: str, payload: bytes) -> None:
         """Publish a device's message, encoded, on another channel than the samples'."""
@@ -314,8 +320,9 @@ def _keyed(element: Any, device_id: str, index: int, keys: KeySource) -> Any:
     return element
 
 
-def _unknown(device_id: str, key: SentKey, message: str) -> Answer:
-    received = rejected(ErrorDetail("timeout", message), key)
+def _unknown(device_id: str, message: str) -> Answer:
+    """Return an answer without a key: a device that knows its sample by it would take it for the last word."""
+    received = rejected(ErrorDetail("timeout", message))
     return Answer(device_id, received, encode(received))
 
 

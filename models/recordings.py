@@ -40,8 +40,10 @@ _OTHER_NAMES: Final = {
 _FORMULA: Final = ("=", "+", "-", "@")
 _STEPS: Final = 100
 _LEAST_STEPS: Final = 3
-_LONGEST_STEP_S: Final = 10.0
-"""Times from a recording's start whose steps are longer than this are hardly seconds."""
+_LONGEST_STEP_S: Final = 3.0
+"""Times from a recording's start whose steps are longer than this are hardly seconds, but milliseconds."""
+_SHORTEST_STEP_S: Final = 0.0005
+"""Nor are those whose steps are shorter: a spreadsheet's days have steps of 0.0000116."""
 _EARLIEST_UNIX_S: Final = 946_684_800.0
 """2000-01-01. Smaller times are from a recording's start."""
 EXERCISE = "exercise"
@@ -231,6 +233,11 @@ class _Reader:
         if not steps or len(steps) < _LEAST_STEPS or not self._times.relative:
             return
         step = median(steps)
+        if step < _SHORTEST_STEP_S:
+            raise RecordingError(
+                f"{self._path}, column t: it must be in seconds, and the steps here are {step:.3g}; if these are a "
+                "spreadsheet's days, format the column as date and time, or multiply by 86400"
+            )
         if step > _LONGEST_STEP_S and max(map(abs, self._newest.values())) < _EARLIEST_UNIX_S:
             raise RecordingError(
                 f"{self._path}, column t: it must be in seconds, and the steps here are {step:g}; if these are "

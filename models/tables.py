@@ -6,6 +6,7 @@ else a file may be is told in the error.
 """
 
 import codecs
+import contextlib
 import csv
 import gzip
 import re
@@ -19,6 +20,8 @@ from typing import IO, Any, Final, Protocol, cast
 
 import msgspec
 
+from broker.contract.errors import RejectedError
+from broker.contract.json_text import read_slowly
 from models.errors import RecordingError
 from models.file_kinds import kind_of_bytes, kind_of_text
 
@@ -254,6 +257,10 @@ class _JsonLines:
         try:
             return _decode_object(line)
         except msgspec.DecodeError:
+            with contextlib.suppress(RejectedError):
+                value = read_slowly(line)  # NaN, as Python writes it
+                if isinstance(value, dict):
+                    return value
             if self.line == 1 and not line.rstrip().endswith("}"):
                 raise RecordingError(
                     f"{self._path} is JSON, but not JSON Lines, with a whole object on each line"

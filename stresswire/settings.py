@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -51,9 +52,9 @@ _INTERDEPENDENT = (
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, and bytes of the environment that are not UTF-8."""
 _OF_KUBERNETES = re.compile(
-    rf"{PREFIX}(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)|{PREFIX}PORT"
+    rf"{PREFIX}(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)=.*|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?=.*|PORT=(?:tcp|udp|sctp)://.*)"
 )
-"""What Kubernetes puts into the environment of every container for a service that is called stresswire."""
+"""What Kubernetes puts into the environment of every container for services whose names begin with stresswire."""
 Rate = Annotated[float, Field(ge=0.001, le=1_000_000)]
 
 
@@ -294,7 +295,7 @@ def usable_settings() -> tuple[Settings, Mapping[str, str]]:
         errors[".env"] = f".env cannot be read: {error.strerror}"
         replaced["_env_file"] = None
     if ".env" not in errors:
-        errors |= _unknown(name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
+        errors |= _unknown({name.upper(): value for name, value in DotEnvSettingsSource(Settings).env_vars.items()})
     errors |= _unknown(os.environ)
     while True:
         try:
@@ -302,17 +303,31 @@ def usable_settings() -> tuple[Settings, Mapping[str, str]]:
         except ValidationError as error:
             for detail in error.errors():
                 names = (str(detail["loc"][0]),) if detail["loc"] else _INTERDEPENDENT
-                errors[" ".join(names)] = _with_name(names[0], detail["msg"].removeprefix("Value error, "))
+                errors[" ".join(names)] = _with_name(names[0], _in_words(detail))
                 replaced |= {name: Settings.model_fields[name].get_default() for name in names}
 
 
-def _unknown(names: Iterable[str]) -> dict[str, str]:
+def _in_words(detail: ErrorDetails) -> str:
+    """Return what is wrong with a setting; its value only if it can be no secret."""
+    got = f", got {str(detail['input'])[:80]!r}"
+    match detail["type"]:
+        case "literal_error":
+            return f"must be one of {detail['ctx']['expected'].replace(' or ', ', ')}".replace("'", "") + got
+        case "float_parsing":
+            return f"must be a number{got}"
+        case "ip_any_network":
+            return f"must be addresses or networks such as 10.0.0.0/8, separated by commas{got}"
+        case _:
+            return detail["msg"].removeprefix("Value error, ")
+
+
+def _unknown(variables: Mapping[str, str | None]) -> dict[str, str]:
     """Return the variables that begin as settings do but are none, each with what is wrong."""
     known = {name.upper() for name in (*Settings.model_fields, *(f"{name}_file" for name in _SECRETS))}
     unknown: dict[str, str] = {}
-    for name in sorted(names):
+    for name, value in sorted(variables.items()):
         bare = name.upper().removeprefix(PREFIX)
-        if name.upper().startswith(PREFIX) and bare not in known and not _OF_KUBERNETES.fullmatch(name):
+        if name.upper().startswith(PREFIX) and bare not in known and not _OF_KUBERNETES.fullmatch(f"{name}={value}"):
             hint = suggestion(bare, known, "docs/settings.md has all", PREFIX)
             unknown[name] = f"there is no setting {name[:80]}{hint}"
     return unknown

@@ -5,15 +5,16 @@ import re
 from typing import Any, Final, NamedTuple
 
 from broker.contract.errors import RejectedError
-from broker.contract.limits import MAX_BATCH, MAX_BOOT, MAX_SEQ, STAMP
+from broker.contract.limits import MAX_BATCH, MAX_BOOT, MAX_COUNT, MAX_SEQ, STAMP
 from broker.contract.validation import short
 
 _STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)'
 """A string, or the rest of the text if it has no end: so that a text is passed once, whatever it holds."""
 _NOT_FINITE: Final = re.compile(
-    _STRING + r"|(?<![\w.#])[+-]?(nan(?:\([^()\s]*\))?|inf(?:inity)?|1\.#(?:qnan|snan|ind|inf)0*)(?![\w.#])",
+    _STRING + r"|(?<![\w.#])[+-]?(nan(?:\([^()\s]*\))?|inf(?:inity)?|ovf|1\.#(?:qnan|snan|ind|inf)0*)(?![\w.#])",
     re.IGNORECASE | re.DOTALL,
 )
+_WORD: Final = re.compile(r"(?:None|NULL|Null|nil|undefined|True|False|TRUE|FALSE)\b")
 _TOKEN: Final = re.compile(_STRING + r"|[\[\]{},]", re.DOTALL)
 # Quotes may be escaped: of JSON in a string of JSON.
 _BOOT: Final = re.compile(rb'"boot\\?"\s*:\s*\\?"([^"\\\x00-\x1f\x7f-\xff]{1,64})\\?"')
@@ -59,6 +60,13 @@ def _place(error: ValueError, text: str) -> str:
         return "there is nothing between a comma and what follows"
     if not text[at:].strip():
         return "it ends too early"
+    if not text[at:].strip("\0 "):
+        return "it ends with bytes of zero: send as many bytes as the text has (strlen), not the whole buffer"
+    if text.startswith(('{\\"', '[{\\"')):
+        return 'names and text stand in plain double quotes, not in \\"'
+    word = _WORD.match(text, at)
+    if word is not None:
+        return f"{word[0]} is no value of JSON: write null where there is none, true or false"
     if text[at] == "'":
         return f"character {at + 1} is ', but names and text stand in double quotes"
     return f"nothing can be made of character {at + 1} and what follows: {short(text[at:])}"
@@ -112,7 +120,9 @@ def key_in_text(text: bytes, *, trusted: bool = False) -> SentKey:
 
 
 def _boot(value: object, trusted: bool) -> str | None:
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_BOOT or not (value.isascii() and value.isprintable()):
+    if type(value) is int:
+        value = str(value)
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_BOOT or not value.isprintable():
         return None
     mark = len(STAMP) if trusted else 0
     # Two marks: the gateway's for a client that sent one itself.
@@ -124,4 +134,4 @@ def _seq(value: object) -> int | None:
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if type(value) is int and 0 <= value <= MAX_SEQ else None
+    return value if type(value) is int and abs(value) <= MAX_COUNT else None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
 
@@ -9,19 +10,22 @@ _NAMES: Final = {
     "hr": "HR heart_rate heart_rate_bpm hr_bpm bpm pulse pulse_rate beats_per_minute bvp_hr",
     "temp": "TEMP temperature temp_c temperature_c celsius skin_temp skin_temperature skt tmp body_temp body_temperature",
     "eda": "EDA eda_us gsr gsr_us skin_conductance conductance electrodermal electrodermal_activity sc scl",
-    "timestamp": "TIMESTAMP timestamp_ms timestamp_us time time_ms ts date_time unix unix_time epoch epoch_ms",
+    "timestamp": "TIMESTAMP timestamp_ms time time_ms ts date_time unix unix_time epoch epoch_ms recorded_at created_at",
     "uptime_ms": "UPTIME_MS uptime uptime_s millis",
-    "boot": "BOOT boot_id session_id",
+    "boot": "BOOT boot_id",
     "seq": "SEQ sequence sequence_number seq_no seq_id",
     "device_id": "DEVICE_ID device device_name sensor_id",
 }
+_LEAST: Final = 4
+"""Letters of a name that may be misspelt; of a shorter one too many other words are near."""
+_NEAR: Final = 0.85
 _MOST: Final = 64
 """Names that are looked at; a sample has eight."""
-_KEY: Final = re.compile(rb'"([A-Za-z][A-Za-z_ -]{1,31})"\s*:')
+_KEY: Final = re.compile(rb'"([A-Za-z][A-Za-z0-9_ ().-]{1,31})"\s*:')
 
 
 def _bare(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 _MEANT: Final = {_bare(name): field for field, names in _NAMES.items() for name in names.split()}
@@ -29,7 +33,11 @@ _MEANT: Final = {_bare(name): field for field, names in _NAMES.items() for name 
 
 def meant_field(name: str) -> str | None:
     """Return the field of a sample that a name most likely stands for, or None; a field's own name stands for it too."""
-    return _MEANT.get(_bare(name))
+    bare = _bare(name)
+    if bare in _MEANT or len(bare) < _LEAST:
+        return _MEANT.get(bare)
+    near = get_close_matches(bare, _MEANT, 1, _NEAR)
+    return _MEANT[near[0]] if near else None
 
 
 def near_names(text: bytes) -> Mapping[str, str]:

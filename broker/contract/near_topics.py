@@ -68,7 +68,8 @@ def _near(topic: str) -> NearTopic | None:
         if channel is None:
             middle = middle[:1]
     found = parse_topic(f"{ROOT}/{middle[0]}/{SENSOR_DATA.name.value}") if len(middle) == 1 else None
-    device_id = found.device_id if found is not None and found.valid else None
+    named = found is not None and found.valid and _channel(found.device_id, loosely=False) is None
+    device_id = found.device_id if found is not None and named else None
     return NearTopic(channel, device_id, (channel or SENSOR_DATA).topic(device_id or "<device_id>"))
 
 

@@ -1,6 +1,7 @@
 """Reports of devices about themselves, also in other words than the contract's, as far as they can be understood. Pure."""
 
 from functools import cache
+from math import isfinite
 from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -25,8 +26,8 @@ _STATES: Final[dict[str, DeviceState]] = {
     "asleep": "sleeping",
 }
 """The states of a device, also in the words of other conventions for MQTT (Homie; Tasmota and ESPHome in capitals)."""
-_STATE_FIELDS: Final = ("status", "state")
-"""Zigbee2MQTT and others call it `state`."""
+_STATE_FIELDS: Final = ("status", "state", "online")
+"""Zigbee2MQTT and others call it `state`; ``{"online": false}`` is what many sketches send."""
 _MAX_TEXT: Final = 1_000
 
 
@@ -54,8 +55,11 @@ def read_report(payload: bytes, kind: type[T]) -> Report[T]:
         value = as_whole(fields.get(name))
         if value is None:
             continue
+        if not _can_be_sent(value):
+            unused.append(f"{name} {short(value)}")
+            continue
         try:
-            used[name] = msgspec.convert(_as_text(value) if name in _TEXTS[kind] else value, hint)
+            used[name] = msgspec.convert(_as_text(value) if name in _TEXTS[kind] else _as_number(value), hint)
         except msgspec.ValidationError:
             unused.append(f"{name} {short(value)}")
     try:
@@ -65,6 +69,13 @@ def read_report(payload: bytes, kind: type[T]) -> Report[T]:
         got = "nothing" if fields.get(missing) is None else short(fields[missing])
         rule = f"one of {', '.join(get_args(DeviceState))}" if missing == "status" and kind is DeviceStatus else "there"
         raise RejectedError("invalid", f"{missing} must be {rule}, got {got}", missing) from error
+
+
+def _can_be_sent(value: object) -> bool:
+    """Return False for what JSON reads and no message may hold: half a character, a number that is none."""
+    if isinstance(value, str):
+        return not any("\ud800" <= character <= "\udfff" for character in value)
+    return not isinstance(value, float) or isfinite(value)
 
 
 _TEXTS: Final[dict[type[Struct], tuple[str, ...]]] = {
@@ -80,6 +91,16 @@ def _as_text(value: object) -> object:
     return value[:_MAX_TEXT] if isinstance(value, str) else str(value) if isinstance(value, int | float) else value
 
 
+def _as_number(value: object) -> object:
+    """Return a number that came as text, as many a sketch sends it."""
+    if isinstance(value, str):
+        try:
+            return as_whole(float(value))
+        except ValueError:
+            return value
+    return value
+
+
 def _fields(text: str, kind: type[Struct]) -> dict[str, Any]:
     try:
         value = read_slowly(text)
@@ -92,6 +113,8 @@ def _fields(text: str, kind: type[Struct]) -> dict[str, Any]:
     else:
         value = {"status": value}
     word = value["status"]
+    if word in (0, 1) and isinstance(word, int):  # also true and false
+        word = "online" if word else "offline"
     return {**value, "status": _STATES.get(word.strip().lower(), word) if isinstance(word, str) else word}
 
 

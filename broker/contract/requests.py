@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, inspect
 
 from broker.contract.errors import RejectedError
-from broker.contract.validation import as_whole, kind_of
+from broker.contract.validation import as_whole, kind_of, short
 
 T = TypeVar("T", bound=Struct)
 _NEAR: Final = 0.7
@@ -76,7 +76,7 @@ def _explained(error: msgspec.ValidationError, kind: type[Struct], given: Mappin
     if field is None:  # the whole object: a field is missing
         missing = next(name for name in kind.__struct_fields__ if rules[name].required and name not in given)
         return RejectedError("missing", f"{missing} is missing: it must be {rules[missing].text}", missing)
-    return RejectedError("invalid", f"{field} must be {rules[field].text}, got {_shown(given[field])}", field)
+    return RejectedError("invalid", f"{field} must be {rules[field].text}, got {short(given[field])}", field)
 
 
 class _Rule(Struct, frozen=True):
@@ -112,8 +112,3 @@ def _text(kind: inspect.Type) -> str:
             return "true or false"
         case _:
             raise TypeError(f"requests have no fields of the type {kind}")
-
-
-def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else kind_of(value)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -188,8 +188,7 @@ def _checked(
     time = None if sample.timestamp is None else _time(sample.timestamp, now)
     if time is None and sample.timestamp is not None:
         warnings += (_clock_warning(sample.timestamp, now),)
-    if sample.hr is None or sample.temp is None or sample.eda is None or sample.timestamp is None:
-        warnings += _near_names(raw, sample)
+    warnings += _near_names(raw, sample)
     return Sample(
         device_id=device_id,
         hr=sample.hr,
@@ -217,7 +216,7 @@ def _near_names(raw: bytes | msgspec.Raw, sample: SensorSample) -> tuple[ErrorDe
     return tuple(
         ErrorDetail("missing", f"there is no field {name}, so it was not read: did you mean {field}?", field)
         for field, name in near_names(bytes(raw)).items()
-        if getattr(sample, field) is None
+        if getattr(sample, field) is None and field != "device_id"  # the topic names the device
     )
 
 

@@ -19,6 +19,8 @@ _ISO: Final = re.compile(
     r"(?:[Tt ]([0-9]{2})(?:(:?)([0-9]{2})(?:\6([0-9]{2})(?:[.,]([0-9]+))?)?)?\s?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
 _BASIC_DATE_DIGITS: Final = 8
+_CENTURIES: Final = ("19", "20")
+"""Eight digits are a date of one of these, as in ``20241210``, or else a number."""
 
 
 def parse_time(value: str | float) -> datetime:
@@ -39,7 +41,7 @@ def parse_time(value: str | float) -> datetime:
         except ValueError:  # such as a leap second
             pass
     text = value.strip()
-    if _NUMBER.fullmatch(text) and len(text) != _BASIC_DATE_DIGITS:
+    if _NUMBER.fullmatch(text) and not (len(text) == _BASIC_DATE_DIGITS and text[:2] in _CENTURIES):
         return _unix(float(text))
     return _iso(text)
 

@@ -141,6 +141,7 @@ def kind_of(value: object) -> str:
 
 
 def short(value: object) -> str:
-    """Return a value's `repr`, cut to 40 characters."""
-    text = repr(value)
+    """Return text or a number as it is written in Python, cut to 40 characters; of anything else its JSON name."""
+    # Not `repr` of all: a value may be nested more deeply than that can go.
+    text = repr(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else kind_of(value)
     return text if len(text) <= 40 else text[:37] + "..."

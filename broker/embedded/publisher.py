@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 
 from broker.auth.acl import may_publish
 from broker.contract import Topic, parse_topic
+from broker.contract.near_topics import near_topic
 from broker.embedded.life_cycle import ConnectionState, LifeCycle
 from broker.embedded.packet_reader import PacketReader, PauseReason
-from broker.embedded.router import Held, InboundMessage, Router
+from broker.embedded.router import Held, InboundMessage, Router, login_of
 from broker.embedded.session import Session
 from broker.embedded.transport import Transport
 from broker.protocol.inbound import Inbox, PendingAck
@@ -64,7 +65,7 @@ class InboundPublisher:
     def take(self, publish: Publish) -> None:
         """Hand a message on, now or as soon as there is room. Raises `ForbiddenError`."""
         if publish.topic != self._topic:  # most clients publish on one topic
-            self._check(publish.topic)
+            self._check(publish)
         if publish.qos < 2 or not self._inbox.repeated(publish.packet_id):
             self._offer(*self._inbound(publish))
         self._pause_over_limit()
@@ -85,14 +86,26 @@ class InboundPublisher:
             self._waiting = None
             self._reader.resume(PauseReason.ROOM)
 
-    def _check(self, topic: str) -> None:
+    def _check(self, publish: Publish) -> None:
         """Parse the topic and check the client's right to publish on it."""
+        topic = publish.topic
         parsed = parse_topic(topic)
         if self._session is None or not may_publish(self._session.identity, topic, parsed):
-            raise ForbiddenError(f"may not publish on {topic[:200]!r}")
+            raise ForbiddenError(f"may not publish on {topic[:200]!r}{self._hint(publish)}")
         if too_deep(topic):
             raise ForbiddenError(f"a topic of more than {MAX_LEVELS} levels")
         self._topic, self._parsed = topic, parsed
+
+    def _hint(self, publish: Publish) -> str:
+        """Return the topic that the client means, if it is nearly one of its own; it is told as without logins."""
+        near = near_topic(publish.topic)
+        if near is None:
+            return ""
+        session = self._session
+        if session is not None and near.device_id == login_of(session.identity):
+            message = InboundMessage(publish.topic, None, publish.payload, publish.qos, publish.retain, None, session.key)
+            self._router.note_misaddressed(message, read=False)
+        return f": did you mean {near.meant}?"
 
     def _inbound(self, publish: Publish) -> tuple[InboundMessage, PendingAck | None]:
         qos = publish.qos

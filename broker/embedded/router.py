@@ -126,12 +126,12 @@ class Router:
             self._retain(topic, inbound.payload, qos, parsed)
         read = self._route(topic, inbound.payload, qos, parsed) or bool(subscriptions)
         if parsed is None:
-            self._note_misaddressed(inbound, read=read or inbound.retain)
+            self.note_misaddressed(inbound, read=read or inbound.retain)
         return awaited
 
-    def _note_misaddressed(self, inbound: InboundMessage, *, read: bool) -> None:
-        near = near_topic(inbound.topic)
-        if read and (near is None or near.channel is None):
+    def note_misaddressed(self, inbound: InboundMessage, *, read: bool) -> None:
+        """Show a message to those that take what misses its topic; `read`: somebody else gets it, now or later."""
+        if read and near_topic(inbound.topic) is None:
             return  # somebody's own topic
         message = Message(inbound.topic, inbound.payload, trusted=False, client=inbound.client)
         for subscription in self._misaddressed:

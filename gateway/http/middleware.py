@@ -179,7 +179,11 @@ def _as_json(request: web.Request, error: web.HTTPException) -> web.StreamRespon
         )
     elif isinstance(error, web.HTTPNotFound):
         known = {resource.canonical for resource in request.app.router.resources()}
-        reason = f"there is no {request.path[:_SHOWN]!r}{suggestion(request.path[:_SHOWN], known, 'see /docs')}"
+        first, _, rest = request.path[1:].partition("/")
+        hint = suggestion(request.path[:_SHOWN], known, "see /docs")
+        if rest and f"/{rest}" in known:
+            hint = f"; a proxy that serves this below /{first[:_SHOWN]} must take that away from the path"
+        reason = f"there is no {request.path[:_SHOWN]!r}{hint}"
     rejected = HttpError(error.status, _CODES.get(error.status, "invalid"), reason)
     allowed = error.headers.get(hdrs.ALLOW)
     rejected.headers = {hdrs.ALLOW: allowed} if allowed else {}

@@ -28,6 +28,7 @@ from broker.contract.errors import RejectedError
 from broker.contract.json_text import SentKey
 from broker.contract.reports import read_report
 from broker.contract.requests import read_request
+from broker.contract.validation import short
 from gateway.access.rate_limit import Limits
 from gateway.annotations import Annotations
 from gateway.errors import HttpError
@@ -40,6 +41,7 @@ from storage.history import History, HistoryError, parse_request
 
 log = logging.getLogger(__name__)
 
+_TEMPORARY: Final = ("unauthorized", "forbidden", "rate_limited", "timeout", "database", "internal")
 MAX_DEVICES: Final = 16
 """Devices that one socket may speak for if logins are off."""
 
@@ -124,7 +126,9 @@ class SocketEvents:
             try:
                 answer = await self._answer(self._clients.get(sid), name, right, lambda client: handle(client, data), more)
             except _EventRejectedError as error:
-                key = key_of(data) if name is Name.SENSOR_DATA else SentKey()
+                # With a key a device would take an answer that may be another one later for the last word.
+                final = name is Name.SENSOR_DATA and error.detail.code not in _TEMPORARY
+                key = key_of(data) if final else SentKey()
                 answer = encode(rejected(error.detail, key) if reply else EventRejected(name, error.detail))
             else:
                 if reply is None:
@@ -179,7 +183,14 @@ class SocketEvents:
             message = "nothing says which device it is: connect with type=esp32, and send a sample first"
             raise HttpError(400, "missing", message, "device_id")
         named = data.get("device_id") if isinstance(data, dict) else None
-        device_id = named if isinstance(named, str) and named in client.devices else next(iter(client.devices))
+        device_id = named or next(iter(client.devices))
+        if device_id not in client.devices:
+            message = f"device_id must be a device that this connection has sent samples of, got {short(named)}"
+            self._reader.reject(channel, "device_id", f"over Socket.IO: {message}")
+            raise HttpError(400, "device_mismatch", message, "device_id")
+        if named is None and len(client.devices) > 1:
+            self._reader.reject(channel, "device_id", "over Socket.IO: the connection speaks for several devices")
+            raise HttpError(400, "missing", "device_id is missing: this connection speaks for several devices", "device_id")
         try:
             payload = encode(read_report(encode(data), channel.payload).payload)
         except (RejectedError, UnicodeError) as error:

@@ -157,7 +157,7 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
         if request.method == hdrs.METH_POST and sid is not None and sid in self.sockets:
             request = await self._read(sid, request)
         try:
-            return await super().handle_request(request)
+            return _answer_in_words(await super().handle_request(request))
         except ValueError as error:
             # A packet that is none ends python-engineio's loop, which then forgets the socket.
             await self._abort(request.transport)
@@ -205,6 +205,26 @@ def _environ(translate: Callable[[web.Request], dict[str, Any]], request: web.Re
     return environ if body is None else {**environ, "wsgi.input": _Body(body), "CONTENT_LENGTH": str(len(body))}
 
 
+_LIBRARYS: Final = (
+    ("is not an accepted origin", "pages from this origin may not connect; name it in STRESSWIRE_CORS_ORIGINS"),
+    ("Invalid session", "this connection has ended, as after a restart of the server: connect anew"),
+    (
+        "unsupported version",
+        "this server speaks Engine.IO 4: use a client of Socket.IO 3 or later, and EIO=4 in the URL",
+    ),
+)
+
+
+def _answer_in_words(response: Any) -> Any:
+    """Return a response, or raise `HttpError` with our words in place of the library's."""
+    if isinstance(response, web.Response) and response.status == 400 and isinstance(response.body, bytes):
+        text = response.body.decode(errors="replace")
+        for theirs, ours in _LIBRARYS:
+            if theirs in text:
+                raise HttpError(400, "invalid", ours)
+    return response
+
+
 class Server(socketio.AsyncServer):  # type: ignore[misc]
     """A server of one namespace.
 
@@ -226,7 +246,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             max_http_buffer_size=MAX_BODY,
             engineio_logger=engine_log,
         )
-        self._events = frozenset(events)
+        self._events = tuple(events)
         self._reject: Callable[[str, str], None] = lambda _what, _name: None
         self._on_joined: Callable[[str], Awaitable[None]] | None = None
         self._in_work: dict[str, asyncio.Semaphore] = {}

@@ -10,8 +10,9 @@ import typer
 
 from broker.address import MqttAddress
 from broker.bus import BusError
-from broker.contract import HistoryRequest
+from broker.contract import MAX_DEVICE_ID, NAME_RULE, HistoryRequest
 from broker.contract.requests import suggestion
+from broker.contract.samples import valid_device_id
 from gateway.service import GatewayError
 from models import batch
 from models.errors import ModelError, RecordingError
@@ -157,6 +158,8 @@ def replay_(
 @app.command(name="simulate")
 def simulate_(device: Annotated[str, typer.Option(help="The device's name.")] = "simulated") -> None:
     """Publish a simulated person over MQTT until Ctrl-C."""
+    if valid_device_id(device) is None:
+        raise SettingsError(f"--device must be 1-{MAX_DEVICE_ID} {NAME_RULE}, got {device!r}")
     typer.echo(f"{device} sends once a second to {_broker()}; Ctrl-C stops.")
     try:
         event_loop.run(simulate(_broker(), device, runtime.utc_now))

@@ -53,6 +53,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("HTTP_BND", "; did you mean STRESSWIRE_HTTP_BIND?"),
         ("HTTPBIND", "; did you mean STRESSWIRE_HTTP_BIND?"),
+        ("MQTT_PORT", "; docs/settings.md has all"),
         ("HTTP_PORT", "; docs/settings.md has all"),
         ("MQTT_HOST", "; docs/settings.md has all"),
         ("CORS_ORIGIN", "; did you mean STRESSWIRE_CORS_ORIGINS?"),
@@ -83,6 +84,7 @@ def test_a_setting_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, where: s
     [
         *("STRESSWIRE_SERVICE_HOST", "STRESSWIRE_SERVICE_PORT", "STRESSWIRE_SERVICE_PORT_HTTP", "STRESSWIRE_PORT"),
         *("STRESSWIRE_PORT_5000_TCP", "STRESSWIRE_PORT_5000_TCP_ADDR", "STRESSWIRE_MQTT_SERVICE_HOST"),
+        *("STRESSWIRE_MQTT_PORT", "STRESSWIRE_GATEWAY_SERVICE_PORT_HTTP"),
         *("STRESSWIRE_MQTT_PORT_1883_TCP_PROTO", "stresswire_http_bind", "OTHER_HTTP_BND", "HTTP_BIND"),
     ],
 )

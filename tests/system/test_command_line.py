@@ -86,6 +86,11 @@ def test_a_model_that_is_missing_or_was_changed(tmp_path: Path) -> None:
     assert_one_line(stresswire(tmp_path, "up", model_dir=str(changed)), "SHA-256")
 
 
+@pytest.mark.parametrize("name", ["my device", "a/b", "", "x" * 65])
+def test_nobody_is_simulated_under_an_impossible_name(tmp_path: Path, name: str) -> None:
+    assert_one_line(stresswire(tmp_path, "simulate", "--device", name), "--device must be 1-64 letters")
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "word"),
     [
@@ -95,7 +100,10 @@ def test_a_model_that_is_missing_or_was_changed(tmp_path: Path) -> None:
         ("http_bind", "0.0.0.0:5000", "AUTH=off"),
         ("mqtt_url", "http://localhost", "mqtt://"),
         ("mqtt_url", "mqtt://host:notaport", "MQTT_URL"),
-        ("auth", "perhaps", "AUTH"),
+        ("auth", "perhaps", "AUTH: must be one of auto, required, off, got 'perhaps'"),
+        ("rate_by_login", "100/s", "RATE_BY_LOGIN: must be a number, got '100/s'"),
+        ("stress_prior", "10%", "STRESS_PRIOR: must be a number, got '10%'"),
+        ("trusted_proxies", "nginx", "must be addresses or networks such as 10.0.0.0/8, separated by commas, got 'nginx'"),
         ("mqtt_url", "mqtt://host:0", "65535"),
         ("mqtt_url", "mqtt://me:p/ss@host", "percent"),
         ("database_url_file", "/nowhere/at/all", "DATABASE_URL_FILE"),

@@ -81,6 +81,28 @@ def test_only_a_login_comes_in_and_speaks_for_itself(guarded: Stack, alice: list
     assert "Traceback" not in guarded.output
 
 
+@pytest.mark.parametrize("topic", ["/stress/v1/alice/esp32_sensor_data", "stress/v1/alice/sensor_data"])
+def test_a_device_that_misses_its_topic_is_told(guarded: Stack, alice: list[str], topic: str) -> None:
+    with listening(guarded.mqtt_port, "alice/data_received", *alice) as answers:
+        command = ["mosquitto_pub", "-p", str(guarded.mqtt_port), "-q", "1", "-t", topic, "-m", GOOD, *alice]
+        assert subprocess.run(command, capture_output=True, timeout=20, check=False).returncode != 0
+        answers.wait_for("did you mean stress/v1/alice/esp32_sensor_data?")
+    wait_until(lambda: f"there is no topic '{topic}'" in guarded.output)
+
+
+def test_nobody_is_told_of_what_another_device_missed(guarded: Stack, tmp_path: Path, alice: list[str]) -> None:
+    bob = added(tmp_path, "bob")
+    wait_until(lambda: published(guarded.mqtt_port, "bob", *bob))
+    with listening(guarded.mqtt_port, "alice/data_received", *alice) as answers:
+        for topic in ("/stress/v1/alice/esp32_sensor_data", "/stress/v1/bob/esp32_sensor_data"):
+            command = ["mosquitto_pub", "-p", str(guarded.mqtt_port), "-q", "1", "-t", topic, "-m", GOOD, *bob]
+            subprocess.run(command, capture_output=True, timeout=20, check=False)
+        wait_until(lambda: "there is no topic '/stress/v1/bob/esp32_sensor_data'" in guarded.output)
+        assert published(guarded.mqtt_port, "alice", *alice)
+        answers.wait_for('"status":"success"')
+        assert "did you mean" not in answers.output
+
+
 def test_it_says_what_to_try(guarded: Stack, alice: list[str]) -> None:
     line = next(line for line in guarded.lines if "mosquitto_pub" in line)
     assert "-P TOKEN" in line

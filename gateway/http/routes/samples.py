@@ -64,6 +64,8 @@ class SampleRoutes:
 def _idempotency_key(request: web.Request) -> str | None:
     """Return the key; raise `HttpError` for a header that is nearly it: without a key a resend is stored twice."""
     key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not key.strip():
+        raise HttpError(400, "invalid", f"{IDEMPOTENCY_KEY} is empty: it must be new for each request", IDEMPOTENCY_KEY)
     if key is None:
         for name in request.headers:
             if name.lower().replace("_", "-").removeprefix("x-").replace("-", "") == "idempotencykey":

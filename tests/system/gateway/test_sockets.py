@@ -145,7 +145,7 @@ async def events_until(client: Any, last: str) -> list[tuple[str, Any]]:
     [
         ({"status": "done"}, "command_id must be there, got nothing"),
         ({"command_id": "c1", "status": ""}, "status must be there, got ''"),
-        ({"command_id": [1], "status": "done"}, "command_id must be there, got [1]"),
+        ({"command_id": [1], "status": "done"}, "command_id must be there, got an array"),
         ("done", "command_id must be there, got nothing"),
         (None, "command_id must be there, got nothing"),
     ],
@@ -155,6 +155,23 @@ def test_a_result_that_cannot_be_read_is_answered(shared_stack: Stack, result: A
         assert (await client.call("esp32_sensor_data", {"hr": 70, "device_id": "S2"}))["status"] == "success"
         answer = await client.call("command_result", result)
         assert (answer["event"], answer["error"]["message"]) == ("command_result", message)
+
+    talk(shared_stack, conversation, "esp32")
+
+
+def test_a_result_of_one_of_several_devices_names_it(shared_stack: Stack) -> None:
+    result = {"command_id": "c1", "status": "done"}
+
+    async def conversation(client: Any) -> None:
+        for device_id in ("S4", "S5"):
+            assert (await client.call("esp32_sensor_data", {"hr": 70, "device_id": device_id}))["status"] == "success"
+        answer = await client.call("command_result", result)
+        assert answer["error"]["message"] == "device_id is missing: this connection speaks for several devices"
+        answer = await client.call("command_result", {**result, "device_id": "S9"})
+        assert answer["error"]["message"] == (
+            "device_id must be a device that this connection has sent samples of, got 'S9'"
+        )
+        assert not await client.call("command_result", {**result, "device_id": "S5"})
 
     talk(shared_stack, conversation, "esp32")
 

@@ -116,6 +116,10 @@ READ: dict[str, tuple[Content, Rows]] = {
         '{"subject":"a","t":0,"hr":70.5,"temp":34,"eda":1}\n\n{"subject":"a","t":1,"hr":71,"eda":1}\n',
         [SAME[0], ("a", 1, 71, None, 1, None)],
     ),
+    "JSON Lines of Python": (
+        '{"subject":"a","t":0,"hr":70.5,"temp":34,"eda":1}\n{"subject":"a","t":1,"hr":71,"temp":NaN,"eda":1}\n',
+        [SAME[0], ("a", 1, 71, None, 1, None)],
+    ),
     "an export": (
         EXPORT + "1,'-c,2024-03-01T08:00:00.000000+00:00,70,,,normal\n2,b,2024-03-01T08:00:00.000000+00:00,71,,,normal\n",
         [("-c", 1709280000, 70, None, None, None), ("b", 1709280000, 71, None, None, None)],
@@ -199,6 +203,14 @@ REFUSED: dict[str, tuple[Content, str]] = {
     "milliseconds from the start": (
         HEAD + MS,
         "in.csv, column t: it must be in seconds, and the steps here are 1000; if these are milliseconds, divide by 1000",
+    ),
+    "128 Hz in milliseconds": (
+        HEAD + "".join(f"a,{7.8125 * at},70,34,1\n" for at in range(90)),
+        "in.csv, column t: it must be in seconds, and the steps here are 7.8125; if these are milliseconds",
+    ),
+    "days of a spreadsheet": (
+        HEAD + "".join(f"a,{45636.4375 + at / 86400:.9f},70,34,1\n" for at in range(90)),
+        "in.csv, column t: it must be in seconds, and the steps here are 1.16e-05; if these are a spreadsheet's days",
     ),
     "a hundred steps of milliseconds, and a fault behind": (
         HEAD + "".join(f"a,{250 * at},70,34,1\n" for at in range(102)) + "x\n",

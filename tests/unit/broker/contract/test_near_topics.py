@@ -49,6 +49,7 @@ def test_a_samples_topic(topic: str) -> None:
     "topic",
     [
         "esp32_sensor_data",
+        "stress/v1/esp32_sensor_data/t1",
         "stress/v1/esp32_sensor_data",
         "stress/v1/a/b/esp32_sensor_data",
         "stress/v1/t 1/sensor",

@@ -28,6 +28,11 @@ def status(payload: str) -> tuple[DeviceStatus, str]:
         ("disconnected", "offline"),
         ("ready", "online"),
         ("connected", "online"),
+        ("true", "online"),
+        ("0", "offline"),
+        ("1", "online"),
+        ('{"online":false}', "offline"),
+        ('{"status":1}', "online"),
         ("sleeping", "sleeping"),
         ("sleep", "sleeping"),
         # JSON in other words
@@ -47,6 +52,12 @@ def test_a_status_in_other_words(payload: str, expected: str) -> None:
         ({"battery": 101}, {}, "battery 101"),
         ({"battery": -1}, {}, "battery -1"),
         ({"battery": "88%"}, {}, "battery '88%'"),
+        ({"battery": "88"}, {"battery": 88}, ""),
+        ({"battery": "nan"}, {}, "battery 'nan'"),
+        ({"firmware": "1.\ud800"}, {}, "firmware '1.\\ud800'"),
+        ({"timestamp": "\udfff", "waiting": 1}, {"waiting": 1}, "timestamp '\\udfff'"),
+        ({"timestamp": float("nan")}, {}, "timestamp nan"),
+        ({"waiting": "3"}, {"waiting": 3}, ""),
         ({"battery": 88.0}, {"battery": 88}, ""),
         ({"battery": None}, {}, ""),
         ({"firmware": 1.2}, {"firmware": "1.2"}, ""),
@@ -54,8 +65,8 @@ def test_a_status_in_other_words(payload: str, expected: str) -> None:
         ({"firmware": True}, {"firmware": "true"}, ""),
         ({"device_id": "a b"}, {}, "device_id 'a b'"),
         ({"waiting": -1, "dropped": 3}, {"dropped": 3}, "waiting -1"),
-        ({"timestamp": {}, "waiting": 2}, {"waiting": 2}, "timestamp {}"),
-        ({"battery": [1], "firmware": []}, {}, "battery [1], firmware []"),
+        ({"timestamp": {}, "waiting": 2}, {"waiting": 2}, "timestamp an object"),
+        ({"battery": [1], "firmware": []}, {}, "battery an array, firmware an array"),
         ({"rssi": -70}, {}, ""),
     ],
 )
@@ -72,12 +83,11 @@ def test_a_number_that_is_none_costs_itself() -> None:
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
-        ("1", "status must be one of online, offline, sleeping, got 1"),
+        ("2", "status must be one of online, offline, sleeping, got 2"),
         ("gone fishing", "status must be one of online, offline, sleeping, got 'gone fishing'"),
         ("{}", "status must be one of online, offline, sleeping, got nothing"),
         ('{"battery":88}', "status must be one of online, offline, sleeping, got nothing"),
-        ('{"status":true}', "status must be one of online, offline, sleeping, got True"),
-        ("[]", "status must be one of online, offline, sleeping, got []"),
+        ("[]", "status must be one of online, offline, sleeping, got an array"),
         ('{"status":"off', 'status must be one of online, offline, sleeping, got \'{"status":"off\''),
     ],
 )
@@ -85,6 +95,13 @@ def test_a_status_that_cannot_be_understood(payload: str, message: str) -> None:
     with pytest.raises(RejectedError, match="status must be") as raised:
         status(payload)
     assert (raised.value.detail.message, raised.value.detail.field) == (message, "status")
+
+
+def test_a_status_that_is_nested_deeply() -> None:
+    deep = "[" * 900 + "]" * 900
+    assert status(f'{{"status":"online","battery":{deep}}}') == (DeviceStatus("online"), "battery an array")
+    with pytest.raises(RejectedError, match="status must be"):
+        status(f'{{"status":{deep}}}')
 
 
 def test_not_utf8() -> None:
@@ -99,7 +116,7 @@ def test_not_utf8() -> None:
         ('{"command_id":7,"status":"done"}', CommandResult("7", "done"), ""),
         ('{"command_id":"c1","status":0}', CommandResult("c1", "0"), ""),
         ('{"command_id":"c1","status":true,"message":12.5}', CommandResult("c1", "true", "12.5"), ""),
-        ('{"command_id":"c1","status":"done","message":["x"]}', CommandResult("c1", "done"), "message ['x']"),
+        ('{"command_id":"c1","status":"done","message":["x"]}', CommandResult("c1", "done"), "message an array"),
         ('{"command_id":"c1","status":"done","extra":1}', CommandResult("c1", "done"), ""),
         (
             json.dumps({"command_id": "c1", "status": "done", "message": "x" * 1001}),
@@ -120,6 +137,7 @@ def test_a_result(payload: str, expected: CommandResult, unused: str) -> None:
         ('{"command_id":"c1"}', "status"),
         ('{"command_id":"c1","status":""}', "status"),
         ('{"command_id":"c1","status":{}}', "status"),
+        ('{"command_id":"c1","status":"\\ud800"}', "status"),
         ("done", "command_id"),
         ("[]", "command_id"),
     ],

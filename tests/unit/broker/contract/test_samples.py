@@ -367,6 +367,9 @@ def test_refused(payload: bytes | str, code: str, field: str | None) -> None:
         assert field in error.message
 
 
+NOT_JSON = "the message must be JSON:"
+
+
 def test_every_code_of_a_decoder_is_in_the_table() -> None:
     elsewhere = {"conflict", "database", "timeout", "internal", "unauthorized", "forbidden", "not_found", "rate_limited"}
     warnings = {"no_contact"}
@@ -385,6 +388,20 @@ def test_every_code_of_a_decoder_is_in_the_table() -> None:
         ("[]", "a batch must hold at least one sample"),
         ('{"hr": 70', "the message must be JSON: it ends too early"),
         ("{'hr': 70}", "the message must be JSON: character 2 is ', but names and text stand in double quotes"),
+        (
+            '{"hr":70}\0\0\0',
+            f"{NOT_JSON} it ends with bytes of zero: send as many bytes as the text has (strlen), not the whole buffer",
+        ),
+        ('{\\"hr\\":70}', 'the message must be JSON: names and text stand in plain double quotes, not in \\"'),
+        (
+            '{"hr":None}',
+            f"{NOT_JSON} None is no value of JSON: write null where there is none, true or false",
+        ),
+        (
+            '{"hr":NULL}',
+            f"{NOT_JSON} NULL is no value of JSON: write null where there is none, true or false",
+        ),
+        ('{"hr":ovf}', "hr must be a finite number, 25-240 bpm; send null where there is no contact"),
         ("hr=70", "the message must be JSON: nothing can be made of character 1 and what follows: 'hr=70'"),
         ('[{"hr": 70}] x', "the message must be JSON: the array has no end, or something comes after it"),
         (
@@ -447,6 +464,16 @@ NULL = "was stored as null: send null where there is no contact"
             "there is no field time, so it was not read: did you mean timestamp?",
         ),
         (
+            '{"hr":70,"temp":34,"eda":1,"timestamp":"2024-12-10T10:30:00Z","boot_id":"a"}',
+            (70, 34, 1),
+            "there is no field boot_id, so it was not read: did you mean boot?",
+        ),
+        (
+            '{"hr":70,"temp":34,"eda":1,"timstamp":"2024-12-10T10:30:00Z"}',
+            (70, 34, 1),
+            "there is no field timstamp, so it was not read: did you mean timestamp?",
+        ),
+        (
             '{"hr":70,"temp":34,"eda":1,"timestamp":12345}',
             (70, 34, 1),
             "timestamp 12345 was not used, but the server's time: the device's clock is not set",
@@ -489,6 +516,7 @@ def test_several_warnings() -> None:
     "payload",
     [
         '{"hr":70,"temp":34,"eda":1,"timestamp":"2024-12-10T10:30:00Z","heartRate":70}',
+        '{"hr":70,"device":"ESP32_001"}',
         '{"hr":70,"temp":null,"note":"temperature"}',
         '{"hr":70,"battery":88,"HR":71}',
     ],

@@ -54,6 +54,7 @@ def test_one_moment_in_many_forms(value: str | float) -> None:
     [
         ("2024-12-10", datetime(2024, 12, 10, tzinfo=UTC)),
         ("20241210", datetime(2024, 12, 10, tzinfo=UTC)),
+        ("12345678", datetime(1970, 5, 23, 21, 21, 18, tzinfo=UTC)),
         ("2024-12-10T10", datetime(2024, 12, 10, 10, tzinfo=UTC)),
         ("2024-02-29", datetime(2024, 2, 29, tzinfo=UTC)),
         ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
