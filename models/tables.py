@@ -211,11 +211,23 @@ class _Csv:
         if any("\0" in cell for cell in cells):
             raise RecordingError(f"{self._path}, line {line}: {ZEROS}")
         if len(cells) > width:
-            hint = _COMMAS if self._delimiter == "," else ""
+            hint = self._too_many(cells, width)
+        elif cells[0].startswith("#"):
+            hint = "; a comment can only stand before the first line of the table: delete it"
         elif next(self._reader, None) is None:
             hint = "; it is the last line: the file may be cut off"
         row = self._delimiter.join(cells)
         raise RecordingError(f"{self._path}, line {line}: {len(cells)} cells instead of {width}: {shown(row)}{hint}")
+
+    def _too_many(self, cells: list[str], width: int) -> str:
+        """Return what to do about a row that is too long."""
+        if self._delimiter != ",":
+            return ""
+        if not any(cell.strip() for cell in cells[width:]):
+            return "; delete the comma at the end"
+        if self.line == self.header_line + 1 and len(cells) == width + 1 and cells[0] == "1":
+            return "; R writes row names without a column's name: write the table with row.names = FALSE"
+        return _COMMAS
 
     @contextmanager
     def _quotes(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Topics that are nearly the contract's: a slash too many, another case, a level that is missing or misspelt. Pure."""
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -51,26 +52,46 @@ def near_topic(topic: str) -> NearTopic | None:
     return None if parse_topic(topic) is not None else _near(topic[:_LONGEST])
 
 
+def near_filter(topic_filter: str) -> str | None:
+    """Return the filter that is meant by one that matches no topic of the contract but is nearly one; else None."""
+    segments = [segment for segment in topic_filter[:_LONGEST].split("/") if segment]
+    if parse_topic(topic_filter) is not None or not segments or segments[-1] in ("+", "#") or not _rooted(segments):
+        return None
+    words = {_bare(channel.name.value): channel for channel in CHANNELS}
+    near = get_close_matches(_bare(segments[-1]), words, 1, 0.8)
+    middle = _without_root(segments[:-1])
+    return words[near[0]].topic(middle[0] if len(middle) == 1 else "+") if near else None
+
+
 @lru_cache(maxsize=1_024)
 def _near(topic: str) -> NearTopic | None:
     segments = [segment for segment in topic.split("/") if segment]
     if not segments:
         return None
-    rooted = bool(get_close_matches(segments[0].lower(), (_ROOT, "stresswire"), 1, 0.8))
+    rooted = _rooted(segments)
     channel = _channel(segments[-1], loosely=rooted)
     if not rooted and channel is None:
         return None
-    middle = segments[: len(segments) - (channel is not None)]
+    middle: Sequence[str] = segments[: len(segments) - (channel is not None)]
     if rooted:
-        middle = middle[1:]
-        if middle and _ANY_VERSION.fullmatch(middle[0].lower()):
-            middle = middle[1:]
+        middle = _without_root(middle)
         if channel is None:
             middle = middle[:1]
     found = parse_topic(f"{ROOT}/{middle[0]}/{SENSOR_DATA.name.value}") if len(middle) == 1 else None
     named = found is not None and found.valid and _channel(found.device_id, loosely=False) is None
     device_id = found.device_id if found is not None and named else None
     return NearTopic(channel, device_id, (channel or SENSOR_DATA).topic(device_id or "<device_id>"))
+
+
+def _rooted(segments: Sequence[str]) -> bool:
+    """Return True if a topic begins as ours do, or nearly so."""
+    return bool(get_close_matches(segments[0].lower(), (_ROOT, "stresswire"), 1, 0.8))
+
+
+def _without_root(segments: Sequence[str]) -> Sequence[str]:
+    """Return the levels behind the root and the version, if that is there."""
+    rest = segments[1:]
+    return rest[1:] if rest and _ANY_VERSION.fullmatch(rest[0].lower()) else rest
 
 
 def _channel(segment: str, *, loosely: bool) -> Channel | None:

@@ -23,6 +23,7 @@ hands a clean session to a client that comes back without the clean flag [MQTT-3
 """
 
 import asyncio
+import logging
 import ssl
 import time
 from collections.abc import Callable
@@ -35,9 +36,13 @@ from amqtt.contexts import BrokerConfig  # type: ignore[import-untyped]
 from amqtt.plugins.base import BaseAuthPlugin  # type: ignore[import-untyped]
 
 from broker.auth.acl import may_subscribe
+from broker.contract.near_topics import near_filter
 from broker.embedded.router import Router
+from broker.pacing.log_limiter import LogLimiter
 from broker.protocol import packet_types
 from broker.protocol.topic_filters import valid_filter
+
+log = logging.getLogger(__name__)
 
 SESSION_EXPIRY_S: Final = 24 * 3600
 """A persistent session whose client does not come back is forgotten after this."""
@@ -135,6 +140,7 @@ class AmqttBroker(Broker):  # type: ignore[misc]
     def __init__(self, router: Router) -> None:
         super().__init__(BrokerConfig.from_dict(_CONFIG))
         self._router = router
+        self._warnings = LogLimiter(log, time.monotonic)
 
     async def serve(self, stream: ControlStream) -> None:
         """Serve one connection, from its CONNECT until it is gone."""
@@ -152,6 +158,12 @@ class AmqttBroker(Broker):  # type: ignore[misc]
     async def add_subscription(self, subscription: tuple[str, int], session: Any) -> int:
         """Subscribe if the filter is valid, permitted and not one too many; return the granted QoS, or 0x80."""
         topic_filter, qos = subscription
+        meant = near_filter(topic_filter)
+        if meant is not None:
+            shown = topic_filter[:200]
+            self._warnings.warn(
+                "client %r subscribes to %r, where nothing is published: did you mean %s?", session.client_id, shown, meant
+            )
         known = self._router.sessions.get(session.client_id)
         granted = (
             known is not None

@@ -128,3 +128,23 @@ def test_behind_mosquitto(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
                 assert bus.state == "ok"
 
         run(main)
+
+
+def test_a_subscription_to_what_nobody_publishes_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    def lines() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "broker.embedded.amqtt_adapter"]
+
+    async def main() -> None:
+        async with EmbeddedBus("127.0.0.1", 0) as bus:
+            await bus.open()
+            command = ["mosquitto_sub", "-i", "esp", "-p", str(bus.port), "-t", "stress/v1/D/data_recieved", "-W", "20"]
+            process = await asyncio.create_subprocess_exec(*command)
+            await until(lambda: bool(lines()))
+            process.terminate()
+            await process.wait()
+
+    run(main)
+    (line,) = lines()
+    assert line.startswith(
+        "client 'esp' subscribes to 'stress/v1/D/data_recieved', where nothing is published: did you mean "
+    )

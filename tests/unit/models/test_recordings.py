@@ -156,7 +156,6 @@ REFUSED: dict[str, tuple[Content, str]] = {
         HEAD + "a,0,70,5,34,1\n",
         f"in.csv, line 2: 6 cells instead of 5: 'a,0,70,5,34,1'{COMMAS}",
     ),
-    "an empty cell too much": (HEAD + "a,0,70,34,1,\n", f"in.csv, line 2: 6 cells instead of 5: 'a,0,70,34,1,'{COMMAS}"),
     "too many cells with semicolons": (
         HEAD.replace(",", ";") + "a;0;70;34;1;x\n",
         "in.csv, line 2: 6 cells instead of 5: 'a;0;70;34;1;x'",
@@ -215,6 +214,18 @@ REFUSED: dict[str, tuple[Content, str]] = {
     "a hundred steps of milliseconds, and a fault behind": (
         HEAD + "".join(f"a,{250 * at},70,34,1\n" for at in range(102)) + "x\n",
         "in.csv, column t: it must be in seconds, and the steps here are 250",
+    ),
+    "a comma too many": (
+        HEAD + "a,0,70,34,1,\n",
+        "in.csv, line 2: 6 cells instead of 5: 'a,0,70,34,1,'; delete the comma at the end",
+    ),
+    "row names of R": (
+        HEAD + "1,a,0,70,34,1\n2,a,1,70,34,1\n",
+        "in.csv, line 2: 6 cells instead of 5: '1,a,0,70,34,1'; R writes row names without a column's name",
+    ),
+    "a comment between the rows": (
+        HEAD + "a,0,70,34,1\n# pause\na,9,70,34,1\n",
+        "in.csv, line 3: 1 cells instead of 5: '# pause'; a comment can only stand before the first line",
     ),
     "not in order": (
         HEAD + "a,2,70,34,1\nb,1,70,34,1\na,1,70,34,1\n",

@@ -3,7 +3,7 @@
 import pytest
 
 from broker.contract import CHANNELS
-from broker.contract.near_topics import NEAR_FILTERS, NearTopic, near_topic
+from broker.contract.near_topics import NEAR_FILTERS, NearTopic, near_filter, near_topic
 from broker.protocol.topic_filters import topic_matches
 
 SAMPLES = "stress/v1/t1/esp32_sensor_data"
@@ -90,6 +90,33 @@ def test_other_channels(topic: str, meant: str) -> None:
 )
 def test_topics_of_the_contract_and_of_others(topic: str) -> None:
     assert near_topic(topic) is None
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "meant"),
+    [
+        ("stress/v1/D/device_commands", "stress/v1/D/device_command"),
+        ("stress/v1/D/data_recieved", "stress/v1/D/data_received"),
+        ("stress/v1/+/new_sensordata", "stress/v1/+/new_sensor_data"),
+        ("/stress/v1/D/data_received", "stress/v1/D/data_received"),
+        ("stress/v1/D/data_received/", "stress/v1/D/data_received"),
+        ("stress/V1/+/stress_alert", "stress/v1/+/stress_alert"),
+        ("stress/+/stress_alert", "stress/v1/+/stress_alert"),
+        ("stress/v1/stress_alerts", "stress/v1/+/stress_alert"),
+        ("Stress/v1/D/Stress_Alert", "stress/v1/D/stress_alert"),
+        ("stress/v1/+/stress_alert", None),
+        ("stress/v1/D/data_received", None),
+        ("stress/v1/#", None),
+        ("stress/v1/+/+", None),
+        ("stress/v1/D/my_topic", None),
+        ("home/+/stress_alert", None),
+        ("#", None),
+        ("", None),
+        ("/", None),
+    ],
+)
+def test_near_filter(topic_filter: str, meant: str | None) -> None:
+    assert near_filter(topic_filter) == meant
 
 
 @pytest.mark.parametrize("topic_filter", NEAR_FILTERS)
