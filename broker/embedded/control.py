@@ -55,8 +55,8 @@ class ControlPackets:
                 await accepted.older.ended.wait()
             if not self._stream.ended:
                 await self._serve_session(accepted)
-        except Exception:  # the listener must outlive whatever happens to one connection
-            log.warning("an MQTT connection failed", exc_info=log.isEnabledFor(logging.DEBUG))
+        except Exception as error:  # the listener must outlive whatever happens to one connection
+            log.warning("an MQTT connection failed: %r", error, exc_info=log.isEnabledFor(logging.DEBUG))
         finally:
             connection.close(None)
             if self._deadline is not None:

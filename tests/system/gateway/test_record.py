@@ -17,7 +17,7 @@ from broker.contract import HISTORY_MAX
 from storage.export import CHUNK, COLUMNS
 from tests.support.command_line import assert_one_line
 from tests.support.command_server import stresswire
-from tests.support.harness import Stack
+from tests.support.harness import Stack, wait_until
 from tests.support.people import Guarded, Reply, ask
 
 READINGS = 7_000
@@ -142,7 +142,8 @@ def test_who_goes_away_in_the_middle_takes_no_place(full: Stack) -> None:
         with socket.create_connection(("127.0.0.1", full.http_port)) as client:
             client.sendall(b"GET /api/export?format=jsonl HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert client.recv(10)
-    assert get(full, "/api/export?device_id=a").status == 200
+    # The server hears of it a moment later.
+    wait_until(lambda: get(full, "/api/export?device_id=a").status == 200)
 
 
 # --- at the command line
