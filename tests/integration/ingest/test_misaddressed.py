@@ -16,7 +16,7 @@ from broker.external.bus import MqttBus
 from broker.message import Message
 from ingest.metrics import Metrics
 from ingest.misaddressed import Misaddressed
-from tests.support.harness import mosquitto
+from tests.support.harness import Process, mosquitto
 from tests.support.mqtt.aio import run, until
 from tests.support.pipeline import NOW, FakeBus
 
@@ -138,10 +138,8 @@ def test_a_subscription_to_what_nobody_publishes_is_told(caplog: pytest.LogCaptu
         async with EmbeddedBus("127.0.0.1", 0) as bus:
             await bus.open()
             command = ["mosquitto_sub", "-i", "esp", "-p", str(bus.port), "-t", "stress/v1/D/data_recieved", "-W", "20"]
-            process = await asyncio.create_subprocess_exec(*command)
-            await until(lambda: bool(lines()))
-            process.terminate()
-            await process.wait()
+            with Process(command):
+                await until(lambda: bool(lines()))
 
     run(main)
     (line,) = lines()
