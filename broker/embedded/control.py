@@ -28,6 +28,7 @@ class ControlPackets:
         self._connection = connection
         self._stream = ControlStream(answered, partial(connection.close, None))
         self._task: asyncio.Task[None] | None = None
+        self._serving = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def start(self, accepted: Accepted) -> None:
@@ -46,7 +47,13 @@ class ControlPackets:
             self.ended.set()
         else:
             loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(self._context.timeouts.close_s, self._task.cancel)
+            self._deadline = loop.call_later(self._context.timeouts.close_s, self._give_up, self._task)
+
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        # Who still waits for the older connection ends right after it. Ending earlier would let the next one into a
+        # session that the older one has not left.
+        if self._serving:
+            task.cancel()
 
     async def _serve(self, accepted: Accepted) -> None:
         context, connection, key = self._context, self._connection, accepted.key
@@ -54,6 +61,7 @@ class ControlPackets:
             if accepted.older is not None:
                 await accepted.older.ended.wait()
             if not self._stream.ended:
+                self._serving = True
                 await self._serve_session(accepted)
         except Exception as error:  # the listener must outlive whatever happens to one connection
             log.warning("an MQTT connection failed: %r", error, exc_info=log.isEnabledFor(logging.DEBUG))

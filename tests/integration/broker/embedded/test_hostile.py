@@ -14,7 +14,7 @@ import pytest
 
 from broker.auth.connect_policy import MAX_SESSIONS_OF_A_DEVICE
 from broker.embedded.bus import MAX_PENDING_CONNECT, EmbeddedBus
-from broker.embedded.connection import MAX_PACKET
+from broker.embedded.connection import MAX_PACKET, Connection
 from broker.embedded.context import Timeouts
 from broker.pacing.fair_queue import MAX_TOPIC_BYTES
 from broker.protocol.packet_framer import MalformedError, PacketFramer
@@ -24,6 +24,7 @@ from tests.support.harness import Process, free_port
 from tests.support.mqtt import wire
 from tests.support.mqtt.aio import run, turns, until
 from tests.support.mqtt.logins import PASSWORD, authenticate
+from tests.support.mqtt.no_transport import NoTransport
 from tests.support.mqtt.packets import read
 from tests.support.mqtt.wire import PUBACK, Client
 
@@ -150,6 +151,32 @@ def test_ten_thousand_malformed_streams_leave_nothing_and_disturb_nobody(caplog:
     run(main, patience_s=90)
     assert "Traceback" not in caplog.text
     assert "an MQTT connection failed" not in caplog.text
+
+
+def test_a_session_is_served_to_one_connection_after_the_other_however_late_the_deadlines_are() -> None:
+    """Found by the test above on a busy machine, where both deadlines were over before either connection had ended."""
+
+    async def main() -> None:
+        ended = []
+
+        async def watch(number: int, connection: Connection) -> None:
+            await connection.ended.wait()
+            ended.append(number)
+
+        async with EmbeddedBus(wire.HOST, 0, timeouts=Timeouts(close_s=0)) as bus:
+            connections = [bus.connect(NoTransport(), "nobody") for _ in range(4)]  # type: ignore[arg-type]
+            connections[0].received(wire.connect("c"))
+            await until(lambda: bus._running().amqtt.knows("c"))
+            async with asyncio.TaskGroup() as group:
+                for number, connection in enumerate(connections):
+                    group.create_task(watch(number, connection))
+                for connection in connections[1:]:
+                    connection.received(wire.connect("c", clean=False))
+                await turns(20)
+                connections[-1].lost()
+        assert ended == [0, 1, 2, 3]
+
+    run(main)
 
 
 def test_a_thousand_garbage_connections_leave_no_descriptors() -> None:

@@ -13,21 +13,9 @@ from broker.embedded.router import Router
 from broker.embedded.session import Session
 from broker.protocol.packets_in import Publish
 from broker.protocol.topic_filters import MAX_LEVELS
+from tests.support.mqtt.no_transport import NoTransport
 
 OWN = SENSOR_DATA.topic("alice")
-
-
-class NoTransport:
-    """Takes what is written, and forgets it."""
-
-    def write(self, data: bytes) -> None:
-        """Nobody reads it."""
-
-    def unsent(self) -> int:
-        return 0
-
-    def __getattr__(self, name: str) -> object:
-        return lambda: None
 
 
 def unattached(router: Router) -> InboundPublisher:
