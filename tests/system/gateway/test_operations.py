@@ -22,6 +22,7 @@ from tests.support.command_line import assert_one_line
 from tests.support.command_server import stresswire
 from tests.support.databases import locked
 from tests.support.harness import Frontend, Process, Stack, free_port, mosquitto, publish, wait_until
+from tests.support.mqtt.aio import until
 from tests.support.paths import REPOSITORY
 from tests.support.people import Guarded, ask
 
@@ -184,12 +185,21 @@ def test_socket_io_over_tls(secured: Stack, authority: Certificate) -> None:
     async def main() -> None:
         import aiohttp  # noqa: PLC0415
 
+        opened: list[socket.socket] = []
+
+        def open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+            opened.append(socket.socket(*address[:3]))
+            return opened[-1]
+
         context = ssl.create_default_context(cafile=str(authority.cert))
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        connector = aiohttp.TCPConnector(ssl=context, socket_factory=open_socket)
+        async with aiohttp.ClientSession(connector=connector) as session:
             client = socketio.AsyncClient(http_session=session)
             await client.connect(f"https://127.0.0.1:{secured.http_port}")
             assert (await client.call("ping"))["timestamp"]
             await client.disconnect()
+        # The client does not wait for the end of its TLS connections: they would be left to a loop that is closed.
+        await until(lambda: bool(opened) and all(one.fileno() < 0 for one in opened))
 
     asyncio.run(main())
 
