@@ -183,8 +183,8 @@ class SocketEvents:
             message = "nothing says which device it is: connect with type=esp32, and send a sample first"
             raise HttpError(400, "missing", message, "device_id")
         named = data.get("device_id") if isinstance(data, dict) else None
-        device_id = named or next(iter(client.devices))
-        if device_id not in client.devices:
+        device_id = next(iter(client.devices)) if named is None else named
+        if not isinstance(device_id, str) or device_id not in client.devices:
             message = f"device_id must be a device that this connection has sent samples of, got {short(named)}"
             self._reader.reject(channel, "device_id", f"over Socket.IO: {message}")
             raise HttpError(400, "device_mismatch", message, "device_id")

@@ -167,10 +167,11 @@ def test_a_result_of_one_of_several_devices_names_it(shared_stack: Stack) -> Non
             assert (await client.call("esp32_sensor_data", {"hr": 70, "device_id": device_id}))["status"] == "success"
         answer = await client.call("command_result", result)
         assert answer["error"]["message"] == "device_id is missing: this connection speaks for several devices"
-        answer = await client.call("command_result", {**result, "device_id": "S9"})
-        assert answer["error"]["message"] == (
-            "device_id must be a device that this connection has sent samples of, got 'S9'"
-        )
+        for named, got in (("S9", "'S9'"), ("", "''"), (0, "0"), (["S4"], "an array"), ({}, "an object")):
+            answer = await client.call("command_result", {**result, "device_id": named})
+            assert answer["error"]["message"] == (
+                f"device_id must be a device that this connection has sent samples of, got {got}"
+            )
         assert not await client.call("command_result", {**result, "device_id": "S5"})
 
     talk(shared_stack, conversation, "esp32")
