@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from broker.auth.identity import Credentials, Identity
-from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE, Role
+from broker.contract import DEVICE_ID, DEVICE_ID_RULE, Role
 from storage.database import Database, DatabaseError
 from storage.logins import Login, LoginError, logins
 from storage.sessions import Session
@@ -37,7 +37,7 @@ def sha256_of(token: bytes) -> str:
 def check_name(name: str) -> None:
     """Raise `LoginError` unless `name` can be a login's name, which is also a segment of a topic."""
     if re.match(DEVICE_ID, name) is None:
-        raise LoginError(f"a name is 1-{MAX_DEVICE_ID} {NAME_RULE}, got {name[:80]!r}")
+        raise LoginError(f"a name is {DEVICE_ID_RULE}, got {name[:80]!r}")
 
 
 class LoginCache:

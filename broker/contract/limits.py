@@ -29,7 +29,8 @@ MAX_DEVICE_ID = 64
 MAX_BOOT = 32
 DEVICE_ID = rf"^[A-Za-z0-9_:-]{{1,{MAX_DEVICE_ID}}}(?!\n)$"
 BOOT = rf"^~?[A-Za-z0-9_:-]{{1,{MAX_BOOT}}}(?!\n)$"
-NAME_RULE = "letters, digits, _, : and -"
+DEVICE_ID_RULE, BOOT_RULE = (f"1-{longest} letters, digits, _, : and -" for longest in (MAX_DEVICE_ID, MAX_BOOT))
+"""What the two patterns ask for, for messages."""
 MAX_COMMAND_ID = 32
 MAX_COMMAND = 64
 MAX_COMMAND_TEXT = 256
@@ -62,16 +63,9 @@ Temp = Annotated[
     float, Meta(ge=RANGES["temp"].low, le=RANGES["temp"].high, description="skin temperature, degrees Celsius")
 ]
 Eda = Annotated[float, Meta(ge=RANGES["eda"].low, le=RANGES["eda"].high, description="skin conductance, microsiemens")]
-DeviceId = Annotated[
-    str, Meta(pattern=DEVICE_ID, description="the device's name", extra={"rule": f"1-{MAX_DEVICE_ID} {NAME_RULE}"})
-]
+DeviceId = Annotated[str, Meta(pattern=DEVICE_ID, description="the device's name", extra={"rule": DEVICE_ID_RULE})]
 Boot = Annotated[
-    str,
-    Meta(
-        pattern=BOOT,
-        description="unique to a boot: at least 64 random bits",
-        extra={"rule": f"1-{MAX_BOOT} {NAME_RULE}"},
-    ),
+    str, Meta(pattern=BOOT, description="unique to a boot: at least 64 random bits", extra={"rule": BOOT_RULE})
 ]
 Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ, description="counter of samples since the boot")]
 TIME_RULE = (

@@ -15,10 +15,9 @@ from msgspec import Struct
 
 from broker.contract import (
     ANONYMOUS_DEVICE,
+    DEVICE_ID_RULE,
     MAX_BATCH,
-    MAX_DEVICE_ID,
     MAX_PAYLOAD_BYTES,
-    NAME_RULE,
     STAMP,
     ErrorDetail,
     SensorSample,
@@ -88,9 +87,7 @@ def decode(payload: bytes, device_id: str, *, now: datetime, trusted: bool = Fal
     """
     try:
         if not is_device_id(device_id):
-            raise RejectedError(
-                "invalid", f"device_id must be 1-{MAX_DEVICE_ID} {NAME_RULE}, got {short(device_id)}", "device_id"
-            )
+            raise RejectedError("invalid", f"device_id must be {DEVICE_ID_RULE}, got {short(device_id)}", "device_id")
         text = _unwrapped(payload)
         if text[:1] != b"[":
             return Decoded((_element(text, device_id, now, trusted),), batch=False)

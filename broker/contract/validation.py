@@ -7,12 +7,11 @@ from typing import Any, TypeGuard
 
 from broker.contract import (
     BOOT,
+    BOOT_RULE,
     DEVICE_ID,
-    MAX_BOOT,
+    DEVICE_ID_RULE,
     MAX_COUNT,
-    MAX_DEVICE_ID,
     MAX_SEQ,
-    NAME_RULE,
     RANGES,
     STAMP,
     TIME_RULE,
@@ -82,11 +81,11 @@ def _check_channel(field: str, value: object) -> None:
 
 
 def _check_name(field: str, value: object) -> None:
-    longest, pattern = (MAX_DEVICE_ID, is_device_id) if field == "device_id" else (MAX_BOOT, is_boot)
+    rule, pattern = (DEVICE_ID_RULE, is_device_id) if field == "device_id" else (BOOT_RULE, is_boot)
     if not isinstance(value, str):
         raise RejectedError("wrong_type", f"{field} must be a string, got {kind_of(value)}", field)
     if not pattern(value):
-        raise RejectedError("invalid", f"{field} must be 1-{longest} {NAME_RULE}, got {short(value)}", field)
+        raise RejectedError("invalid", f"{field} must be {rule}, got {short(value)}", field)
 
 
 def _check_count(field: str, value: object) -> None:

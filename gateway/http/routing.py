@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
-from broker.contract import MAX_COUNT, MAX_DEVICE_ID, NAME_RULE, DataReceived, Right, encode
+from broker.contract import DEVICE_ID_RULE, MAX_COUNT, DataReceived, Right, encode
 from broker.contract.errors import RejectedError
 from broker.contract.json_text import read_slowly
 from broker.contract.requests import read_request
@@ -163,7 +163,7 @@ def _device_id(request: web.Request) -> str | None:
         return None
     device_id = valid_device_id(segment)
     if device_id is None:
-        raise HttpError(404, "not_found", f"{DEVICE} must be 1-{MAX_DEVICE_ID} {NAME_RULE}, got {short(segment)}", DEVICE)
+        raise HttpError(404, "not_found", f"{DEVICE} must be {DEVICE_ID_RULE}, got {short(segment)}", DEVICE)
     return device_id
 
 

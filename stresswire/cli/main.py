@@ -10,7 +10,7 @@ import typer
 
 from broker.address import MqttAddress
 from broker.bus import BusError
-from broker.contract import MAX_DEVICE_ID, NAME_RULE, HistoryRequest
+from broker.contract import DEVICE_ID_RULE, HistoryRequest
 from broker.contract.requests import suggestion
 from broker.contract.samples import valid_device_id
 from gateway.service import GatewayError
@@ -159,7 +159,7 @@ def replay_(
 def simulate_(device: Annotated[str, typer.Option(help="The device's name.")] = "simulated") -> None:
     """Publish a simulated person over MQTT until Ctrl-C."""
     if valid_device_id(device) is None:
-        raise SettingsError(f"--device must be 1-{MAX_DEVICE_ID} {NAME_RULE}, got {device!r}")
+        raise SettingsError(f"--device must be {DEVICE_ID_RULE}, got {device!r}")
     typer.echo(f"{device} sends once a second to {_broker()}; Ctrl-C stops.")
     try:
         event_loop.run(simulate(_broker(), device, runtime.utc_now))

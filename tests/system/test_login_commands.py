@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from broker.contract import MAX_DEVICE_ID, NAME_RULE
+from broker.contract import DEVICE_ID_RULE, MAX_DEVICE_ID
 from tests.support.certificates import self_signed
 from tests.support.command_line import assert_one_line, token_of
 from tests.support.command_server import stresswire
@@ -83,7 +83,7 @@ def test_a_revoked_name_may_come_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "+", "#", "$SYS", "a.b", "", "a\nb", "x" * (MAX_DEVICE_ID + 1)])
 def test_a_name_that_no_topic_could_hold(tmp_path: Path, name: str) -> None:
-    assert_one_line(stresswire(tmp_path, "device", "add", name), NAME_RULE, str(MAX_DEVICE_ID))
+    assert_one_line(stresswire(tmp_path, "device", "add", name), DEVICE_ID_RULE, str(MAX_DEVICE_ID))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("device add esp", ["esp", "already"]),
         ("token add vera --role device", ["vera", "already"]),
         ("token add new --role king", ["king", "viewer"]),
-        ("token add a/b --role admin", ["a/b", NAME_RULE]),
+        ("token add a/b --role admin", ["a/b", DEVICE_ID_RULE]),
         ("device revoke nobody", ["nobody", "no login"]),
         ("device rotate nobody", ["nobody", "no login"]),
         ("token revoke nobody", ["nobody", "no login"]),

@@ -91,7 +91,7 @@ def _channel(name: Name, address: str, servers: Sequence[str], summary: str) -> 
 
 
 def _mqtt_channel(channel: Channel) -> dict[str, Any]:
-    characters = f"1-{contract.MAX_DEVICE_ID} {contract.NAME_RULE}; `{ANONYMOUS_DEVICE}` if the device is not named"
+    characters = f"{contract.DEVICE_ID_RULE}; `{ANONYMOUS_DEVICE}` if the device is not named"
     parameters = {"device_id": {"description": characters}}
     described = _channel(channel.name, channel.topic("{device_id}"), ("mqtt", "mqtt_websocket"), channel.summary)
     return described | {"description": _rights(channel), "parameters": parameters}

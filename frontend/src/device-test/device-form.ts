@@ -1,4 +1,4 @@
-import { DEVICE_ID, MAX_DEVICE_ID, NAME_RULE, RANGES } from "../contract.gen.ts";
+import { DEVICE_ID, DEVICE_ID_RULE, RANGES } from "../contract.gen.ts";
 import { byId, setText, setTone, text } from "../dom.ts";
 import { CHANNELS, type Channel, inRange, parseValue, type Values } from "./sample.ts";
 import { walk, type WalkMode } from "./walk.ts";
@@ -27,7 +27,7 @@ export class DeviceForm {
       setText(text(`${channel}-range`), `${low} to ${high} ${unit}`);
       field(channel).addEventListener("input", () => this.#review());
     }
-    setText(text("device-id-rule"), `up to ${MAX_DEVICE_ID}: ${NAME_RULE}`);
+    setText(text("device-id-rule"), DEVICE_ID_RULE);
     this.#deviceId.addEventListener("input", () => this.#review());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();

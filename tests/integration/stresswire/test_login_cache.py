@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from broker.auth.identity import Credentials, Identity
-from broker.contract import DEVICE_ID, MAX_DEVICE_ID, NAME_RULE
+from broker.contract import DEVICE_ID, DEVICE_ID_RULE, MAX_DEVICE_ID
 from storage.database import READERS, Database
 from storage.logins import LoginError, add_login, revoke_login, rotate_login
 from stresswire.login_cache import LoginCache, check_name, new_token, sha256_of
@@ -76,7 +76,7 @@ def test_any_other_name_is_one_line_with_the_rule(name: str) -> None:
     with pytest.raises(LoginError) as refused:
         check_name(name)
     message = str(refused.value)
-    assert NAME_RULE in message
+    assert DEVICE_ID_RULE in message
     assert str(MAX_DEVICE_ID) in message
     assert "\n" not in message
 
