@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
+
+from broker.contract.near_words import nearest
 
 _NAMES: Final = {
     "hr": "HR heart_rate heart_rate_bpm hr_bpm bpm pulse pulse_rate beats_per_minute bvp_hr",
@@ -36,8 +37,7 @@ def meant_field(name: str) -> str | None:
     bare = _bare(name)
     if bare in _MEANT or len(bare) < _LEAST:
         return _MEANT.get(bare)
-    near = get_close_matches(bare, _MEANT, 1, _NEAR)
-    return _MEANT[near[0]] if near else None
+    return nearest(bare, _MEANT, _NEAR)
 
 
 def near_names(text: bytes) -> Mapping[str, str]:

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from broker.contract.channels import CHANNELS, COMMAND_RESULT, DEVICE_STATUS, SENSOR_DATA, Channel, parse_topic
 from broker.contract.limits import ROOT
+from broker.contract.near_words import bare, nearest
 
 _ROOT, _VERSION = ROOT.split("/")
 _ALIASES: Final = {
@@ -16,6 +16,7 @@ _ALIASES: Final = {
     COMMAND_RESULT: "result commandresult cmdresult ack",
 }
 _ANY_VERSION: Final = re.compile(r"v?[0-9]+")
+_NEAR: Final = 0.8
 _LONGEST: Final = 200
 """Characters of a topic that are looked at: all of the contract are shorter."""
 
@@ -57,10 +58,9 @@ def near_filter(topic_filter: str) -> str | None:
     segments = [segment for segment in topic_filter[:_LONGEST].split("/") if segment]
     if parse_topic(topic_filter) is not None or not segments or segments[-1] in ("+", "#") or not _rooted(segments):
         return None
-    words = {_bare(channel.name.value): channel for channel in CHANNELS}
-    near = get_close_matches(_bare(segments[-1]), words, 1, 0.8)
+    channel = nearest(bare(segments[-1]), {bare(channel.name.value): channel for channel in CHANNELS}, _NEAR)
     middle = _without_root(segments[:-1])
-    return words[near[0]].topic(middle[0] if len(middle) == 1 else "+") if near else None
+    return None if channel is None else channel.topic(middle[0] if len(middle) == 1 else "+")
 
 
 @lru_cache(maxsize=1_024)
@@ -85,7 +85,7 @@ def _near(topic: str) -> NearTopic | None:
 
 def _rooted(segments: Sequence[str]) -> bool:
     """Return True if a topic begins as ours do, or nearly so."""
-    return bool(get_close_matches(segments[0].lower(), (_ROOT, "stresswire"), 1, 0.8))
+    return nearest(segments[0].lower(), {_ROOT: True, "stresswire": True}, _NEAR) is not None
 
 
 def _without_root(segments: Sequence[str]) -> Sequence[str]:
@@ -96,17 +96,12 @@ def _without_root(segments: Sequence[str]) -> Sequence[str]:
 
 def _channel(segment: str, *, loosely: bool) -> Channel | None:
     """Return the device's channel that a segment means; below our root also if it is only like it."""
-    word = _bare(segment)
+    word = bare(segment)
     for channel in CHANNELS:
-        if channel.sender == "device" and _bare(channel.name.value) == word:
+        if channel.sender == "device" and bare(channel.name.value) == word:
             return channel
     if not loosely:
         return None
     words = {alias: channel for channel, aliases in _ALIASES.items() for alias in aliases.split()}
-    words |= {_bare(channel.name.value): channel for channel in CHANNELS if channel.sender == "device"}
-    near = get_close_matches(word, words, 1, 0.8)
-    return words[near[0]] if near else None
-
-
-def _bare(word: str) -> str:
-    return word.lower().replace("_", "").replace("-", "")
+    words |= {bare(channel.name.value): channel for channel in CHANNELS if channel.sender == "device"}
+    return nearest(word, words, _NEAR)

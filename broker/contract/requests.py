@@ -1,7 +1,6 @@
 """Requests of clients, from plain objects to their types: what is wrong is told by field, limit and values. Pure."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from functools import cache
 from math import isfinite
 from typing import Any, Final, TypeVar
@@ -10,6 +9,7 @@ import msgspec
 from msgspec import Struct, inspect
 
 from broker.contract.errors import RejectedError
+from broker.contract.near_words import bare, nearest
 from broker.contract.validation import as_whole, kind_of, short
 
 T = TypeVar("T", bound=Struct)
@@ -56,17 +56,13 @@ def suggestion(word: str, known: Iterable[str], otherwise: str | None = None, pr
     If no known word is near, that is `otherwise`, or all that are known; empty if there are none. All words are without
     their common `prefix`, which the suggestion has.
     """
-    names = {_bare(name): name for name in known}
-    near = get_close_matches(_bare(word), names, 1, _NEAR)
-    if near:
-        return f"; did you mean {prefix}{names[near[0]]}?"
+    names = {bare(name): name for name in known}
+    meant = nearest(bare(word), names, _NEAR)
+    if meant is not None:
+        return f"; did you mean {prefix}{meant}?"
     if otherwise is not None:
         return f"; {otherwise}"
     return f"; known are {', '.join(names.values())}" if names else ""
-
-
-def _bare(word: str) -> str:
-    return word.lower().replace("_", "").replace("-", "").strip("/ ")
 
 
 def _explained(error: msgspec.ValidationError, kind: type[Struct], given: Mapping[str, Any]) -> RejectedError:
